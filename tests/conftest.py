@@ -1,0 +1,209 @@
+"""The real services the tests run on. A missing one fails its tests and says what to install.
+
+database_url         a fresh, empty database of one test, on the embedded PostgreSQL
+module_database_url  the same for all tests of a module
+database_server      that server itself: `create()` a database, or a `template()` to copy, in milliseconds
+plain_server         the same on an ordinary server reached by URL, host, port and password
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from clearing.store import embedded
+from clearing.store.database import connect, open_database
+
+Result = TypeVar("Result")
+
+PLAIN_URL = "CLEARING_TEST_DATABASE_URL"
+PLAIN_PROGRAMS = [
+    *(Path(f"/usr/lib/postgresql/{major}/bin") for major in (15, 16, 17, 18)),
+    *(Path(f"/usr/pgsql-{major}/bin") for major in (15, 16, 17, 18)),
+    *(Path(f"/opt/homebrew/opt/postgresql@{major}/bin") for major in (15, 16, 17, 18)),
+]
+SERVICES = ("database_server", "plain_server", "broker", "own_broker")
+ran: dict[str, set[str]] = {service: set() for service in SERVICES}
+how: dict[str, str] = {}
+
+
+@dataclass
+class DatabaseServer:
+    """A running PostgreSQL on which tests make databases of their own.
+
+    `admin_url`  a URL of a role that may create databases
+    `how`        what it is, for people
+    """
+
+    admin_url: str
+    how: str
+    templates: dict[str, str] = field(default_factory=dict)
+
+    def create(self, template: str = "template1") -> str:
+        """Make a database, a copy of another one if wanted, and give its URL."""
+        name = f"test_{secrets.token_hex(6)}"
+        _finish(self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        return make_url(self.admin_url).set(database=name).render_as_string(hide_password=False)
+
+    def template(self, name: str, prepare: Callable[[str], Awaitable[None]]) -> str:
+        """Prepare a database once a run and give its name, to `create` copies from.
+
+        `prepare` gets its URL, and must have closed its connections when it returns.
+        """
+        if name not in self.templates:
+            url = self.create()
+            _finish(_awaiting(prepare, url))
+            self.templates[name] = str(make_url(url).database)
+        return self.templates[name]
+
+    def drop(self, url: str) -> None:
+        """Remove a database; what a failed test left connected is cut off."""
+        _finish(self._run(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)'))
+
+    async def _run(self, statement: str) -> None:
+        connection = await connect(self.admin_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def version(self) -> str:
+        """What the server says it is, in the words the product shows."""
+        async with open_database(self.admin_url) as database:
+            return database.how
+
+
+async def _awaiting(prepare: Callable[[str], Awaitable[None]], url: str) -> None:
+    await prepare(url)
+
+
+def _finish(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run something to its end, apart from the loop of the tests, which these fixtures must not disturb."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+# ---------------------------------------------------------------- databases
+
+
+@pytest.fixture(scope="session")
+def database_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
+    """The embedded PostgreSQL, one for the whole run."""
+    directory = tmp_path_factory.mktemp("embedded")
+    server = embedded.acquire(directory)
+    try:
+        found = DatabaseServer(server.dsn("postgres"), "the embedded PostgreSQL")
+        found.how = how["database_server"] = _finish(found.version()).replace(
+            "PostgreSQL", "embedded PostgreSQL", 1
+        )
+        yield found
+    finally:
+        embedded.release(directory)
+
+
+@pytest.fixture
+def database_url(database_server: DatabaseServer) -> Iterator[str]:
+    """A fresh, empty database of one test."""
+    url = database_server.create()
+    yield url
+    database_server.drop(url)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(database_server: DatabaseServer) -> Iterator[str]:
+    """A fresh, empty database that the tests of one module share."""
+    url = database_server.create()
+    yield url
+    database_server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseServer]:
+    """An ordinary PostgreSQL reached by host, port and password: the one named, or one we start."""
+    named = os.environ.get(PLAIN_URL)
+    if named:
+        found = DatabaseServer(named, "")
+        found.how = how["plain_server"] = _finish(found.version())
+        yield found
+        return
+    programs = _plain_programs()
+    directory = tmp_path_factory.mktemp("plain") / "postgres"
+    directory.mkdir(mode=0o700)
+    embedded.give_to_server_account(directory)
+    password, port = secrets.token_urlsafe(12), free_port()
+    (directory.parent / "password").write_text(password)
+    (directory.parent / "password").chmod(0o644)
+
+    def run(program: str, *arguments: str) -> None:
+        done = embedded.run_as_owner(
+            directory, [str(programs / program), "--pgdata", str(directory), *arguments]
+        )
+        assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+
+    password_file = f"--pwfile={directory.parent / 'password'}"
+    run(
+        "initdb",
+        "--username=clearing",
+        "--auth=scram-sha-256",
+        password_file,
+        "--encoding=UTF8",
+        "--locale=C",
+    )
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories='' -c fsync=on"
+    run("pg_ctl", "-w", "-l", str(directory / "server.log"), "-o", options, "start")
+    try:
+        found = DatabaseServer(f"postgresql://clearing:{password}@127.0.0.1:{port}/postgres", "")
+        found.how = how["plain_server"] = _finish(found.version())
+        yield found
+    finally:
+        run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+
+def _plain_programs() -> Path:
+    on_path = shutil.which("pg_ctl")
+    for place in [*PLAIN_PROGRAMS, *([Path(on_path).resolve().parent] if on_path else [])]:
+        if (place / "initdb").exists() and (place / "postgres").exists():
+            return place
+    pytest.fail(
+        f"no PostgreSQL server programs found. Install them (Debian: apt-get install postgresql-15), "
+        f"or name in {PLAIN_URL} a server whose role may create databases",
+        pytrace=False,
+    )
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# ---------------------------------------------------------------- what ran on what
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Count a test for each service it is given, when its body runs."""
+    for service in SERVICES:
+        if service in getattr(item, "fixturenames", ()):
+            ran[service].add(item.nodeid)
+    yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests ran on which real service."""
+    counted = [f"{len(ran[service])} on {how.get(service, service)}" for service in SERVICES if ran[service]]
+    if counted:
+        terminalreporter.write_sep("-", "real services")
+        terminalreporter.write_line("ran " + ", ".join(counted))
