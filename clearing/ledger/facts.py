@@ -1,0 +1,429 @@
+"""What must be known to decide an event: values read before, changed by decisions, written after. 事实
+
+A key is a tuple whose first item says the kind: `("card", "tok_1")`, `("stay", "H1", "A31")`. Every fact is an
+immutable value; a decision returns new values and the fold puts them here, so that an event sees what the
+events before it in the same batch did. The store has one table a kind; its columns are the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from clearing.ledger.entry import Entry
+    from messages import Event
+
+Key: TypeAlias = tuple[str, ...]
+EventKey: TypeAlias = tuple[str, str]
+"""(source, id) of an event."""
+
+OF_EVENT: Final = frozenset({"seen", "original", "undo", "timeout", "payout", "tombstone", "entry"})
+"""Kinds keyed by an event's (source, id): they share one lock and one name to wait for."""
+
+
+def lock_name(key: Key) -> str:
+    """The name under which a key is locked and waited for, the same for all kinds of one event."""
+    return "/".join(("event", *key[1:]) if key[0] in OF_EVENT else key)
+
+
+class Step(NamedTuple):
+    """One state of a card or terminal, from an instant on."""
+
+    at: datetime
+    state: str
+    before: str
+    """The state that found, unfrozen or unlocked goes back to."""
+
+
+class Registration(NamedTuple):
+    """One place where a card is registered."""
+
+    stage: str
+    """BANK, PLATFORM or HOSPITAL."""
+    bank: str
+    institution: str
+    at: datetime
+
+
+class Change(NamedTuple):
+    """One attribute of a card as it was changed, with its instant (卡变更)."""
+
+    at: datetime
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A card as the registry knows it; UNKNOWN until the bank has registered it."""
+
+    token: str
+    bank: str = ""
+    person: str = ""
+    guardian: str = ""
+    card_class: str = "NORMAL"
+    account_class: str = "I"
+    area: str = ""
+    issuer: str = ""
+    issue_mode: str = ""
+    registrations: tuple[Registration, ...] = ()
+    steps: tuple[Step, ...] = ()
+    changes: tuple[Change, ...] = ()
+    replaced_by: str = ""
+    root: str = ""
+    """The first number of a chain of replacements: limits are counted over it."""
+
+    def has(self, stage: str) -> bool:
+        """Whether the card is registered at BANK, PLATFORM or any HOSPITAL."""
+        return any(one.stage == stage for one in self.registrations)
+
+    @property
+    def state(self) -> str:
+        """The state now."""
+        if self.steps:
+            return self.steps[-1].state
+        return "ISSUED" if self.bank else "UNKNOWN"
+
+    def state_at(self, instant: datetime) -> str:
+        """The state at an instant; before its first step a known card counts as ISSUED."""
+        if not self.bank:
+            return "UNKNOWN"
+        for step in reversed(self.steps):
+            if step.at <= instant:
+                return step.state
+        return "ISSUED"
+
+
+class Pointing(NamedTuple):
+    """Which card an alias means, from an instant on."""
+
+    since: datetime | None
+    card: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """Another number of a card: health card, chip, old hospital card, 农合本."""
+
+    token: str
+    kind: str
+    institution: str = ""
+    cards: tuple[Pointing, ...]
+    """Oldest first; a replacement adds one."""
+
+    def card_at(self, instant: datetime) -> str:
+        """The card's own token for an event of that time."""
+        for pointing in reversed(self.cards):
+            if pointing.since is None or pointing.since <= instant:
+                return pointing.card
+        return self.cards[0].card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """A terminal with its secure module (SAM)."""
+
+    terminal: str
+    sam: str
+    institution: str
+    kind: str = ""
+    acquirer: str = ""
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """The state now: IN_USE, LOCKED, LOST, RECALLED or SCRAPPED."""
+        return self.steps[-1].state if self.steps else "IN_USE"
+
+    def state_at(self, instant: datetime) -> str:
+        """The state at an instant; before it was registered it was not in use."""
+        for step in reversed(self.steps):
+            if step.at <= instant:
+                return step.state
+        return "UNREGISTERED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The outcome that an event id has used up."""
+
+    source: str
+    id: str
+    type: str
+    sm3: bytes
+    """Digest of the event's content."""
+    outcome: str
+    """posted, noted, rejected or parked."""
+    reason: str = ""
+    entry_id: str = ""
+    clearing_date: date | None = None
+    late: bool = False
+    waits_for: str = ""
+    announced: int = 1
+    """How often an outcome was announced under the event's own id: 2 once it was parked and decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """An earlier event that another one names: what it said, and the entry it made, if any."""
+
+    event: Event
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """What has been taken back of a posted event."""
+
+    source: str
+    id: str
+    spent: str = ""
+    """voided, reversed or cancelled; empty while it stands."""
+    refunded_fen: int = 0
+    fee_returned: tuple[tuple[str, int], ...] = ()
+    """(payee, fen) given back by refunds."""
+    fee_adjusted: tuple[tuple[str, int], ...] = ()
+    """(payee, fen) of approved fee differences, more positive."""
+    persons_refunded: tuple[str, ...] = ()
+    last_date: date
+
+    @property
+    def untouched(self) -> bool:
+        """Neither voided, reversed nor refunded."""
+        return not self.spent and not self.refunded_fen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeout:
+    """A payment or deposit whose result is unknown. 状态未明"""
+
+    source: str
+    id: str
+    state: str
+    """OPEN, CONFIRMED or REVERSED."""
+    institution: str
+    amount_fen: int
+    debited: bool
+    """Whether the bank had debited the card when it was reported."""
+    occurred_at: datetime
+    confirmed_source: str = ""
+    confirmed_id: str = ""
+    last_date: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """Reversals that came before what they reverse. 冲正先到"""
+
+    source: str
+    id: str
+    reversals: tuple[tuple[str, str], ...]
+    """(source, id) of each reversal, oldest first."""
+    senders: tuple[str, ...]
+    institutions: tuple[str, ...]
+    amounts_fen: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """One admission of one hospital, with the deposit it holds. 住院"""
+
+    institution: str
+    admission_no: str
+    card: str
+    state: str = "OPEN"
+    """OPEN, DISCHARGED or CANCELLED."""
+    admitted_at: datetime
+    discharged_at: datetime | None = None
+    deposit_fen: int = 0
+    arrears_fen: int = 0
+    cards: tuple[str, ...] = ()
+    """Cards that have paid deposits of it, undone ones too."""
+    routes: tuple[str, ...] = ()
+    """Routes by which it was paid, `DIRECT` or `UNIONPAY/<network>`."""
+    settlements: tuple[tuple[str, str], ...] = ()
+    """(source, id) of the discharges that stand, oldest first."""
+    last_date: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """All that is known of (payer, settlement_id): the claim a hospital advanced, and live payouts."""
+
+    payer: str
+    settlement_id: str
+    institution: str = ""
+    kind: str = ""
+    advanced_fen: int = 0
+    """What the hospital advanced; 0 where there is no live advanced claim."""
+    treat_area: str = ""
+    insured_area: str = ""
+    settled: bool = False
+    discharge: tuple[str, ...] = ()
+    """(source, id) of the discharge that brought the claim."""
+    live: tuple[tuple[str, str, str], ...] = ()
+    """(kind, source, id) of payouts that are live."""
+    paid: bool = False
+    """Whether a payout for it was ever PAID."""
+    last_date: date
+
+
+class Attempt(NamedTuple):
+    """One try to pay a payout, with what the bank said of it."""
+
+    number: int
+    card: str
+    bank: str
+    at: datetime
+    result: str = ""
+    """PAID or REJECTED, empty while unanswered."""
+    result_ref: str = ""
+    result_date: date | None = None
+    reason_code: str = ""
+    return_ref: str = ""
+    return_date: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payout:
+    """A reimbursement on its way to a card account. 代付"""
+
+    source: str
+    id: str
+    state: str
+    """HELD, ACCEPTED, SENT, PAID, REJECTED, RETURNED, GIVEN_BACK or WITHDRAWN."""
+    payer: str
+    settlement_id: str
+    kind: str
+    amount_fen: int
+    card: str
+    """Where the present attempt goes."""
+    bank: str
+    root: str
+    """Root of that card, for account-class limits."""
+    attempt: int = 1
+    attempts: tuple[Attempt, ...] = ()
+    batch_id: str = ""
+    row_no: int | None = None
+    treat_area: str = ""
+    insured_area: str = ""
+    last_date: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutBatch:
+    """A payer's batch of payouts under one control total."""
+
+    payer: str
+    batch_id: str
+    kind: str
+    rows: int
+    total_fen: int
+    digest: str
+    state: str = "OPEN"
+    """OPEN, then RELEASED when count, total and digest fit."""
+    counted: tuple[tuple[int, str, int, bool], ...] = ()
+    """(row_no, event id, fen, accepted) of rows that count, in order of arrival."""
+    last_date: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """What a payer keeps of a hospital's claims until the year-end check. 保证金"""
+
+    payer: str
+    institution: str
+    year: str
+    retained_fen: int
+    last_date: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaPair:
+    """What the insured area's fund owes the treat area's. 异地往来"""
+
+    treat_area: str
+    insured_area: str
+    open_fen: int
+    last_date: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Premium:
+    """One person's premium of one year and fund. 参合缴费"""
+
+    payer: str
+    scheme_year: str
+    person: str
+    source: str
+    """Of the premium.paid that holds it; empty once refunded."""
+    id: str
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNo:
+    """An order number of an institution and who has taken it; `source` is empty when it is free again."""
+
+    institution: str
+    order_no: str
+    source: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankRef:
+    """A reference of a partner, used up by one event."""
+
+    partner: str
+    bank_date: date
+    bank_ref: str
+    source: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """An inter-bank or in-bank instruction of a closed day. 清算指令"""
+
+    id: str
+    clearing_date: date
+    kind: str
+    """INTER_BANK, IN_BANK or CARRY."""
+    debtor: str
+    """Inter-bank: the paying bank; in-bank: the bank itself."""
+    creditor: str
+    """Inter-bank: the receiving bank; in-bank: the account of the books it settles."""
+    amount_fen: int
+    state: str
+    """WAITING, CONFIRMED, FAILED or REPLACED."""
+    replaces: str = ""
+
+
+Fact: TypeAlias = Any
+"""Any of the values above; which, the key's kind says."""
+
+
+class Facts:
+    """The facts of one batch, by key. Absent means read and not there."""
+
+    __slots__ = ("_by_key",)
+
+    def __init__(self, found: Iterable[tuple[Key, Fact]] = ()) -> None:
+        self._by_key: dict[Key, Fact] = dict(found)
+
+    def get(self, *key: str) -> Fact | None:
+        """The fact under a key, None when there is none."""
+        return self._by_key.get(key)
+
+    def put(self, key: Key, fact: Fact) -> None:
+        """Set a fact, as the fold does with what a decision changed."""
+        self._by_key[key] = fact
+
+    def card(self, token: str) -> Card | None:
+        """The card of a token that is its own, not an alias."""
+        found: Card | None = self._by_key.get(("card", token))
+        return found

@@ -1,0 +1,342 @@
+"""Who takes part: members, their settings and agents, each with its dates. 参与方
+
+`members.toml` is read here and nowhere else. Every record may carry `valid_from` and `valid_to` (inclusive);
+a code may have several records whose dates do not overlap. The platform holds no money: a platform record
+that names an account is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, time
+from typing import Annotated, Any, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from clearing.errors import MembersRefused
+from clearing.ledger.business_day import BusinessClock
+from clearing.ledger.fees import ACQUIRER, ISSUER, FeeRule, ambiguous
+
+Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,11}$")]
+Account = Annotated[str, Field(min_length=1, max_length=40)]
+Area = Annotated[str, Field(pattern=r"^\d{6}$")]
+Route = Literal["DIRECT", "UNIONPAY", "CHANNEL"]
+
+INSTITUTION: Final = frozenset({"hospital", "pharmacy"})
+PAYER: Final = frozenset({"fund", "insurer"})
+PAID_KINDS: Final = frozenset({"bank", "hospital", "pharmacy", "fund", "insurer", "channel"})
+EARLIEST: Final = date(1970, 1, 1)
+"""For messages only: a record without dates is in force since ever."""
+
+T = TypeVar("T")
+
+
+class Member(BaseModel):
+    """One record of one member; the fields are those of `members.toml`, absent ones at their default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+    code: Code
+    name: str = ""
+    valid_from: date | None = None
+    valid_to: date | None = None
+    agents: tuple[Code, ...] = ()
+
+    def settlement(self, code: str) -> tuple[str, str] | None:
+        """(bank, account) to which a position on account `code` rolls, or None: it has no account of its own."""
+        return None
+
+    def valid_on(self, day: date) -> bool:
+        """Whether the record is in force on a date."""
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_to is None or day <= self.valid_to
+        )
+
+
+class Platform(Member):
+    """The engine itself: it computes and instructs, and has no account."""
+
+    kind: Literal["platform"] = "platform"
+    timezone: str = "Asia/Shanghai"
+    cutover: time = time(23, 0)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError) as error:
+            message = f"unknown time zone {value!r}; expected an IANA name such as Asia/Shanghai"
+            raise ValueError(message) from error
+        return value
+
+
+class Bank(Member):
+    """A bank: issuer of cards, settlement bank of members, acquirer of terminals, or several of these."""
+
+    kind: Literal["bank"] = "bank"
+    cnaps: Annotated[str, Field(pattern=r"^\d{12}$")]
+    roles: tuple[Literal["issuer", "settlement", "acquirer"], ...] = ("issuer", "settlement")
+    clearing_account: Account
+    net_cap: Annotated[str, Field(pattern=r"^\d{1,13}\.\d{2}$")] | None = None
+    area: Area | None = None
+
+    def settlement(self, code: str) -> tuple[str, str] | None:
+        """A bank is its own settlement bank."""
+        return (self.code, self.clearing_account)
+
+
+class Institution(Member):
+    """A hospital or pharmacy: the payee of patients."""
+
+    kind: Literal["hospital", "pharmacy"]
+    level: Literal["VILLAGE", "TOWNSHIP", "COMMUNITY", "COUNTY", "CITY", "PROVINCE", "NATIONAL"] | None = None
+    ownership: Literal["PUBLIC", "PRIVATE", "PROFIT"] = "PUBLIC"
+    settlement_bank: Code | None = None
+    settlement_account: Account | None = None
+    mode: Literal["net", "immediate"] = "net"
+    negative: Literal["debit", "carry"] = "debit"
+    held_account: Account | None = None
+    area: Area | None = None
+    settles_with: Code | None = None
+    routes: tuple[Route, ...] | None = None
+    uscc: str | None = None
+    org_code: str | None = None
+
+    def settlement(self, code: str) -> tuple[str, str] | None:
+        """Its own settlement bank and account; None for one that settles with another."""
+        if self.settlement_bank is None or self.settlement_account is None:
+            return None
+        if code == "3020":
+            return (self.settlement_bank, self.held_account or self.settlement_account)
+        return (self.settlement_bank, self.settlement_account)
+
+
+class Fund(Member):
+    """A fund office: pays reimbursements from its expense account, receives premiums on its income account."""
+
+    kind: Literal["fund"] = "fund"
+    area: Area | None = None
+    expense_bank: Code
+    expense_account: Account
+    income_bank: Code
+    income_account: Account
+    held_account: Account | None = None
+    enrolment: Literal["required", "optional"] = "optional"
+
+    def settlement(self, code: str) -> tuple[str, str] | None:
+        """The income account for 2040, else the expense account: the two are never netted. 收支两条线"""
+        if code == "2040":
+            return (self.income_bank, self.income_account)
+        if code == "3020":
+            return (self.expense_bank, self.held_account or self.expense_account)
+        return (self.expense_bank, self.expense_account)
+
+
+class Settling(Member):
+    """An insurer or a payment channel: one account at one bank."""
+
+    kind: Literal["insurer", "channel"]
+    settlement_bank: Code
+    settlement_account: Account
+    held_account: Account | None = None
+
+    def settlement(self, code: str) -> tuple[str, str] | None:
+        """Its settlement bank and account."""
+        if code == "3020":
+            return (self.settlement_bank, self.held_account or self.settlement_account)
+        return (self.settlement_bank, self.settlement_account)
+
+
+class Plain(Member):
+    """A party without an account here: card network, card platform, card issuer, sending agent."""
+
+    kind: Literal["network", "card_platform", "issuer", "agent"]
+
+
+RECORD_KINDS: Final[dict[str, type[Member]]] = {
+    "bank": Bank,
+    "hospital": Institution,
+    "pharmacy": Institution,
+    "fund": Fund,
+    "insurer": Settling,
+    "channel": Settling,
+    "network": Plain,
+    "card_platform": Plain,
+    "issuer": Plain,
+    "agent": Plain,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MembersOn:
+    """The members in force on one date."""
+
+    day: date
+    by_code: Mapping[str, Member]
+    networks: tuple[str, ...]
+    """Codes of the card networks, in order of code."""
+    payable_of: Mapping[str, Institution]
+    """Institution code → the institution that settles for it (itself, or the one it `settles_with`)."""
+
+    def kind(self, code: str) -> str | None:
+        """The kind of a member, None when the code is nobody's on this date."""
+        member = self.by_code.get(code)
+        return member.kind if member else None
+
+    def settling(self, code: str) -> Member | None:
+        """The member whose bank account takes what `code` is owed: itself, or the one it settles with."""
+        return self.payable_of.get(code) or self.by_code.get(code)
+
+    def may_speak_for(self, sender: str, code: str) -> bool:
+        """Whether `sender` is the member `code` or one of its agents."""
+        if sender == code:
+            return True
+        member = self.by_code.get(code)
+        return member is not None and sender in member.agents
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """All records of all members, with the fee rules, as loaded from one file."""
+
+    platform: Platform
+    records: tuple[Member, ...]
+    fees: tuple[FeeRule, ...]
+    clock: BusinessClock
+    _on: dict[date, MembersOn] = field(default_factory=dict, compare=False, repr=False)
+
+    def on(self, day: date) -> MembersOn:
+        """The members in force on a date; computed once a date."""
+        found = self._on.get(day)
+        if found is None:
+            valid = {member.code: member for member in self.records if member.valid_on(day)}
+            networks = tuple(sorted(code for code, member in valid.items() if member.kind == "network"))
+            payable = {
+                code: _settler(valid, member) for code, member in valid.items() if isinstance(member, Institution)
+            }
+            found = self._on[day] = MembersOn(day, valid, networks, payable)
+        return found
+
+    def codes(self) -> frozenset[str]:
+        """Every code that any record names, whatever its dates."""
+        return frozenset(member.code for member in self.records)
+
+
+def _settler(valid: Mapping[str, Member], member: Institution) -> Institution:
+    other = valid.get(member.settles_with) if member.settles_with else None
+    return other if isinstance(other, Institution) else member
+
+
+def load_members(document: Mapping[str, Any]) -> Members:
+    """Members from a parsed `members.toml`.
+
+    In:      the document as nested dicts (tables of arrays by kind).
+    Raises:  MembersRefused with every fault: record, field, what was expected and what it says.
+    Source:  contract "Commands and settings", members.toml.
+    """
+    faults: list[str] = []
+    platform = _platform(document.get("platform"), faults)
+    records: list[Member] = [platform] if platform else []
+    fees: list[FeeRule] = []
+    for name, rows in document.items():
+        if name == "platform":
+            continue
+        if not isinstance(rows, list) or (name != "fee" and name not in RECORD_KINDS):
+            faults.append(f"[[{name}]]: not a kind of record; expected one of {', '.join([*RECORD_KINDS, 'fee'])}")
+            continue
+        for number, row in enumerate(rows, 1):
+            where = f"[[{name}]] {number}"
+            if name == "fee":
+                rule = _validated(TypeAdapter(FeeRule), row, where, faults)
+                fees.extend([rule] if rule else [])
+            else:
+                member = _validated(TypeAdapter(RECORD_KINDS[name]), {**row, "kind": name}, where, faults)
+                records.extend([member] if member else [])
+    if not faults:
+        faults.extend(_contradictions(records, fees))
+    if faults or platform is None:
+        raise MembersRefused("members file refused:\n  " + "\n  ".join(faults))
+    clock = BusinessClock(ZoneInfo(platform.timezone), platform.cutover)
+    return Members(platform, tuple(records), tuple(fees), clock)
+
+
+def _platform(row: object, faults: list[str]) -> Platform | None:
+    if not isinstance(row, dict):
+        faults.append("[platform]: missing; expected a table with code, name, timezone, cutover")
+        return None
+    accounts = sorted(key for key in row if "account" in key)
+    if accounts:
+        faults.append(
+            f"[platform] {accounts[0]}: the platform holds no client money and has no account; remove the field"
+        )
+        return None
+    return _validated(TypeAdapter(Platform), {**row, "kind": "platform"}, "[platform]", faults)
+
+
+def _validated(adapter: TypeAdapter[T], row: object, where: str, faults: list[str]) -> T | None:
+    try:
+        return adapter.validate_python(row)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            path = ".".join(str(part) for part in fault["loc"]) or "record"
+            faults.append(f"{where} {path}: {fault['msg']}, got {fault['input']!r}")
+        return None
+
+
+def _contradictions(records: Sequence[Member], fees: Sequence[FeeRule]) -> Iterator[str]:
+    kinds = {member.code: member.kind for member in records}
+    for member in records:
+        yield from _overlaps(member, records)
+        yield from _bad_references(member, records, kinds)
+    for number, rule in enumerate(fees, 1):
+        for share in rule.payees:
+            kind = kinds.get(share.code)
+            if share.code not in (ISSUER, ACQUIRER) and kind not in PAID_KINDS:
+                yield f"[[fee]] {number} payee {share.code}: expected a member with a settlement bank, got {kind}"
+        for later, other in enumerate(fees[number:], number + 1):
+            if ambiguous(rule, other):
+                yield f"[[fee]] {number} and {later}: both can match one event with as many keys from {rule.since}"
+
+
+def _overlaps(member: Member, records: Sequence[Member]) -> Iterator[str]:
+    for other in records:
+        if other is member:
+            return  # each pair once, and records before this one only
+        if other.code != member.code:
+            continue
+        starts = max(member.valid_from or date.min, other.valid_from or date.min)
+        if starts <= min(member.valid_to or date.max, other.valid_to or date.max):
+            yield f"{member.kind} {member.code}: two records in force on {max(starts, EARLIEST)}"
+        elif other.kind != member.kind:
+            yield f"{member.kind} {member.code}: was a {other.kind} before; a code keeps its kind"
+
+
+def _bad_references(member: Member, records: Sequence[Member], kinds: Mapping[str, str]) -> Iterator[str]:
+    for name in ("settlement_bank", "expense_bank", "income_bank"):
+        code = getattr(member, name, None)
+        if code is not None and kinds.get(code) != "bank":
+            yield f"{member.kind} {member.code} {name}: expected the code of a bank, got {code!r}"
+    for agent in member.agents:
+        if agent not in kinds:
+            yield f"{member.kind} {member.code} agents: {agent!r} is no member"
+    if isinstance(member, Institution):
+        yield from _bad_settlement(member, records)
+
+
+def _bad_settlement(member: Institution, records: Sequence[Member]) -> Iterator[str]:
+    where = f"{member.kind} {member.code}"
+    if member.settles_with is None:
+        if member.settlement_bank is None or member.settlement_account is None:
+            yield f"{where}: expected settlement_bank and settlement_account, or settles_with"
+        return
+    if member.settlement_bank or member.settlement_account:
+        yield f"{where}: settles_with {member.settles_with} and an account of its own; give one"
+    others = [other for other in records if other.code == member.settles_with]
+    if not others or not all(isinstance(other, Institution) for other in others):
+        yield f"{where} settles_with: expected a hospital or pharmacy, got {member.settles_with!r}"
+    elif any(isinstance(other, Institution) and other.settles_with for other in others):
+        yield f"{where} settles_with: {member.settles_with} itself settles with another; one step only"
