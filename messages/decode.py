@@ -1,0 +1,184 @@
+"""From the bytes of a record to an event, or to a description of what is wrong with it. 解码
+
+    bytes ── UTF-8 ── JSON, no key twice ── the type's model ── SM3 of what was said ──> Event
+      └─────────┴──────────┴──────────────────────┴── wrong ── secrets? ──────────────> Malformed
+
+Pure and total: no clock, no I/O, and whatever the bytes are, the answer is a value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from typing import Any, Final, cast
+
+from pydantic import ValidationError
+
+from messages.catalogue import CATALOGUE
+from messages.envelope import RECORD_BYTES_MAX, SAID, Body, Envelope, Event, Malformed
+from messages.sensitive import find_secret, find_secret_in_bytes
+from messages.wording import path_text, sentence, worst
+
+_SM3: Final = hashlib.new("sm3")
+_EXTENSION: Final = re.compile(r"[a-z0-9]{1,64}")
+_EVENT_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_MEMBER: Final = re.compile(r"[A-Z][A-Z0-9]{0,11}")
+_BOUNDED_FIELD: Final = re.compile(r"[a-z_]{1,32}[0-9]?")
+_VALIDATE: Final = {
+    name: Envelope[entry.model].__pydantic_validator__.validate_python  # type: ignore[name-defined]
+    for name, entry in CATALOGUE.items()
+}
+_CANONICAL: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False, allow_nan=False
+).encode
+
+
+class _Unreadable(ValueError):
+    """JSON that says no one thing; `where` and `what` are ready for a Malformed."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}")
+        self.where = where
+        self.what = what
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        where = twice if _BOUNDED_FIELD.fullmatch(twice) else "record"
+        raise _Unreadable(where, "expected each key once in an object, got one twice")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise _Unreadable("record", f"expected a number, got {name}")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _Unreadable("record", "expected a number, got one beyond all bounds")
+    return number
+
+
+_PARSE: Final = json.JSONDecoder(
+    object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
+).decode
+
+
+def decode(value: bytes) -> Event | Malformed:
+    """Read one record as an event. Never raises, whatever the bytes. 解码
+
+    In:      the value of one Kafka record or one line of a file, UTF-8 JSON, at most 256 KiB.
+    Out:     Event with its typed body and digest, or Malformed, which says where and what but no value.
+    Source:  CloudEvents 1.0, structured mode; the catalogue of this package.
+    """
+    if len(value) > RECORD_BYTES_MAX:
+        return _unread(value, "record", f"expected at most {RECORD_BYTES_MAX} bytes, got {len(value)}")
+    try:
+        sent = _PARSE(value.decode())
+    except (ValueError, RecursionError) as problem:
+        return _unread(value, *_why_unread(problem))
+    if not isinstance(sent, dict):
+        return _unread(value, "record", "expected one JSON object, got another JSON value")
+    name = sent.get("type")
+    validate = _VALIDATE.get(name) if isinstance(name, str) else None
+    if validate is None:
+        what = "is missing" if name is None else "expected a type of the catalogue, got another value"
+        return _malformed(value, sent, "type", what)
+    try:
+        said = cast(Envelope[Body], validate(sent))
+    except ValidationError as problem:
+        return _malformed(value, sent, *sentence(worst(problem), cast(str, name)))
+    if said.__pydantic_extra__:
+        refused = _wrong_extension(said.__pydantic_extra__)
+        if refused is not None:
+            return _malformed(value, sent, *refused)
+    return Event(
+        said.id,
+        said.source,
+        said.type,
+        said.time,
+        said.env,
+        said.correlationid,
+        said.producerseq,
+        said.data,
+        digest(sent),
+        said.keyid,
+        said.signature,
+    )
+
+
+def digest(sent: dict[str, Any]) -> bytes:
+    """SM3 (32 bytes) of what an envelope says: canonical JSON without sequence, signature and extensions. 国密摘要
+
+    In:      the envelope as it was parsed, defaults not filled in.
+    Source:  canonical JSON is keys sorted, no white space, UTF-8 as it is.
+    """
+    if not sent.keys() <= SAID:
+        sent = {name: part for name, part in sent.items() if name in SAID}
+    summing = _SM3.copy()
+    summing.update(_CANONICAL(sent).encode())
+    return summing.digest()
+
+
+def _sm3(value: bytes) -> bytes:
+    summing = _SM3.copy()
+    summing.update(value)
+    return summing.digest()
+
+
+def _why_unread(problem: ValueError | RecursionError) -> tuple[str, str]:
+    match problem:
+        case _Unreadable():
+            return problem.where, problem.what
+        case UnicodeDecodeError():
+            return f"byte {problem.start}", "expected UTF-8, got another encoding"
+        case json.JSONDecodeError():
+            return f"byte {len(problem.doc[: problem.pos].encode())}", "expected JSON, got something else"
+        case RecursionError():
+            return "record", "expected a flat record, got objects or lists nested too deep"
+        case _:
+            return "record", "expected numbers of usual length, got a longer one"
+
+
+def _unread(value: bytes, where: str, what: str) -> Malformed:
+    """Describe bytes that are no record; being unread, they are searched as plain text."""
+    return Malformed(
+        where, what, None, None, None, _sm3(value), len(value), keep_bytes=not find_secret_in_bytes(value)
+    )
+
+
+def _malformed(value: bytes, sent: dict[str, Any], where: str, what: str) -> Malformed:
+    """Describe a record that is JSON but no event; a secret in it matters more than any other fault."""
+    secret = find_secret(sent)
+    if secret is not None:
+        where, what = path_text(secret.path), secret.what
+    return Malformed(
+        where,
+        what,
+        _well_formed(sent.get("source"), _MEMBER),
+        _well_formed(sent.get("id"), _EVENT_ID),
+        name if isinstance(name := sent.get("type"), str) and name in CATALOGUE else None,
+        _sm3(value),
+        len(value),
+        keep_bytes=secret is None,
+    )
+
+
+def _well_formed(value: object, pattern: re.Pattern[str]) -> str | None:
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
+
+
+def _wrong_extension(extensions: dict[str, Any]) -> tuple[str, str] | None:
+    for name, part in extensions.items():
+        if _EXTENSION.fullmatch(name) is None:
+            return path_text((name,)), "unknown field; an extension's name is lower-case letters and digits"
+        if isinstance(part, dict | list):
+            return path_text((name,)), "expected text, a number or true or false in an extension, got more"
+    secret = find_secret(extensions)
+    return None if secret is None else (path_text(secret.path), secret.what)
