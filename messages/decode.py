@@ -12,9 +12,11 @@ import hashlib
 import json
 import math
 import re
-from typing import Any, Final, cast
+from collections.abc import Callable
+from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from messages.catalogue import CATALOGUE
 from messages.envelope import RECORD_BYTES_MAX, SAID, Body, Envelope, Event, Malformed
@@ -26,7 +28,7 @@ _EXTENSION: Final = re.compile(r"[a-z0-9]{1,64}")
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _MEMBER: Final = re.compile(r"[A-Z][A-Z0-9]{0,11}")
 _BOUNDED_FIELD: Final = re.compile(r"[a-z_]{1,32}[0-9]?")
-_VALIDATE: Final = {
+_VALIDATE: Final[dict[str, Callable[[object], Envelope[Body]]]] = {
     name: Envelope[entry.model].__pydantic_validator__.validate_python  # type: ignore[name-defined]
     for name, entry in CATALOGUE.items()
 }
@@ -70,13 +72,42 @@ _PARSE: Final = json.JSONDecoder(
 ).decode
 
 
-def decode(value: bytes) -> Event | Malformed:
+def decode(value: bytes | None) -> Event | Malformed:
     """Read one record as an event. Never raises, whatever the bytes. 解码
 
-    In:      the value of one Kafka record or one line of a file, UTF-8 JSON, at most 256 KiB.
+    In:      the value of one Kafka record or one line of a file, UTF-8 JSON, at most 256 KiB; None (a
+             record without a value) counts as no bytes.
     Out:     Event with its typed body and digest, or Malformed, which says where and what but no value.
     Source:  CloudEvents 1.0, structured mode; the catalogue of this package.
     """
+    value = value or b""
+    return _read_quickly(value) or _read_with_care(value)
+
+
+def _read_quickly(value: bytes) -> Event | None:
+    """Read the usual record in half the time; None when it is unusual in any way, right or wrong.
+
+    The fast parser keeps the last of two equal keys. Without a backslash every quotation mark in the record
+    is one of JSON's own, so a key that was lost shows as marks that the canonical text does not have.
+    """
+    if len(value) > RECORD_BYTES_MAX or b"\\" in value:
+        return None
+    try:
+        sent = from_json(value, allow_inf_nan=False)
+        said = _VALIDATE[sent["type"]](sent)
+        if said.__pydantic_extra__ or said.keyid is not None or said.signature is not None:
+            return None
+        marks = value.count(b'"')
+        if said.producerseq is not None:
+            del sent["producerseq"]
+            marks -= 2
+        canonical = _CANONICAL(sent).encode()
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return _event(said, canonical) if canonical.count(b'"') == marks else None
+
+
+def _read_with_care(value: bytes) -> Event | Malformed:
     if len(value) > RECORD_BYTES_MAX:
         return _unread(value, "record", f"expected at most {RECORD_BYTES_MAX} bytes, got {len(value)}")
     try:
@@ -86,18 +117,18 @@ def decode(value: bytes) -> Event | Malformed:
     if not isinstance(sent, dict):
         return _unread(value, "record", "expected one JSON object, got another JSON value")
     name = sent.get("type")
-    validate = _VALIDATE.get(name) if isinstance(name, str) else None
-    if validate is None:
-        what = "is missing" if name is None else "expected a type of the catalogue, got another value"
+    if not isinstance(name, str) or name not in _VALIDATE:
+        what = "is missing" if "type" not in sent else "expected a type of the catalogue, got another value"
         return _malformed(value, sent, "type", what)
     try:
-        said = cast(Envelope[Body], validate(sent))
+        said = _VALIDATE[name](sent)
     except ValidationError as problem:
-        return _malformed(value, sent, *sentence(worst(problem), cast(str, name)))
-    if said.__pydantic_extra__:
-        refused = _wrong_extension(said.__pydantic_extra__)
-        if refused is not None:
-            return _malformed(value, sent, *refused)
+        return _malformed(value, sent, *sentence(worst(problem), name))
+    refused = _wrong_extension(said.__pydantic_extra__ or {})
+    return _event(said, canonical_bytes(sent)) if refused is None else _malformed(value, sent, *refused)
+
+
+def _event(said: Envelope[Body], canonical: bytes) -> Event:
     return Event(
         said.id,
         said.source,
@@ -107,23 +138,19 @@ def decode(value: bytes) -> Event | Malformed:
         said.correlationid,
         said.producerseq,
         said.data,
-        digest(sent),
+        _sm3(canonical),
         said.keyid,
         said.signature,
     )
 
 
-def digest(sent: dict[str, Any]) -> bytes:
-    """SM3 (32 bytes) of what an envelope says: canonical JSON without sequence, signature and extensions. 国密摘要
+def canonical_bytes(sent: dict[str, Any]) -> bytes:
+    """What an envelope says, as the bytes whose SM3 is the event's: equal bytes are equal content. 规范化
 
     In:      the envelope as it was parsed, defaults not filled in.
-    Source:  canonical JSON is keys sorted, no white space, UTF-8 as it is.
+    Out:     keys sorted, no white space, UTF-8 as it is; sequence, signature and extensions left out.
     """
-    if not sent.keys() <= SAID:
-        sent = {name: part for name, part in sent.items() if name in SAID}
-    summing = _SM3.copy()
-    summing.update(_CANONICAL(sent).encode())
-    return summing.digest()
+    return _CANONICAL({name: part for name, part in sent.items() if name in SAID}).encode()
 
 
 def _sm3(value: bytes) -> bytes:

@@ -88,9 +88,12 @@ class Envelope(BaseModel, Generic[D_co]):
     """The body."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
-    """A fact that arrived and reads well. Everything in it comes from the bytes of its record alone."""
+    """A fact that arrived and reads well. Everything in it comes from the bytes of its record alone. 业务事件
+
+    Nobody changes an event. It is not frozen only because that makes building one three times as slow.
+    """
 
     id: str
     """Unique for ever within `source`."""
