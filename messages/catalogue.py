@@ -31,33 +31,56 @@ class Entry(NamedTuple):
     """The Kafka record key of an event of this type."""
 
 
-def _of(name: str) -> Callable[[Event], str]:
-    def key(event: Event) -> str:
-        return str(getattr(event.data, name))
+def _card(event: Event) -> str:
+    """Token of the card; of an undo, the original's card."""
+    return str(_data(event).card)
 
-    return key
+
+def _terminal(event: Event) -> str:
+    """Number of the terminal."""
+    return str(_data(event).terminal)
+
+
+def _payer(event: Event) -> str:
+    """Member code of the payer."""
+    return str(_data(event).payer)
+
+
+def _batch(event: Event) -> str:
+    """Number of the batch."""
+    return str(_data(event).batch_id)
+
+
+def _instruction(event: Event) -> str:
+    """Id of the settlement instruction."""
+    return str(_data(event).instruction)
 
 
 def _own_id(event: Event) -> str:
+    """`source/id` of the event itself."""
     return f"{event.source}/{event.id}"
 
 
 def _original_id(event: Event) -> str:
+    """`source/id` of the original; a payment's undo is better sent under the card of the original."""
     original = _data(event).original
     return f"{original.source}/{original.id}"
 
 
 def _stay(event: Event) -> str:
+    """`institution/admission_no` of the stay."""
     said = _data(event)
     return f"{said.institution}/{said.admission_no}"
 
 
 def _giving_stay(event: Event) -> str:
+    """`institution/from_admission`: the stay that gives."""
     said = _data(event)
     return f"{said.institution}/{said.from_admission}"
 
 
 def _break_or_own_id(event: Event) -> str:
+    """Id of the break, or `source/id` of the event when it names none."""
     return _data(event).break_id or _own_id(event)
 
 
@@ -65,42 +88,37 @@ def _data(event: Event) -> Any:  # noqa: ANN401 - the row of the catalogue knows
     return event.data
 
 
-_CARD: Final = _of("card")
-_TERMINAL: Final = _of("terminal")
-_PAYER: Final = _of("payer")
-_INSTRUCTION: Final = _of("instruction")
-
 CATALOGUE: Final[dict[str, Entry]] = {
-    "card.registered": Entry(cards.CardRegistered, "cards", _CARD),
-    "card.aliased": Entry(cards.CardAliased, "cards", _CARD),
-    "card.changed": Entry(cards.CardChanged, "cards", _CARD),
-    "card.activated": Entry(cards.CardActivated, "cards", _CARD),
-    "card.frozen": Entry(cards.CardFrozen, "cards", _CARD),
-    "card.unfrozen": Entry(cards.CardUnfrozen, "cards", _CARD),
-    "card.lost": Entry(cards.CardLost, "cards", _CARD),
-    "card.found": Entry(cards.CardFound, "cards", _CARD),
-    "card.replaced": Entry(cards.CardReplaced, "cards", _CARD),
-    "card.cancelled": Entry(cards.CardCancelled, "cards", _CARD),
-    "card.terminated": Entry(cards.CardTerminated, "cards", _CARD),
-    "card.holder_deceased": Entry(cards.CardHolderDeceased, "cards", _CARD),
-    "card.duplicate_found": Entry(cards.CardDuplicateFound, "cards", _CARD),
-    "terminal.registered": Entry(cards.TerminalRegistered, "cards", _TERMINAL),
-    "terminal.locked": Entry(cards.TerminalLocked, "cards", _TERMINAL),
-    "terminal.unlocked": Entry(cards.TerminalUnlocked, "cards", _TERMINAL),
-    "terminal.lost": Entry(cards.TerminalLost, "cards", _TERMINAL),
-    "terminal.found": Entry(cards.TerminalFound, "cards", _TERMINAL),
-    "terminal.recalled": Entry(cards.TerminalRecalled, "cards", _TERMINAL),
-    "terminal.scrapped": Entry(cards.TerminalScrapped, "cards", _TERMINAL),
-    "terminal.sam_replaced": Entry(cards.TerminalSamReplaced, "cards", _TERMINAL),
-    "payment.made": Entry(payments.PaymentMade, "payments", _CARD),
-    "payment.voided": Entry(payments.PaymentVoided, "payments", _CARD),
-    "payment.refunded": Entry(payments.PaymentRefunded, "payments", _CARD),
-    "payment.timed_out": Entry(payments.PaymentTimedOut, "payments", _CARD),
+    "card.registered": Entry(cards.CardRegistered, "cards", _card),
+    "card.aliased": Entry(cards.CardAliased, "cards", _card),
+    "card.changed": Entry(cards.CardChanged, "cards", _card),
+    "card.activated": Entry(cards.CardActivated, "cards", _card),
+    "card.frozen": Entry(cards.CardFrozen, "cards", _card),
+    "card.unfrozen": Entry(cards.CardUnfrozen, "cards", _card),
+    "card.lost": Entry(cards.CardLost, "cards", _card),
+    "card.found": Entry(cards.CardFound, "cards", _card),
+    "card.replaced": Entry(cards.CardReplaced, "cards", _card),
+    "card.cancelled": Entry(cards.CardCancelled, "cards", _card),
+    "card.terminated": Entry(cards.CardTerminated, "cards", _card),
+    "card.holder_deceased": Entry(cards.CardHolderDeceased, "cards", _card),
+    "card.duplicate_found": Entry(cards.CardDuplicateFound, "cards", _card),
+    "terminal.registered": Entry(cards.TerminalRegistered, "cards", _terminal),
+    "terminal.locked": Entry(cards.TerminalLocked, "cards", _terminal),
+    "terminal.unlocked": Entry(cards.TerminalUnlocked, "cards", _terminal),
+    "terminal.lost": Entry(cards.TerminalLost, "cards", _terminal),
+    "terminal.found": Entry(cards.TerminalFound, "cards", _terminal),
+    "terminal.recalled": Entry(cards.TerminalRecalled, "cards", _terminal),
+    "terminal.scrapped": Entry(cards.TerminalScrapped, "cards", _terminal),
+    "terminal.sam_replaced": Entry(cards.TerminalSamReplaced, "cards", _terminal),
+    "payment.made": Entry(payments.PaymentMade, "payments", _card),
+    "payment.voided": Entry(payments.PaymentVoided, "payments", _card),
+    "payment.refunded": Entry(payments.PaymentRefunded, "payments", _card),
+    "payment.timed_out": Entry(payments.PaymentTimedOut, "payments", _card),
     "payment.confirmed": Entry(payments.PaymentConfirmed, "payments", _original_id),
     "payment.reversed": Entry(payments.PaymentReversed, "payments", _original_id),
-    "topup.made": Entry(payments.TopupMade, "payments", _CARD),
+    "topup.made": Entry(payments.TopupMade, "payments", _card),
     "topup.reversed": Entry(payments.TopupReversed, "payments", _original_id),
-    "premium.paid": Entry(payments.PremiumPaid, "payments", _CARD),
+    "premium.paid": Entry(payments.PremiumPaid, "payments", _card),
     "premium.refunded": Entry(payments.PremiumRefunded, "payments", _original_id),
     "admission.registered": Entry(inpatients.AdmissionRegistered, "deposits", _stay),
     "admission.cancelled": Entry(inpatients.AdmissionCancelled, "deposits", _stay),
@@ -115,7 +133,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "arrears.paid": Entry(inpatients.ArrearsPaid, "deposits", _stay),
     "reimbursement.submitted": Entry(reimbursements.ReimbursementSubmitted, "reimbursements", _own_id),
     "reimbursement.batch_submitted": Entry(
-        reimbursements.ReimbursementBatchSubmitted, "reimbursements", _of("batch_id")
+        reimbursements.ReimbursementBatchSubmitted, "reimbursements", _batch
     ),
     "reimbursement.withdrawn": Entry(reimbursements.ReimbursementWithdrawn, "reimbursements", _original_id),
     "payout.sent": Entry(reimbursements.PayoutSent, "reimbursements", _original_id),
@@ -124,11 +142,11 @@ CATALOGUE: Final[dict[str, Entry]] = {
     "payout.repaid": Entry(reimbursements.PayoutRepaid, "reimbursements", _original_id),
     "payout.given_back": Entry(reimbursements.PayoutGivenBack, "reimbursements", _original_id),
     "payout.recalled": Entry(reimbursements.PayoutRecalled, "reimbursements", _original_id),
-    "claim.settled": Entry(reimbursements.ClaimSettled, "reimbursements", _PAYER),
-    "retention.released": Entry(reimbursements.RetentionReleased, "reimbursements", _PAYER),
-    "crossregion.settled": Entry(reimbursements.CrossRegionSettled, "reimbursements", _PAYER),
-    "settlement.confirmed": Entry(control.SettlementConfirmed, "control", _INSTRUCTION),
-    "settlement.failed": Entry(control.SettlementFailed, "control", _INSTRUCTION),
+    "claim.settled": Entry(reimbursements.ClaimSettled, "reimbursements", _payer),
+    "retention.released": Entry(reimbursements.RetentionReleased, "reimbursements", _payer),
+    "crossregion.settled": Entry(reimbursements.CrossRegionSettled, "reimbursements", _payer),
+    "settlement.confirmed": Entry(control.SettlementConfirmed, "control", _instruction),
+    "settlement.failed": Entry(control.SettlementFailed, "control", _instruction),
     "fee.adjusted": Entry(control.FeeAdjusted, "control", _original_id),
     "correction.approved": Entry(control.CorrectionApproved, "control", _break_or_own_id),
 }

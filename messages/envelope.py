@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Generic, Literal, NamedTuple, NoReturn, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from messages.fields import EventId, Instant, Maybe, MemberCode, Text64
 
@@ -50,6 +51,16 @@ class Ruled(Part):
         for rule in self.rules:
             rule.check(self)
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = handler.resolve_ref_schema(handler(schema))
+        told = [rule.schema for rule in cls.rules if rule.schema]
+        if told:
+            described["allOf"] = told
+        return described
 
 
 class Body(Ruled):
