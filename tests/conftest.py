@@ -4,15 +4,17 @@ database_url         a fresh, empty database of one test, on the embedded Postgr
 module_database_url  the same for all tests of a module
 database_server      that server itself: `create()` a database, or a `template()` to copy, in milliseconds
 plain_server         the same on an ordinary server reached by URL, host, port and password
+broker               a Kafka for the whole run: give topics names of your own
+own_broker           a Kafka of one test, to stop, kill and start again
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import shutil
-import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +24,8 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy.engine import make_url
 
+from clearing.jobs.broker import Broker, JarBroker, NoBroker, kafka
+from clearing.jobs.kafka_jars import free_port
 from clearing.store import embedded
 from clearing.store.database import connect, open_database
 
@@ -182,11 +186,34 @@ def _plain_programs() -> Path:
     )
 
 
-def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+# ---------------------------------------------------------------- brokers
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """An Apache Kafka for the whole run: the one named in KAFKA_BOOTSTRAP, a container, or the jars."""
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(
+                kafka(tmp_path_factory.mktemp("kafka"), bootstrap=os.environ.get("KAFKA_BOOTSTRAP"))
+            )
+        except NoBroker as refused:
+            pytest.fail(str(refused), pytrace=False)
+        how["broker"] = found.how
+        yield found
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[JarBroker]:
+    """An Apache Kafka of one test, started from the jars, that may be stopped, killed and started again."""
+    try:
+        found = JarBroker(tmp_path / "kafka")
+        found.start()
+    except NoBroker as refused:
+        pytest.fail(f"{refused}: a broker to kill needs Java 17 and Maven", pytrace=False)
+    how["own_broker"] = "Apache Kafka from its jars, one a test"
+    yield found
+    found.kill()
 
 
 # ---------------------------------------------------------------- what ran on what

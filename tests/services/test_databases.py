@@ -9,6 +9,7 @@ from tests.conftest import DatabaseServer
 
 
 async def value(database: Database, query: str) -> object:
+    """What a query of one value gives."""
     async with database.engine.connect() as connection:
         return (await connection.execute(text(query))).scalar_one()
 

@@ -1,0 +1,252 @@
+"""Apache Kafka started from its own jars, where there is Java. 消息服务
+
+The jars are listed in deploy/kafka/pom.xml; Maven copies them once into the user's cache directory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import base64
+import fcntl
+import hashlib
+import logging
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
+from clearing.errors import WorldFailed
+
+KAFKA_VERSION = "4.1.0"
+JAVA_MIN = 17
+PARTITIONS = 6
+_START_SECONDS_MAX = 90
+_STOP_SECONDS_MAX = 20
+_JVM = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+
+Tell = Callable[[str], None]
+
+
+def quietly(_: str) -> None:
+    """Tell nobody what takes long."""
+
+
+class NoBroker(WorldFailed):
+    """No Apache Kafka can be had on this machine; the message says what was tried and what to install."""
+
+
+class JarBroker:
+    """One Kafka process of ours: broker and controller in one (KRaft), on loopback ports it keeps.
+
+    `start`, `stop` and `kill` may follow each other: address and records stay.
+    """
+
+    def __init__(self, directory: Path, *, partitions: int = PARTITIONS, tell: Tell = quietly) -> None:
+        self._directory = directory.expanduser().resolve()
+        self._java = _java()
+        self._jars = _cached_jars(tell)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+        self.bootstrap = f"127.0.0.1:{free_port()}"
+        self._format(partitions)
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs, None while it is stopped."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start and wait until it answers. Again: a running one is left alone."""
+        if self._process:
+            return
+        with (self._directory / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._java, *_JVM, "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for us; we stop it when its users have
+            )
+        # If we are killed, the pipe to this shell closes and it ends the broker: no process is left behind.
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", 'read _; kill -9 "$1"', "guard", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+        atexit.register(self.kill)
+        if not answers(self.bootstrap, _START_SECONDS_MAX, self._process):
+            self.kill()
+            lines = (self._directory / "broker.log").read_text(errors="replace").strip().splitlines()
+            raise NoBroker(f"Kafka's jars do not start: {' | '.join(lines[-3:])}")
+
+    def stop(self) -> None:
+        """Ask it to stop, and insist after a while. Again: a stopped one stays stopped."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would. Again: a stopped one stays stopped."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, sign: signal.Signals) -> None:
+        process, guard = self._process, self._guard
+        self._process = self._guard = None
+        atexit.unregister(self.kill)
+        if guard:
+            guard.kill()  # first: the number of a process that has ended may be somebody else's
+            guard.communicate()
+        if process:
+            process.send_signal(sign)
+            try:
+                process.wait(_STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    @property
+    def _settings(self) -> Path:
+        return self._directory / "server.properties"
+
+    def _format(self, partitions: int) -> None:
+        """Write the settings and, in a new directory, the cluster's id."""
+        data = self._directory / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        settings = properties(self.bootstrap, self.bootstrap, f"127.0.0.1:{free_port()}", partitions)
+        lines = [f"{name}={value}\n" for name, value in {**settings, "log.dirs": str(data)}.items()]
+        self._settings.write_text("".join(lines))
+        if (data / "meta.properties").exists():
+            return
+        cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+        tool = [self._java, "-cp", f"{self._jars}/*", "kafka.tools.StorageTool", "format"]
+        done = subprocess.run(
+            [*tool, "--cluster-id", cluster, "--config", str(self._settings)],
+            check=False,
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            raise NoBroker(
+                f"Kafka's jars cannot format {data}: {(done.stderr or done.stdout).strip()[-400:]}"
+            )
+
+
+def properties(advertised: str, listener: str, controller: str, partitions: int) -> dict[str, str]:
+    """One small node that is broker and controller, for the jars and for the container alike."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{controller}",
+        "listeners": f"PLAINTEXT://{listener},CONTROLLER://{controller}",
+        "advertised.listeners": f"PLAINTEXT://{advertised}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "num.partitions": str(partitions),
+        "auto.create.topics.enable": "false",  # a misspelt topic is an error, as in production
+        "offsets.topic.num.partitions": "1",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.num.partitions": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "broker.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "2000",  # how long after a crash its next start has to wait
+        "group.initial.rebalance.delay.ms": "0",  # nobody else is about to join
+        "log.cleaner.dedupe.buffer.size": "16777216",
+    }
+
+
+def _java() -> str:
+    """The Java to use, new enough."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if not java or not Path(java).exists():
+        raise NoBroker("no Java")
+    said = subprocess.run([java, "-version"], check=False, text=True, capture_output=True).stderr
+    version = re.search(r'version "(\d+)', said)
+    if not version or int(version[1]) < JAVA_MIN:
+        raise NoBroker(f"Java {JAVA_MIN} or later expected, {version[1] if version else said[:80]} found")
+    return java
+
+
+def _cached_jars(tell: Tell) -> Path:
+    """Kafka's jars, copied by Maven the first time and again when their list changes."""
+    pom = _pom()
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clearing"
+    jars = root / f"kafka-{KAFKA_VERSION}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:8]}"
+    if jars.exists():
+        return jars
+    maven = shutil.which("mvn")
+    if not maven:
+        raise NoBroker("no Maven to fetch Kafka's jars")
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "kafka.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs on one machine fetch once
+        if jars.exists():
+            return jars
+        tell(f"fetching Apache Kafka {KAFKA_VERSION} with Maven, once: about a minute")
+        new = root / "kafka.new"
+        shutil.rmtree(new, ignore_errors=True)
+        copy = ["dependency:copy-dependencies", f"-DoutputDirectory={new}"]
+        done = subprocess.run(
+            [maven, "-q", "-B", "-f", str(pom), *copy],
+            check=False,
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            raise NoBroker(f"Maven cannot fetch Kafka's jars: {done.stdout.strip()[-400:]}")
+        new.rename(jars)
+    return jars
+
+
+def _pom() -> Path:
+    """The list of jars: beside us in an installed package, in deploy/ in the repository."""
+    here = Path(__file__).resolve().parent
+    places = (here / "kafka" / "pom.xml", here.parents[1] / "deploy" / "kafka" / "pom.xml")
+    return next(place for place in places if place.exists())
+
+
+# ---------------------------------------------------------------- does it answer
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(bootstrap: str, seconds_max: float, process: subprocess.Popen[bytes] | None = None) -> bool:
+    """Wait until a client gets the cluster's metadata; False if time is up or the process has ended."""
+    deadline = time.monotonic() + seconds_max
+    with ThreadPoolExecutor(max_workers=1) as thread:  # the caller may have a loop of its own
+        while time.monotonic() < deadline and (process is None or process.poll() is None):
+            if thread.submit(asyncio.run, _has_metadata(bootstrap)).result():
+                return True
+            time.sleep(0.2)
+    return False
+
+
+async def _has_metadata(bootstrap: str) -> bool:
+    log = logging.getLogger("aiokafka")
+    level, log.level = log.level, logging.CRITICAL  # refused connections are expected while it starts
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
+    try:
+        await client.bootstrap()
+        return bool(client.cluster.brokers())
+    except (KafkaError, OSError):
+        return False
+    finally:
+        log.setLevel(level)
+        await client.close()
