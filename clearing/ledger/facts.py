@@ -7,7 +7,7 @@ events before it in the same batch did. The store has one table a kind; its colu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -410,10 +410,12 @@ Fact: TypeAlias = Any
 class Facts:
     """The facts of one batch, by key. Absent means read and not there."""
 
-    __slots__ = ("_by_key",)
+    __slots__ = ("_by_key", "networks")
 
-    def __init__(self, found: Iterable[tuple[Key, Fact]] = ()) -> None:
+    def __init__(self, found: Iterable[tuple[Key, Fact]] = (), networks: tuple[str, ...] = ()) -> None:
         self._by_key: dict[Key, Fact] = dict(found)
+        self.networks = networks
+        """Every card network, whatever its dates: whose reference an unnamed one may be."""
 
     def get(self, *key: str) -> Fact | None:
         """The fact under a key, None when there is none."""
@@ -423,7 +425,6 @@ class Facts:
         """Set a fact, as the fold does with what a decision changed."""
         self._by_key[key] = fact
 
-    def card(self, token: str) -> Card | None:
-        """The card of a token that is its own, not an alias."""
-        found: Card | None = self._by_key.get(("card", token))
-        return found
+    def update(self, found: Mapping[Key, Fact]) -> None:
+        """Set several facts."""
+        self._by_key.update(found)

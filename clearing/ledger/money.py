@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from messages.fields import amount_text as yuan
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FEN_PER_YUAN = 100
+__all__ = ["half_up", "split", "yuan"]
 
 
 def half_up(numerator: int, denominator: int) -> int:
@@ -39,10 +41,3 @@ def split(amount_fen: int, shares: Sequence[int]) -> tuple[int, ...]:
     for index in sorted(range(len(shares)), key=lambda i: -whole[i][1])[:left]:
         parts[index] += 1
     return tuple(sign * part for part in parts)
-
-
-def yuan(amount_fen: int) -> str:
-    """Fen as signed yuan text with two decimals: -615944 becomes "-6159.44"."""
-    sign = "-" if amount_fen < 0 else ""
-    whole, fraction = divmod(abs(amount_fen), FEN_PER_YUAN)
-    return f"{sign}{whole}.{fraction:02d}"

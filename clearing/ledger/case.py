@@ -1,0 +1,324 @@
+"""One event under decision: what it says beside what is known. 业务处理
+
+A case answers the questions that rules ask (which card, which institution's payable, what date) and holds no
+state of its own but what it has looked up. It asks facts and members; it never asks a clock or a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from clearing.errors import InvariantViolated
+from clearing.ledger.business_day import ONE_DAY
+from clearing.ledger.entry import Entry, Posting, Status, entry_id
+from clearing.ledger.facts import BankRef, Card, EventKey, Fact, Facts, Key, Original, Seen, Timeout, Undo
+from clearing.ledger.members import Institution, Member, Members, MembersOn
+from clearing.ledger.outcomes import Accepted
+from messages import Event
+
+CHAIN_MAX: Final = 100
+"""Replacements followed from one card to the next before the registry is called broken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a payout to an account class may be, in fen, over a day and a calendar year."""
+
+    day_fen: int
+    year_fen: int
+
+
+ACCOUNT_LIMITS: Final = {
+    "II": Limits(day_fen=1_000_000, year_fen=20_000_000),
+    "III": Limits(day_fen=200_000, year_fen=5_000_000),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What holds for a whole batch: members, the day, and the settings that rules read."""
+
+    members: Members
+    open_day: date
+    """The first day that is not cut; entries are dated this day or the next."""
+    env: str = "PROD"
+    cards_required: bool = True
+    refund_days_max: int = 180
+    depends_days_max: int = 180
+    park_days_max: int = 3
+    account_limits: dict[str, Limits] = field(default_factory=lambda: dict(ACCOUNT_LIMITS))
+
+
+class Case:
+    """One event, the facts and the members in force; see the module's first lines."""
+
+    __slots__ = (
+        "_card",
+        "_entry_members",
+        "_floor",
+        "_token",
+        "context",
+        "data",
+        "day",
+        "event",
+        "facts",
+        "members",
+        "recorded_at",
+    )
+
+    def __init__(self, event: Event, facts: Facts, context: Context, recorded_at: datetime | None) -> None:
+        self.event = event
+        self.data: Any = event.data
+        self.facts = facts
+        self.context = context
+        self.recorded_at = recorded_at
+        """The broker's own time of the record; None for files and for events decided again."""
+        self.day = context.members.clock.date_of(event.time)
+        self.members = context.members.on(self.day)
+        self._floor = max(self.day, context.open_day)
+        self._entry_members: MembersOn | None = None
+        self._token: str | None = None
+        self._card: Card | None = None
+
+    # -- dates ---------------------------------------------------------------------------------------------
+
+    @property
+    def clearing_date(self) -> date:
+        """The later of the event's own date, the open day, and every date looked up so far."""
+        return self._floor
+
+    def not_before(self, day: date) -> None:
+        """Dates do not go back inside one original, stay, payout or claim."""
+        if day > self._floor:
+            self._floor = day
+            self._entry_members = None
+
+    @property
+    def settings(self) -> MembersOn:
+        """Members in force on the clearing date: settings are those of that date."""
+        if self._entry_members is None:
+            self._entry_members = self.context.members.on(self._floor)
+        return self._entry_members
+
+    # -- who -----------------------------------------------------------------------------------------------
+
+    def spoken_by(self, code: str) -> bool:
+        """Whether the sender is that member or one of its agents."""
+        return self.members.may_speak_for(self.event.source, code)
+
+    @property
+    def platform(self) -> str:
+        """The platform's own member code."""
+        return self.context.members.platform.code
+
+    def institution(self, code: str) -> Institution:
+        """The institution's own record, for its level, ownership and routes."""
+        member = self.settings.by_code.get(code) or self.members.by_code.get(code)
+        if not isinstance(member, Institution):
+            raise InvariantViolated(f"{self.name}: {code} is no institution in force on {self._floor}")
+        return member
+
+    def settling(self, code: str) -> Institution:
+        """The institution that takes the money of `code`: itself, or the one it settles with."""
+        return self.settings.payable_of.get(code) or self.institution(code)
+
+    def member(self, code: str) -> Member | None:
+        """The record of any member in force on the clearing date."""
+        return self.settings.by_code.get(code)
+
+    # -- the card ------------------------------------------------------------------------------------------
+
+    @property
+    def token(self) -> str:
+        """The card's own token; an alias is resolved at the event's time, an unknown token is itself."""
+        if self._token is None:
+            self._token = self.resolve(self.data.card)
+        return self._token
+
+    @property
+    def card(self) -> Card | None:
+        """The card's record, None when nobody has registered it."""
+        if self._card is None:
+            self._card = self.facts.get("card", self.token)
+        return self._card
+
+    def resolve(self, token: str) -> str:
+        """The own token of a card from any of its numbers."""
+        if self.facts.get("card", token) is None:
+            alias = self.facts.get("alias", token)
+            if alias is not None:
+                found: str = alias.card_at(self.event.time)
+                return found
+        return token
+
+    def follows(self, token: str, earlier: str) -> bool:
+        """Whether `token` is the card `earlier` or took its place, in one step or several."""
+        at = earlier
+        for _ in range(CHAIN_MAX):
+            if at == token:
+                return True
+            card = self.facts.get("card", at)
+            if card is None or not card.replaced_by:
+                return False
+            at = card.replaced_by
+        raise InvariantViolated(f"{self.name}: the chain of replacements does not end after {CHAIN_MAX} cards")
+
+    def latest(self, card: Card) -> Card:
+        """The card that stands for `card` now: the end of its chain of replacements."""
+        at = card
+        for _ in range(CHAIN_MAX):
+            successor = self.facts.get("card", at.replaced_by) if at.replaced_by else None
+            if successor is None:
+                return at
+            at = successor
+        raise InvariantViolated(f"{self.name}: the chain of replacements does not end after {CHAIN_MAX} cards")
+
+    # -- the original --------------------------------------------------------------------------------------
+
+    @property
+    def original_key(self) -> EventKey:
+        """(source, id) of the event that this one names."""
+        return (self.data.original.source, self.data.original.id)
+
+    @property
+    def original_seen(self) -> Seen | None:
+        """The outcome of the named event; None while it is unknown."""
+        found: Seen | None = self.facts.get("seen", *self.original_key)
+        return found
+
+    @property
+    def original(self) -> Original | None:
+        """The named event and its entry, when it was accepted."""
+        found: Original | None = self.facts.get("original", *self.original_key)
+        return found
+
+    @property
+    def timeout(self) -> Timeout | None:
+        """The time-out that the named event is, if it is one."""
+        found: Timeout | None = self.facts.get("timeout", *self.original_key)
+        return found
+
+    @property
+    def undo(self) -> Undo | None:
+        """What has been taken back of the named event so far."""
+        found: Undo | None = self.facts.get("undo", *self.original_key)
+        return found
+
+    @property
+    def undone_entry(self) -> Entry | None:
+        """The entry to undo: the named event's, of a confirmed time-out the confirmation's."""
+        timeout = self.timeout
+        if timeout is not None and timeout.confirmed_id:
+            confirmation: Original | None = self.facts.get(
+                "original", timeout.confirmed_source, timeout.confirmed_id
+            )
+            return confirmation.entry if confirmation else None
+        return self.original.entry if self.original else None
+
+    # -- bank references -----------------------------------------------------------------------------------
+
+    @property
+    def route(self) -> str:
+        """The event's route, DIRECT where it names none."""
+        return getattr(self.data, "route", "DIRECT")
+
+    @property
+    def network(self) -> str:
+        """The card network of a UNIONPAY event: the one it names, or the only one."""
+        named: str | None = getattr(self.data, "network", None)
+        return named or (self.members.networks[0] if len(self.members.networks) == 1 else "")
+
+    @property
+    def partner(self) -> str:
+        """Whose `bank_ref` the event carries."""
+        if self.route == "UNIONPAY":
+            return self.network
+        if self.route == "CHANNEL":
+            if hasattr(self.data, "original") and self.undone_entry is not None:
+                return self.undone_entry.partner
+            return self.event.source
+        return getattr(self.data, "bank", None) or self.event.source
+
+    # -- what comes out ------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The event in messages."""
+        return f"{self.event.type} {self.event.source}/{self.event.id}"
+
+    @property
+    def key(self) -> EventKey:
+        """The event's own (source, id)."""
+        return (self.event.source, self.event.id)
+
+    def entry(
+        self,
+        postings: Iterable[Posting],
+        *,
+        amount_fen: int | None = None,
+        status: Status = Status.SUCCESS,
+        original: Entry | None = None,
+        **dimensions: Any,  # noqa: ANN401 - fields of Entry, checked there
+    ) -> Entry:
+        """The entry of this event; dimensions not given are taken from the event, then from the original.
+
+        Raises:  InvariantViolated when the postings do not balance.
+        """
+        data, event = self.data, self.event
+        found: dict[str, Any] = {}
+        for name in ("institution", "bank", "order_no", "receipt_no", "admission_no", "terminal", "access"):
+            value = getattr(data, name, None)
+            if value is None and original is not None:
+                value = getattr(original, name)
+            found[name] = value or ""
+        if getattr(data, "card", None) is not None:
+            found["card"], found["card_last4"] = self.token, data.card_last4 or ""
+        elif original is not None:
+            found["card"], found["card_last4"] = original.card, original.card_last4
+        if getattr(data, "bank_ref", None) is not None:
+            found["partner"], found["bank_ref"], found["bank_date"] = self.partner, data.bank_ref, data.bank_date
+        if original is not None:
+            found["original_id"], found["original_date"] = original.id, original.clearing_date
+            found["route"] = getattr(data, "route", original.route)
+            found["app_area"] = getattr(data, "app_area", original.app_area)
+        else:
+            found["route"] = getattr(data, "route", "")
+            found["app_area"] = getattr(data, "app_area", "")
+        found.update(dimensions)
+        day = self.clearing_date
+        return Entry(
+            id=entry_id(day, f"{self.platform}/{event.source}/{event.id}"),
+            clearing_date=day,
+            type=event.type,
+            source=event.source,
+            event_id=event.id,
+            postings=tuple(posting for posting in postings if posting.fen),
+            occurred_at=event.time.astimezone(UTC),
+            late=day > self.day,
+            amount_fen=getattr(data, "amount", 0) if amount_fen is None else amount_fen,
+            status=status,
+            **found,
+        )
+
+    def accepted(self, entry: Entry | None, changes: dict[Key, Fact], detail: str = "") -> Accepted:
+        """The verdict, with the event's bank reference used up when it was posted."""
+        ref = getattr(self.data, "bank_ref", None)
+        if entry is not None and ref is not None:
+            self.use_bank_ref(changes)
+        return Accepted(entry, changes, detail)
+
+    def use_bank_ref(self, changes: dict[Key, Fact], partner: str | None = None) -> None:
+        """Add the event's bank reference to what it uses up."""
+        whose = partner or self.partner
+        ref, day = self.data.bank_ref, self.data.bank_date
+        changes[("bank_ref", whose, day.isoformat(), ref)] = BankRef(
+            partner=whose, bank_date=day, bank_ref=ref, source=self.event.source, id=self.event.id
+        )
+
+
+def in_two_days(open_day: date) -> date:
+    """The first date that must wait: days are cut in order, and only the open day and the next take entries."""
+    return open_day + 2 * ONE_DAY

@@ -1,0 +1,417 @@
+"""Stays and the deposits they hold. 住院预交金"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from clearing.ledger import accounts
+from clearing.ledger import checks as c
+from clearing.ledger.accounts import account
+from clearing.ledger.entry import Status, mirrored
+from clearing.ledger.facts import Facts, Key, Stay
+from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
+from clearing.ledger.routing import by_route, memo, paid
+from clearing.ledger.rules import payments as p
+from clearing.ledger.rules.rule import Rule, card_needs, number_needs, reference_needs
+
+if TYPE_CHECKING:
+    from clearing.ledger.case import Case
+    from clearing.ledger.entry import Posting
+    from clearing.ledger.facts import Fact
+    from messages import Event
+
+DEPOSITS: Final = ("deposit.paid",)
+
+
+# -- what a deposit does to its stay -------------------------------------------------------------------------
+
+
+def deposit_memo(institution: str, admission_no: str, amount_fen: int) -> list[Posting]:
+    """Dr deposits, contra / Cr the deposit of the admission; negative takes it back."""
+    held = account(accounts.DEPOSITS, institution, admission_no)
+    return memo(account(accounts.DEPOSITS_CONTRA, institution), held, amount_fen)
+
+
+def add_deposit(
+    case: Case,
+    institution: str,
+    admission_no: str,
+    amount_fen: int,
+    *,
+    card: str,
+    route: str,
+    network: str,
+    changes: dict[Key, Fact],
+) -> list[Posting]:
+    """The stay holds more; who paid and by which route is kept for refunds. Gives the memo postings."""
+    stay = known_stay(case, institution, admission_no)
+    path = f"UNIONPAY/{network}" if route == "UNIONPAY" else route
+    changes[("stay", institution, admission_no)] = replace(
+        stay,
+        deposit_fen=stay.deposit_fen + amount_fen,
+        cards=with_one(stay.cards, card),
+        routes=with_one(stay.routes, path),
+        last_date=case.clearing_date,
+    )
+    return deposit_memo(institution, admission_no, amount_fen)
+
+
+def take_deposit_back(
+    case: Case, institution: str, admission_no: str, amount_fen: int, changes: dict[Key, Fact]
+) -> None:
+    """The stay holds less; its cards and routes stay known, undone ones too."""
+    stay = known_stay(case, institution, admission_no)
+    changes[("stay", institution, admission_no)] = replace(
+        stay, deposit_fen=stay.deposit_fen - amount_fen, last_date=case.clearing_date
+    )
+
+
+def known_stay(case: Case, institution: str, admission_no: str) -> Stay:
+    """The stay, which the checks have made sure of."""
+    stay: Stay = case.facts.get("stay", institution, admission_no)
+    case.not_before(stay.last_date)
+    return stay
+
+
+def with_one(known: tuple[str, ...], one: str) -> tuple[str, ...]:
+    """The tuple with one more item, once."""
+    return known if one in known else (*known, one)
+
+
+# -- admission.registered, admission.cancelled ---------------------------------------------------------------
+
+
+def admission_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """The stay, and the card where the event has one."""
+    data: Any = event.data
+    yield ("stay", data.institution, data.admission_no)
+    if getattr(data, "card", None) is not None:
+        yield from card_needs(data, facts)
+
+
+def admission_new(case: Case) -> Rejected | None:
+    """admission_exists: a number is used once, cancelled ones too."""
+    data = case.data
+    if case.facts.get("stay", data.institution, data.admission_no) is None:
+        return None
+    where = f"{data.institution}/{data.admission_no}"
+    return Rejected(Reason.ADMISSION_EXISTS, f"{case.name}: admission {where} is registered already")
+
+
+def post_admission(case: Case) -> Accepted:
+    """Noted: the stay is open."""
+    data = case.data
+    stay = Stay(
+        institution=data.institution,
+        admission_no=data.admission_no,
+        card=case.token,
+        admitted_at=data.admitted_at,
+        last_date=case.clearing_date,
+    )
+    return Accepted(None, {("stay", data.institution, data.admission_no): stay})
+
+
+ADMITTED: Final = Rule(
+    admission_needs,
+    (
+        c.not_a_test,
+        c.source_known,
+        c.from_institution,
+        c.members_known,
+        c.day_has_come,
+        c.card_of_bank,
+        admission_new,
+    ),
+    post_admission,
+)
+
+
+def nothing_remains(case: Case) -> Rejected | None:
+    """deposit_remains: no balance, arrears or settlement that stands."""
+    data = case.data
+    stay = known_stay(case, data.institution, data.admission_no)
+    if not (stay.deposit_fen or stay.arrears_fen or stay.settlements):
+        return None
+    return Rejected(
+        Reason.DEPOSIT_REMAINS,
+        f"{case.name}: admission {data.institution}/{data.admission_no} still has a balance, arrears or settlement",
+    )
+
+
+def post_admission_cancelled(case: Case) -> Accepted:
+    """Noted: the stay never was, its number is used up."""
+    data = case.data
+    stay = known_stay(case, data.institution, data.admission_no)
+    after = replace(stay, state="CANCELLED", last_date=case.clearing_date)
+    return Accepted(None, {("stay", data.institution, data.admission_no): after})
+
+
+ADMISSION_CANCELLED: Final = Rule(
+    admission_needs,
+    (
+        c.not_a_test,
+        c.source_known,
+        c.from_institution,
+        c.members_known,
+        c.day_has_come,
+        c.stay_is_open,
+        nothing_remains,
+    ),
+    post_admission_cancelled,
+)
+
+
+# -- deposit.paid --------------------------------------------------------------------------------------------
+
+
+def deposit_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """The stay with the cards that paid it, the card, the bank reference, an early reversal."""
+    data: Any = event.data
+    yield ("stay", data.institution, data.admission_no)
+    yield from card_needs(data, facts)
+    yield ("tombstone", event.source, event.id)
+    stay = facts.get("stay", data.institution, data.admission_no)
+    for card in stay.cards if stay else ():
+        yield from number_needs(card, facts)
+    yield from reference_needs(event, facts)
+
+
+def post_deposit(case: Case) -> Accepted:
+    """By route: Dr the bank / Cr the hospital; memo: the stay holds the amount."""
+    data = case.data
+    changes: dict[Key, Fact] = {}
+    held = add_deposit(
+        case,
+        data.institution,
+        data.admission_no,
+        data.amount,
+        card=case.token,
+        route=case.route,
+        network=case.network,
+        changes=changes,
+    )
+    return case.accepted(case.entry(paid(case, data.amount) + held), changes)
+
+
+PAID: Final = Rule(
+    deposit_needs,
+    (
+        c.not_a_test,
+        c.source_known,
+        c.from_institution,
+        c.currency_is_cny,
+        c.members_known,
+        c.day_has_come,
+        c.route_agreed,
+        c.terminal_in_use,
+        c.may_debit,
+        c.not_reversed_before,
+        c.card_of_bank,
+        c.bank_ref_new,
+        c.stay_is_open,
+    ),
+    post_deposit,
+)
+
+
+# -- deposit.voided ------------------------------------------------------------------------------------------
+
+
+def same_stay(case: Case) -> Rejected | None:
+    """unknown_original: the void names another stay than its original."""
+    original = case.original
+    said: Any = original.event.data if original else None
+    if said is None or getattr(said, "admission_no", None) == case.data.admission_no:
+        return None
+    return Rejected(
+        Reason.UNKNOWN_ORIGINAL,
+        f"{case.name}: the original is of admission {said.admission_no}, data says {case.data.admission_no}",
+    )
+
+
+def deposit_covers_void(case: Case) -> Rejected | None:
+    """exceeds_deposit: what was paid has not been used or refunded since."""
+    return within_deposit(case, case.data.admission_no, case.data.amount)
+
+
+def within_deposit(case: Case, admission_no: str, amount_fen: int) -> Rejected | None:
+    """exceeds_deposit: the stay's balance covers the amount."""
+    institution = case.data.institution
+    stay = known_stay(case, institution, admission_no)
+    what = f"the deposit of {institution}/{admission_no}"
+    return c.exceeds(case, Reason.EXCEEDS_DEPOSIT, what, amount_fen, stay.deposit_fen)
+
+
+def post_deposit_void(case: Case) -> Accepted:
+    """The original's entry mirrored, memo too."""
+    verdict = p.undo_whole(case, "voided", Status.VOIDED)
+    changes = dict(verdict.changes)
+    take_deposit_back(case, case.data.institution, case.data.admission_no, case.data.amount, changes)
+    return Accepted(verdict.entry, changes)
+
+
+VOIDED: Final = Rule(
+    p.undo_needs,
+    (
+        c.not_a_test,
+        c.source_known,
+        c.original_of(*DEPOSITS),
+        c.when_known(p.undo_sender),
+        c.currency_is_cny,
+        c.members_known,
+        c.day_has_come,
+        c.original_here,
+        same_stay,
+        p.timeout_answered,
+        p.original_untouched,
+        p.before_cutover,
+        p.same_card,
+        p.same_route,
+        p.whole_amount,
+        c.bank_ref_new,
+        c.stay_is_open,
+        deposit_covers_void,
+    ),
+    post_deposit_void,
+)
+
+
+# -- deposit.refunded ----------------------------------------------------------------------------------------
+
+
+def refund_within_deposit(case: Case) -> Rejected | None:
+    """exceeds_deposit: the balance covers the refund."""
+    return within_deposit(case, case.data.admission_no, case.data.amount)
+
+
+def card_has_paid(case: Case) -> Rejected | None:
+    """card_differs: a card that has paid deposits of this stay, or its replacement, or a reason is given."""
+    data = case.data
+    if data.approval is not None and data.approval.reason:
+        return None
+    stay = known_stay(case, data.institution, data.admission_no)
+    if any(case.follows(case.token, card) for card in stay.cards):
+        return None
+    where = f"{data.institution}/{data.admission_no}"
+    return Rejected(
+        Reason.CARD_DIFFERS,
+        f"{case.name}: the card has paid no deposit of {where}; expected approval.reason for another card",
+    )
+
+
+def route_has_paid(case: Case) -> Rejected | None:
+    """route_differs: a route by which the stay was paid."""
+    data = case.data
+    stay = known_stay(case, data.institution, data.admission_no)
+    path = f"UNIONPAY/{case.network}" if case.route == "UNIONPAY" else case.route
+    if path in stay.routes:
+        return None
+    return Rejected(
+        Reason.ROUTE_DIFFERS,
+        f"{case.name}: the stay was paid by {', '.join(stay.routes) or 'no route'}, got {path}",
+    )
+
+
+def paid_back(case: Case, amount_fen: int) -> list[Posting]:
+    """By route, the other way: Dr the hospital / Cr the bank."""
+    data = case.data
+    gross = by_route(case, data.institution, case.route, amount_fen, bank=data.bank, network=case.network)
+    return list(mirrored(tuple(gross)))
+
+
+def post_deposit_refund(case: Case) -> Accepted:
+    """Dr the hospital / Cr the bank; memo: the stay holds less."""
+    data = case.data
+    changes: dict[Key, Fact] = {}
+    take_deposit_back(case, data.institution, data.admission_no, data.amount, changes)
+    held = deposit_memo(data.institution, data.admission_no, -data.amount)
+    entry = case.entry(paid_back(case, data.amount) + held, status=Status.REFUNDED)
+    return case.accepted(entry, changes)
+
+
+REFUNDED: Final = Rule(
+    deposit_needs,
+    (
+        c.not_a_test,
+        c.source_known,
+        c.from_institution,
+        c.currency_is_cny,
+        c.members_known,
+        c.day_has_come,
+        c.card_of_bank,
+        c.bank_ref_new,
+        c.stay_is_open,
+        refund_within_deposit,
+        card_has_paid,
+        route_has_paid,
+    ),
+    post_deposit_refund,
+)
+
+
+# -- deposit.transferred -------------------------------------------------------------------------------------
+
+
+def transfer_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """Both stays."""
+    data: Any = event.data
+    yield ("stay", data.institution, data.from_admission)
+    yield ("stay", data.institution, data.to_admission)
+
+
+def both_open(case: Case) -> Rejected | Parked | None:
+    """admission_closed, or parked, of either stay."""
+    data = case.data
+    return c.open_stay(case, data.institution, data.from_admission) or c.open_stay(
+        case, data.institution, data.to_admission
+    )
+
+
+def transfer_within_deposit(case: Case) -> Rejected | None:
+    """exceeds_deposit: the giving stay's balance covers it."""
+    return within_deposit(case, case.data.from_admission, case.data.amount)
+
+
+def post_transfer(case: Case) -> Accepted:
+    """Memo only: from one stay to the other; cards and routes that paid come along."""
+    data = case.data
+    giver = known_stay(case, data.institution, data.from_admission)
+    taker = known_stay(case, data.institution, data.to_admission)
+    cards, routes = taker.cards, taker.routes
+    for card in giver.cards:
+        cards = with_one(cards, card)
+    for route in giver.routes:
+        routes = with_one(routes, route)
+    day = case.clearing_date
+    changes: dict[Key, Fact] = {
+        ("stay", data.institution, data.from_admission): replace(
+            giver, deposit_fen=giver.deposit_fen - data.amount, last_date=day
+        ),
+        ("stay", data.institution, data.to_admission): replace(
+            taker, deposit_fen=taker.deposit_fen + data.amount, cards=cards, routes=routes, last_date=day
+        ),
+    }
+    postings = memo(
+        account(accounts.DEPOSITS, data.institution, data.from_admission),
+        account(accounts.DEPOSITS, data.institution, data.to_admission),
+        data.amount,
+    )
+    return Accepted(case.entry(postings, admission_no=data.from_admission), changes)
+
+
+TRANSFERRED: Final = Rule(
+    transfer_needs,
+    (
+        c.not_a_test,
+        c.source_known,
+        c.from_institution,
+        c.currency_is_cny,
+        c.members_known,
+        c.day_has_come,
+        both_open,
+        transfer_within_deposit,
+    ),
+    post_transfer,
+)

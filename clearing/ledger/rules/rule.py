@@ -1,0 +1,83 @@
+"""What a rule is: what it needs to know, what it checks in which order, what it posts. 记账规则"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from clearing.ledger.case import Case
+    from clearing.ledger.checks import Check
+    from clearing.ledger.facts import Facts, Key
+    from clearing.ledger.outcomes import Accepted, Parked, Rejected
+    from messages import Event
+
+Needs: TypeAlias = "Callable[[Event, Facts], Iterable[Key]]"
+"""The keys an event reads or may change. Asked again once facts are there, since some lead to others (an alias
+to its card, an original to its stay); it must then name everything it named before."""
+
+Post: TypeAlias = "Callable[[Case], Accepted | Rejected | Parked]"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One event type: gather, check in order, post."""
+
+    needs: Needs
+    checks: tuple[Check, ...]
+    """Run in order; the first that is not None decides."""
+    post: Post
+
+
+def card_needs(data: Any, facts: Facts) -> Iterable[Key]:  # noqa: ANN401 - any body with a card
+    """The card, or the card behind an alias, those that took its place, and the terminal."""
+    yield from number_needs(data.card, facts)
+    terminal = getattr(data, "terminal", None)
+    if terminal:
+        yield ("terminal", terminal)
+
+
+def number_needs(token: str, facts: Facts) -> Iterable[Key]:
+    """The keys behind one number of a card."""
+    yield ("card", token)
+    yield ("alias", token)
+    found = [token]
+    alias = facts.get("alias", token)
+    if alias is not None:
+        found += [pointing.card for pointing in alias.cards]
+    for start in found:
+        at, seen = start, {start}
+        yield ("card", at)
+        while (card := facts.get("card", at)) is not None and card.replaced_by and card.replaced_by not in seen:
+            at = card.replaced_by
+            seen.add(at)
+            yield ("card", at)
+
+
+def reference_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """The bank reference, under every partner whose it may be.
+
+    Which partner a route means can depend on the original and on the only network in force, so all that it
+    may be are named: reading one too many costs nothing, one too few would be a double entry.
+    """
+    data: Any = event.data
+    ref = getattr(data, "bank_ref", None)
+    if ref is None:
+        return
+    day = data.bank_date.isoformat()
+    partners = {event.source, getattr(data, "bank", None), getattr(data, "network", None)}
+    partners.add(getattr(data, "payer_bank", None))
+    if getattr(data, "route", None) == "UNIONPAY":
+        partners.update(facts.networks)
+    original = getattr(data, "original", None)
+    if original is not None:
+        known = facts.get("original", original.source, original.id)
+        if known is not None:
+            said = known.event.data
+            partners |= {known.event.source, getattr(said, "bank", None), getattr(said, "network", None)}
+            if known.entry is not None:
+                partners.add(known.entry.partner)
+    for partner in partners:
+        if partner:
+            yield ("bank_ref", partner, day, ref)
