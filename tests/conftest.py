@@ -6,6 +6,7 @@ database_server      that server itself: `create()` a database, or a `template()
 plain_server         the same on an ordinary server reached by URL, host, port and password
 broker               a Kafka for the whole run: give topics names of your own
 own_broker           a Kafka of one test, to stop, kill and start again
+golden               whether `make golden` asked to rewrite the expected files of a day
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import hypothesis
 import pytest
 from sqlalchemy.engine import make_url
 
@@ -96,6 +98,22 @@ def _finish(work: Coroutine[Any, Any, Result]) -> Result:
     """Run something to its end, apart from the loop of the tests, which these fixtures must not disturb."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+hypothesis.settings.register_profile("every day", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("soak", deadline=None, print_blob=True, max_examples=5_000)
+hypothesis.settings.load_profile("every day")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make golden` ask for the expected files to be written instead of compared."""
+    parser.addoption("--golden", action="store_true", help="rewrite the expected/ folders of fixtures/days")
+
+
+@pytest.fixture(scope="session")
+def golden(request: pytest.FixtureRequest) -> bool:
+    """Whether a test of a day folder writes what it found instead of comparing."""
+    return bool(request.config.getoption("--golden"))
 
 
 # ---------------------------------------------------------------- databases
