@@ -1,12 +1,12 @@
 """What is said to the clearing engine and by it: typed events in, notices out. 业务事件与通知
 
-    from messages import decode, Event, Malformed
+from messages import decode, Event, Malformed
 
-    match decode(record_value):
-        case Event(type="payment.made", data=said):
-            print(said.institution, said.amount)  # whole fen
-        case Malformed() as fault:
-            print(fault)  # where and what, never the value
+match decode(record_value):
+    case Event(type="payment.made", data=said):
+        print(said.institution, said.amount)  # whole fen
+    case Malformed() as fault:
+        print(fault)  # where and what, never the value
 """
 
 from messages.catalogue import CATALOGUE, Entry

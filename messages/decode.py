@@ -37,7 +37,7 @@ _CANONICAL: Final = json.JSONEncoder(
 ).encode
 
 
-class _Unreadable(ValueError):
+class _UnreadableError(ValueError):
     """JSON that says no one thing; `where` and `what` are ready for a Malformed."""
 
     def __init__(self, where: str, what: str) -> None:
@@ -52,18 +52,18 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         where = twice if _BOUNDED_FIELD.fullmatch(twice) else "record"
-        raise _Unreadable(where, "expected each key once in an object, got one twice")
+        raise _UnreadableError(where, "expected each key once in an object, got one twice")
     return found
 
 
 def _no_constant(name: str) -> float:
-    raise _Unreadable("record", f"expected a number, got {name}")
+    raise _UnreadableError("record", f"expected a number, got {name}")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise _Unreadable("record", "expected a number, got one beyond all bounds")
+        raise _UnreadableError("record", "expected a number, got one beyond all bounds")
     return number
 
 
@@ -161,7 +161,7 @@ def _sm3(value: bytes) -> bytes:
 
 def _why_unread(problem: ValueError | RecursionError) -> tuple[str, str]:
     match problem:
-        case _Unreadable():
+        case _UnreadableError():
             return problem.where, problem.what
         case UnicodeDecodeError():
             return f"byte {problem.start}", "expected UTF-8, got another encoding"

@@ -21,14 +21,14 @@ SAID: Final = frozenset({"specversion", "id", "source", "type", "time", "env", "
 
 
 class Rule(NamedTuple):
-    """One condition between fields of one event: how it is checked, and JSON Schema for it where it has words."""
+    """One condition between fields of one event: its check, and JSON Schema for it where that has words."""
 
     check: Callable[[Any], None]
     schema: dict[str, Any] | None = None
 
 
 def broken(field: str, what: str) -> NoReturn:
-    """Say which field breaks a rule and how; `what` holds amounts and words of the contract, never a value sent.
+    """Say which field breaks a rule and how; `what` holds amounts and our own words, no text sent.
 
     Raises:  PydanticCustomError, always; decode turns it into a Malformed.
     """

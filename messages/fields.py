@@ -27,6 +27,13 @@ INSTANT_PATTERN: Final = (
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
 TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f]+$"
+FORMS: Final = {
+    AMOUNT_PATTERN: "yuan text such as 128.50",
+    DATE_PATTERN: "a date such as 2026-03-10",
+    INSTANT_PATTERN: "an instant with its offset such as 2026-03-10T08:31:00+08:00",
+    TEXT_PATTERN: "text without control characters",
+}
+"""How a fault names the patterns that are hard to read."""
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,13}\.[0-9]{2}")
 
@@ -153,7 +160,9 @@ Fen = Annotated[int, _Amount(zero_allowed=False)]
 FenOrZero = Annotated[int, _Amount(zero_allowed=True)]
 Day = Annotated[date, _Day]
 Instant = Annotated[datetime, _Instant]
-Month = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$"), Field(examples=["2026-03"])]
+Month = Annotated[
+    str, StringConstraints(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$"), Field(examples=["2026-03"])
+]
 Year = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{3}$"), Field(examples=["2026"])]
 
 EventId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$"), Field(examples=["H1-0029"])]

@@ -162,6 +162,11 @@ class HisRef(Part):
     """The bill; its lines add up to the amount."""
 
 
+def _two_people(said: TwoPeople) -> None:
+    if said.maker == said.checker:
+        broken("checker", "expected another person than the maker, got the same")
+
+
 class TwoPeople(Ruled):
     """One enters, another checks. 双人复核"""
 
@@ -170,7 +175,7 @@ class TwoPeople(Ruled):
     checker: Text32
     """Who checked it: another person."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (Rule(lambda said: _two_people(said)),)
+    rules: ClassVar[tuple[Rule, ...]] = (Rule(_two_people),)
 
 
 class Approval(TwoPeople):
@@ -219,6 +224,16 @@ class Enrolment(Part):
     """When."""
 
 
+def _parts_make_the_total(said: Claim) -> None:
+    parts = said.fund_amount + said.patient_amount
+    if parts != said.total:
+        broken(
+            "total",
+            f"fund_amount and patient_amount make {amount_text(parts)}, total is {amount_text(said.total)} "
+            f"({off_by(parts, said.total)})",
+        )
+
+
 class Claim(Ruled):
     """The settlement of one bill between patient and fund."""
 
@@ -249,22 +264,7 @@ class Claim(Ruled):
     enrolment: Maybe[Enrolment] = None
     """Proof of enrolment."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (Rule(lambda said: _parts_make_the_total(said)),)
-
-
-def _two_people(said: TwoPeople) -> None:
-    if said.maker == said.checker:
-        broken("checker", "expected another person than the maker, got the same")
-
-
-def _parts_make_the_total(said: Claim) -> None:
-    parts = said.fund_amount + said.patient_amount
-    if parts != said.total:
-        broken(
-            "total",
-            f"fund_amount and patient_amount make {amount_text(parts)}, total is {amount_text(said.total)} "
-            f"({off_by(parts, said.total)})",
-        )
+    rules: ClassVar[tuple[Rule, ...]] = (Rule(_parts_make_the_total),)
 
 
 def _network_needs_unionpay(said: BankRef | PaymentBankRef | OptionalBankRef) -> None:

@@ -237,7 +237,7 @@ NOTICES: Final[tuple[type[Notice], ...]] = (ResultNotice, SwipeNotice, DayNotice
 
 
 def notice_id(source: str, event_id: str, part: int | str = 1) -> str:
-    """Name the notice of an event: `H1/H1-0029/1`; 2 after parking; 8 hex digits of SM3 for an id used again."""
+    """Name an event's notice: `H1/H1-0029/1`; 2 after parking; 8 hex digits of SM3 for an id used again."""
     return f"{source}/{event_id}/{part}"
 
 

@@ -161,7 +161,5 @@ class PremiumRefunded(SchemeUse, Approved, Money, Original, Body):
     """For whom, each once."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            _nobody_twice_among_persons, {"properties": {"persons": {"minItems": 1, "uniqueItems": True}}}
-        ),
+        Rule(_nobody_twice_among_persons, {"properties": {"persons": {"minItems": 1, "uniqueItems": True}}}),
     )

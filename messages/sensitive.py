@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 CARD_FIELDS: Final = frozenset(
     {
         "account", "accountno", "accountnumber", "acct", "alias", "bankcard", "bankcardno", "card", "cardid",
-        "cardno", "cardnum", "cardnumber", "keptcard", "newcard", "oldcard", "pan", "payee", "primaryaccountnumber",
-        "token",
+        "cardno", "cardnum", "cardnumber", "keptcard", "newcard", "oldcard", "pan", "payee",
+        "primaryaccountnumber", "token",
     }
 )  # fmt: skip
 """Field names, lower case and without punctuation, whose digits are looked at as a card number."""
@@ -59,7 +59,9 @@ def find_secret(value: object) -> Secret | None:
         if isinstance(found, dict):
             for name in found:
                 if is_secret_name(name):
-                    return Secret((*path, name), "named like a PIN, CVN, track or password, which no event carries")
+                    return Secret(
+                        (*path, name), "named like a PIN, CVN, track or password, which no event carries"
+                    )
             waiting += [((*path, name), _of_card(name), part) for name, part in reversed(found.items())]
         elif isinstance(found, list):
             # The list's own name still speaks for its parts: aliases as plain texts, say.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from messages.fields import FORMS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -67,9 +69,11 @@ def _expected(kind: str, facts: dict[str, Any], type_name: str) -> str:
     if kind == "extra_forbidden":
         return f"unknown field in {type_name}; expected only those of its schema"
     if kind == "string_pattern_mismatch":
-        return f"expected text of the form {facts['pattern']}"
+        return f"expected {FORMS.get(facts['pattern'], 'text of the form ' + facts['pattern'])}"
     if kind in {"string_too_long", "string_too_short"}:
-        bound = f"at most {facts['max_length']}" if "max_length" in facts else f"at least {facts['min_length']}"
+        bound = (
+            f"at most {facts['max_length']}" if "max_length" in facts else f"at least {facts['min_length']}"
+        )
         return f"expected {bound} characters"
     if kind == "literal_error":
         return f"expected {facts['expected']}"

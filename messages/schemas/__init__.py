@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from messages.catalogue import CATALOGUE
 from messages.envelope import Envelope
@@ -53,7 +53,9 @@ def event_schema(name: str, example: Json) -> Json:
     schema["properties"]["type"] = {"const": name, "description": "What happened."}
     # The schema is held to what decode takes: extensions are flat and in lower case.
     schema["additionalProperties"] = False
-    return _frame(name, _summary(entry.model), schema | {"patternProperties": _EXTENSIONS, "examples": [example]})
+    return _frame(
+        name, _summary(entry.model), schema | {"patternProperties": _EXTENSIONS, "examples": [example]}
+    )
 
 
 def notice_schema(model: type[Notice]) -> Json:
@@ -64,13 +66,17 @@ def notice_schema(model: type[Notice]) -> Json:
 
 def asyncapi() -> Json:
     """Describe every topic, what travels on it and under which key, as AsyncAPI 3.0."""
-    messages = {name: _message(name, _summary(entry.model), str(entry.key.__doc__)) for name, entry in CATALOGUE.items()}
+    messages = {
+        name: _message(name, _summary(entry.model), str(entry.key.__doc__))
+        for name, entry in CATALOGUE.items()
+    }
     channels = {
         family: _channel(family, text, [name for name, entry in CATALOGUE.items() if entry.family == family])
         for family, text in _FAMILY_TEXT.items()
     }
     operations: Json = {
-        f"take_{family}": {"action": "receive", "channel": {"$ref": f"#/channels/{family}"}} for family in channels
+        f"take_{family}": {"action": "receive", "channel": {"$ref": f"#/channels/{family}"}}
+        for family in channels
     }
     for model in NOTICES:
         name = _notice_name(model)
@@ -85,8 +91,8 @@ def asyncapi() -> Json:
         "info": {
             "title": "Bank-hospital clearing",
             "version": CONTRACT_VERSION,
-            "description": "Events that banks, hospitals, funds and channels send, and the notices they get back. "
-            "The prefix of the topics can be configured.",
+            "description": "Events that banks, hospitals, funds and channels send, and the notices "
+            "they get back. The prefix of the topics can be configured.",
         },
         "defaultContentType": CONTENT_TYPE,
         "channels": channels,
@@ -100,7 +106,9 @@ def files() -> dict[Path, str]:
     known = examples()
     made = {f"{name}.json": event_schema(name, known[name]) for name in CATALOGUE}
     made |= {f"{_notice_name(model)}.json": notice_schema(model) for model in NOTICES}
-    texts = {HERE / name: json.dumps(schema, ensure_ascii=False, indent=2) + "\n" for name, schema in made.items()}
+    texts = {
+        HERE / name: json.dumps(schema, ensure_ascii=False, indent=2) + "\n" for name, schema in made.items()
+    }
     header = "# Written by `python -m messages.schemas`; change the models, not this file.\n"
     return texts | {HERE.parent / "asyncapi.yaml": header + "\n".join(_yaml(asyncapi(), 0)) + "\n"}
 
@@ -126,11 +134,15 @@ def _channel(family: str, text: str, names: list[str]) -> Json:
 
 def _frame(name: str, summary: str, schema: Json) -> Json:
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:clearing:{name}:1"}
-    return head | {"title": name, "description": summary} | {k: v for k, v in schema.items() if k not in {"title", "description"}}
+    return (
+        head
+        | {"title": name, "description": summary}
+        | {k: v for k, v in schema.items() if k not in {"title", "description"}}
+    )
 
 
 def _notice_name(model: type[Notice]) -> str:
-    return cast(str, model.model_fields["type"].default)
+    return str(model.model_fields["type"].default)
 
 
 def _summary(model: type[Any]) -> str:
@@ -147,7 +159,9 @@ def _tidy(node: Any) -> Any:  # noqa: ANN401 - JSON of any shape
         (only,) = [part for part in node["anyOf"] if part != {"type": "null"}]
         node = {name: part for name, part in node.items() if name != "anyOf"} | only
     return {
-        name: {field: _tidy(part) for field, part in inner.items()} if name in {"properties", "$defs"} else _tidy(inner)
+        name: {field: _tidy(part) for field, part in inner.items()}
+        if name in {"properties", "$defs"}
+        else _tidy(inner)
         for name, inner in node.items()
         if not (name == "title" and isinstance(inner, str)) and not (name == "default" and inner is None)
     }
