@@ -35,7 +35,10 @@ _NOTICE_KEY: Final = {
     "days": "Clearing date.",
     "quarantine": "SM3 of the record, in hex.",
 }
-_EXTENSIONS: Final = {"^[a-z0-9]{1,64}$": {"type": ["string", "number", "boolean", "null"]}}
+_EXTENSIONS: Final = {
+    "propertyNames": {"pattern": "^[a-z0-9]{1,64}$"},
+    "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+}
 
 Json = dict[str, Any]
 
@@ -51,11 +54,7 @@ def event_schema(name: str, example: Json) -> Json:
     entry = CATALOGUE[name]
     schema = _tidy(Envelope[entry.model].model_json_schema())  # type: ignore[name-defined]
     schema["properties"]["type"] = {"const": name, "description": "What happened."}
-    # The schema is held to what decode takes: extensions are flat and in lower case.
-    schema["additionalProperties"] = False
-    return _frame(
-        name, _summary(entry.model), schema | {"patternProperties": _EXTENSIONS, "examples": [example]}
-    )
+    return _frame(name, _summary(entry.model), schema | _EXTENSIONS | {"examples": [example]})
 
 
 def notice_schema(model: type[Notice]) -> Json:

@@ -296,7 +296,7 @@ def test_bytes_that_are_no_record_are_described(raw: bytes, where: str) -> None:
         b'{"pin": "1234"',
         b'{"\\u0070in": "1234"',
         b'{"card": "0000101301000010"',
-        b'card 0000 1013 0100 0010 declined',
+        b"card 0000 1013 0100 0010 declined",
         '{"CardPassword": 1'.encode("utf-16"),
         b'{"a": 1, "a": {"cvv": "123"}}',
         b'{"cvn": 1}' + b" " * 300_000,
