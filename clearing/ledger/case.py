@@ -234,6 +234,9 @@ class Case:
     @property
     def partner(self) -> str:
         """Whose `bank_ref` the event carries."""
+        method = getattr(self.data, "method", None)
+        if method is not None:
+            return self.data.payer_bank if method == "NETBANK" else self.event.source
         if self.route == "UNIONPAY":
             return self.network
         if self.route == "CHANNEL":

@@ -23,10 +23,24 @@ EventKey: TypeAlias = tuple[str, str]
 OF_EVENT: Final = frozenset({"seen", "original", "undo", "timeout", "payout", "tombstone", "entry"})
 """Kinds keyed by an event's (source, id): they share one lock and one name to wait for."""
 
+OF_CARD: Final = frozenset({"card", "alias", "aliases_of", "held"})
+"""Kinds keyed by a card's number, its own or an alias."""
+VIRTUAL: Final = frozenset({"seen", "original", "aliases_of", "held", "payouts_of"})
+"""Kinds that are read out of other tables and never written: the fold keeps them up to date in memory.
+
+`("aliases_of", card)` is a tuple of tokens, `("held", card)` a tuple of (source, id) of held payouts,
+`("payouts_of", root)` a tuple of `LivePayout`.
+"""
+
 
 def lock_name(key: Key) -> str:
-    """The name under which a key is locked and waited for, the same for all kinds of one event."""
-    return "/".join(("event", *key[1:]) if key[0] in OF_EVENT else key)
+    """The name under which a key is locked and waited for: one for all that is kept of one event or card."""
+    kind = key[0]
+    if kind in OF_EVENT:
+        kind = "event"
+    elif kind in OF_CARD:
+        kind = "card"
+    return "/".join((kind, *key[1:]))
 
 
 class Step(NamedTuple):
@@ -111,8 +125,10 @@ class Alias:
     token: str
     kind: str
     institution: str = ""
+    card: str
+    """The card it means now."""
     cards: tuple[Pointing, ...]
-    """Oldest first; a replacement adds one."""
+    """What it has meant, oldest first; a replacement adds one."""
 
     def card_at(self, instant: datetime) -> str:
         """The card's own token for an event of that time."""
@@ -311,6 +327,16 @@ class Payout:
     treat_area: str = ""
     insured_area: str = ""
     last_date: date
+
+
+class LivePayout(NamedTuple):
+    """One payout that counts towards its card's account-class limits."""
+
+    source: str
+    id: str
+    at: datetime
+    """Time of its last attempt."""
+    amount_fen: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,399 @@
+"""The life of a card: three registrations, states, aliases, replacement. 卡生命周期"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from clearing.ledger import accounts
+from clearing.ledger import checks as c
+from clearing.ledger.accounts import account
+from clearing.ledger.entry import Leg
+from clearing.ledger.facts import Alias, Card, Change, Facts, Key, Pointing, Registration, Step
+from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
+from clearing.ledger.permission import Cell, Use, held_now
+from clearing.ledger.routing import two
+from clearing.ledger.rules.rule import Rule, number_needs
+
+if TYPE_CHECKING:
+    from clearing.ledger.case import Case
+    from clearing.ledger.checks import Check
+    from clearing.ledger.facts import Fact
+    from messages import Event
+
+ALIVE: Final = ("ACTIVE", "FROZEN_DEBIT", "FROZEN_ALL")
+BEFORE_END: Final = ("ISSUED", *ALIVE, "LOST")
+
+STEPS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    # type: (states it may come from, state it leads to; "" goes back to the state before)
+    "card.activated": (("ISSUED",), "ACTIVE"),
+    "card.frozen": (("ACTIVE",), "FROZEN"),
+    "card.unfrozen": (("FROZEN_DEBIT", "FROZEN_ALL"), ""),
+    "card.lost": (ALIVE, "LOST"),
+    "card.found": (("LOST",), ""),
+    "card.replaced": ((*ALIVE, "LOST"), "REPLACED"),
+    "card.cancelled": (BEFORE_END, "CANCELLED"),
+    "card.terminated": (BEFORE_END, "TERMINATED"),
+    "card.holder_deceased": (BEFORE_END, "DECEASED"),
+    "card.duplicate_found": (BEFORE_END, "CANCELLED"),
+}
+
+
+# -- who may say so ------------------------------------------------------------------------------------------
+
+
+def from_bank(case: Case) -> Rejected | None:
+    """source_not_allowed: the card's bank."""
+    bank = case.data.bank
+    return None if case.spoken_by(bank) else c.not_allowed(case, bank)
+
+
+def from_card_platform(case: Case) -> Rejected | None:
+    """source_not_allowed: the card platform."""
+    if case.members.kind(case.event.source) == "card_platform":
+        return None
+    return c.not_allowed(case, "the card platform")
+
+
+def from_bank_or_platform(case: Case) -> Rejected | None:
+    """source_not_allowed: the card's bank or the card platform."""
+    if from_card_platform(case) is None or from_bank(case) is None:
+        return None
+    return c.not_allowed(case, f"{case.data.bank} or the card platform")
+
+
+def from_registrar(case: Case) -> Rejected | None:
+    """source_not_allowed: the bank, the card platform or the hospital, as the stage says."""
+    if case.data.stage == "BANK":
+        return from_bank(case)
+    return from_card_platform(case) if case.data.stage == "PLATFORM" else c.from_institution(case)
+
+
+def from_anyone_with_cards(case: Case) -> Rejected | None:
+    """source_not_allowed: the card's bank, the card platform, or a hospital."""
+    if from_bank_or_platform(case) is None:
+        return None
+    hospital = case.data.institution or case.event.source
+    if case.members.kind(hospital) in ("hospital", "pharmacy") and case.spoken_by(hospital):
+        return None
+    return c.not_allowed(case, f"{case.data.bank}, the card platform or a hospital")
+
+
+# -- shared --------------------------------------------------------------------------------------------------
+
+
+def card_event_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """The card by any number, those that follow it, its aliases, and payouts held for it."""
+    data: Any = event.data
+    keys = list(number_needs(data.card, facts))
+    for name in ("new_card", "kept_card", "token"):
+        if getattr(data, name, None):
+            keys += number_needs(getattr(data, name), facts)
+    for alias in getattr(data, "aliases", None) or ():
+        keys += number_needs(alias.token, facts)
+    for kind, token in list(keys):
+        if kind == "card":
+            keys += (("aliases_of", token), ("held", token))
+            keys += (("alias", other) for other in facts.get("aliases_of", token) or ())
+            keys += (("payout", *payout) for payout in facts.get("held", token) or ())
+    yield from keys
+
+
+def card_known(case: Case) -> Parked | None:
+    """Parked until the bank has registered the card."""
+    card = case.card
+    return None if card is not None and card.bank else Parked(("card", case.token), "the bank has not registered it")
+
+
+def known_card(case: Case) -> Card:
+    """The card, which the checks have made sure of."""
+    assert case.card is not None  # noqa: S101 - checked by card_known
+    return case.card
+
+
+def step_fits(case: Case) -> Rejected | None:
+    """card_state: the step leads on from the state now."""
+    expected, _ = STEPS[case.event.type]
+    state = known_card(case).state
+    if state in expected:
+        return None
+    return Rejected(Reason.CARD_STATE, f"{case.name}: the card is {state}; expected {' or '.join(expected)}")
+
+
+def instant_of(case: Case) -> datetime:
+    """From when the step holds: a loss from its report, else the event's time."""
+    reported: datetime | None = getattr(case.data, "reported_at", None)
+    return reported or case.event.time
+
+
+def stepped(card: Card, instant: datetime, state: str) -> Card:
+    """The card in a new state from an instant on, replacing all that its history had from then."""
+    before = card.state
+    history = tuple(step for step in card.steps if step.at < instant)
+    return replace(card, steps=(*history, Step(instant, state, before)))
+
+
+def take_step(case: Case) -> Card:
+    """The card after the event's own step."""
+    card, (_, state) = known_card(case), STEPS[case.event.type]
+    if state == "FROZEN":
+        state = f"FROZEN_{case.data.scope}"
+    elif not state:
+        state = card.steps[-1].before
+    return stepped(card, instant_of(case), state)
+
+
+def release_held(case: Case, before: str, after: Card, changes: dict[Key, Fact]) -> None:
+    """Payouts held for a card become ACCEPTED when its state, or its replacement's, allows them."""
+    still: list[tuple[str, str]] = []
+    for source, id_ in case.facts.get("held", before) or ():
+        payout = changes.get(("payout", source, id_)) or case.facts.get("payout", source, id_)
+        use = Use.SUBMITTED if payout.attempt == 1 else Use.REPAID
+        if held_now(use, after) is not Cell.YES:
+            still.append((source, id_))
+            continue
+        last = payout.attempts[-1]._replace(card=after.token, bank=after.bank)
+        changes[("payout", source, id_)] = replace(
+            payout,
+            state="ACCEPTED",
+            card=after.token,
+            bank=after.bank,
+            attempts=(*payout.attempts[:-1], last),
+        )
+    if case.facts.get("held", before):
+        changes[("held", before)] = tuple(still)
+
+
+def post_step(case: Case) -> Accepted:
+    """Noted: the card's new state, from the event's instant on."""
+    after = take_step(case)
+    changes: dict[Key, Fact] = {("card", after.token): after}
+    release_held(case, after.token, after, changes)
+    return Accepted(None, changes)
+
+
+# -- card.registered -----------------------------------------------------------------------------------------
+
+
+def not_a_test_card(case: Case) -> Rejected | None:
+    """test_event: a test card only where the engine itself is a test."""
+    if case.data.card_class == "TEST" and case.context.env != "TEST":
+        return Rejected(Reason.TEST_EVENT, f"{case.name}: card_class is TEST, this engine runs with PROD")
+    return None
+
+
+def registered_once(case: Case) -> Rejected | None:
+    """card_state: the bank registers a card once."""
+    card = case.card
+    if case.data.stage == "BANK" and card is not None and card.bank:
+        return Rejected(Reason.CARD_STATE, f"{case.name}: the bank has registered the card; it is {card.state}")
+    return None
+
+
+def aliases_free(case: Case) -> Rejected | None:
+    """card_differs: an alias that is a card, an unfinished one too, or another card's alias."""
+    for alias in case.data.aliases or ():
+        if refused := alias_free(case, alias.token):
+            return refused
+    return None
+
+
+def alias_free(case: Case, token: str) -> Rejected | None:
+    """card_differs, for one token."""
+    known = case.facts.get("alias", token)
+    if token == case.token or case.facts.get("card", token) is not None:
+        return Rejected(Reason.CARD_DIFFERS, f"{case.name}: the alias is itself a card")
+    if known is not None and known.card != case.token:
+        return Rejected(Reason.CARD_DIFFERS, f"{case.name}: the alias is another card's")
+    return None
+
+
+def issuer_valid(case: Case) -> Rejected | None:
+    """issuer_not_valid: a card issuer on the list on that date."""
+    issuer = case.data.issuer
+    if issuer is None or case.members.kind(issuer) == "issuer":
+        return None
+    return Rejected(Reason.ISSUER_NOT_VALID, f"{case.name}: {issuer} is no card issuer in force on {case.day}")
+
+
+def post_registered(case: Case) -> Accepted:
+    """Noted: one more registration; the bank's makes the card ISSUED."""
+    data, time = case.data, case.event.time
+    card = case.card or Card(token=case.token, root=case.token)
+    one = Registration(data.stage, data.bank, data.institution or "", time)
+    kept = card.registrations
+    if data.stage == "BANK":
+        kept = tuple(other for other in kept if other.bank == data.bank)
+        card = replace(
+            card,
+            bank=data.bank,
+            person=data.person,
+            guardian=data.guardian or "",
+            card_class=data.card_class,
+            account_class=data.account_class,
+            area=data.area or "",
+            issuer=data.issuer or "",
+            issue_mode=data.issue_mode or "",
+        )
+    elif not card.person:
+        card = replace(card, person=data.person)
+    changes: dict[Key, Fact] = {}
+    card = replace(card, registrations=with_registration(kept, one))
+    changes[("card", card.token)] = card
+    if data.stage != "BANK":
+        pass_on(case, card, one, changes)
+    for alias in data.aliases or ():
+        add_alias(case, card.token, alias.kind, alias.token, "", changes)
+    return Accepted(None, changes)
+
+
+def with_registration(known: tuple[Registration, ...], one: Registration) -> tuple[Registration, ...]:
+    """The registrations with one more; a place registers a card once."""
+    if any((other.stage, other.institution) == (one.stage, one.institution) for other in known):
+        return known
+    return (*known, one)
+
+
+def pass_on(case: Case, card: Card, one: Registration, changes: dict[Key, Fact]) -> None:
+    """A registration that comes after the card was replaced is its replacement's too."""
+    at = card
+    while at.state == "REPLACED" and (successor := case.facts.get("card", at.replaced_by)) is not None:
+        at = replace(successor, registrations=with_registration(successor.registrations, one))
+        changes[("card", at.token)] = at
+
+
+def add_alias(
+    case: Case, card: str, kind: str, token: str, institution: str, changes: dict[Key, Fact]
+) -> None:
+    """Another number of the card, from ever on."""
+    if case.facts.get("alias", token) is not None:
+        return
+    changes[("alias", token)] = Alias(
+        token=token, kind=kind, institution=institution, card=card, cards=(Pointing(None, card),)
+    )
+    known = changes.get(("aliases_of", card), case.facts.get("aliases_of", card)) or ()
+    changes[("aliases_of", card)] = (*known, token)
+
+
+def card_rule(sender: Check, own: tuple[Check, ...], post: Any, *, first: tuple[Check, ...] = ()) -> Rule:  # noqa: ANN401
+    """A rule of the family: the shared checks in order, `first` beside test_event, `own` at the end."""
+    shared = (c.not_a_test, *first, c.source_known, sender, c.members_known, c.day_has_come)
+    return Rule(card_event_needs, (*shared, *own), post)
+
+
+REGISTERED: Final = card_rule(
+    from_registrar,
+    (c.card_of_bank, aliases_free, registered_once, issuer_valid),
+    post_registered,
+    first=(not_a_test_card,),
+)
+
+
+# -- card.aliased, card.changed ------------------------------------------------------------------------------
+
+
+def own_alias_free(case: Case) -> Rejected | None:
+    """card_differs, of the event's own token."""
+    return alias_free(case, case.data.token)
+
+
+def post_aliased(case: Case) -> Accepted:
+    """Noted: another number of the card."""
+    changes: dict[Key, Fact] = {}
+    data = case.data
+    add_alias(case, case.token, data.kind, data.token, data.institution or "", changes)
+    return Accepted(None, changes)
+
+
+ALIASED: Final = card_rule(
+    from_anyone_with_cards, (card_known, c.card_of_bank, own_alias_free), post_aliased
+)
+
+
+def post_changed(case: Case) -> Accepted:
+    """Noted: what changed, with its date."""
+    card, data, time = known_card(case), case.data, case.event.time
+    new = {
+        name: getattr(data, name)
+        for name in ("person", "guardian", "account_class", "card_class", "area")
+        if getattr(data, name) is not None
+    }
+    history = tuple(Change(time, name, value) for name, value in new.items())
+    after = replace(card, **new, changes=card.changes + history)
+    changes: dict[Key, Fact] = {("card", card.token): after}
+    release_held(case, card.token, case.latest(after), changes)
+    return Accepted(None, changes)
+
+
+CHANGED: Final = card_rule(
+    from_bank_or_platform, (card_known, c.card_of_bank), post_changed, first=(not_a_test_card,)
+)
+
+
+# -- card.replaced, card.duplicate_found ---------------------------------------------------------------------
+
+
+def new_card_free(case: Case) -> Rejected | None:
+    """card_state: the new number is a card of a bank already, or an alias."""
+    token = case.data.new_card
+    new = case.facts.get("card", token)
+    if (new is not None and new.bank) or case.facts.get("alias", token) is not None or token == case.token:
+        return Rejected(Reason.CARD_STATE, f"{case.name}: new_card is registered already, or is an alias")
+    return None
+
+
+def post_replaced(case: Case) -> Accepted:
+    """The new card takes over at the same bank; a fee: Dr the bank / Cr fee payable to the bank."""
+    data, old, time = case.data, take_step(case), case.event.time
+    old = replace(old, replaced_by=data.new_card)
+    waiting = case.facts.get("card", data.new_card)
+    registrations = old.registrations
+    for one in waiting.registrations if waiting else ():
+        if one.bank == old.bank:
+            registrations = with_registration(registrations, one)
+    new = replace(
+        old,
+        token=data.new_card,
+        registrations=registrations,
+        steps=(Step(time, "ACTIVE", "ISSUED"),),
+        changes=(),
+        replaced_by="",
+    )
+    changes: dict[Key, Fact] = {("card", old.token): old, ("card", new.token): new}
+    tokens = case.facts.get("aliases_of", old.token) or ()
+    for token in tokens:
+        alias = case.facts.get("alias", token)
+        changes[("alias", token)] = replace(
+            alias, card=new.token, cards=(*alias.cards, Pointing(time, new.token))
+        )
+    changes[("aliases_of", new.token)] = tokens
+    changes[("aliases_of", old.token)] = ()
+    release_held(case, old.token, new, changes)
+    if not data.fee:
+        return Accepted(None, changes)
+    postings = two(account(accounts.BANK, new.bank), account(accounts.FEES, new.bank), data.fee, Leg.GROSS)
+    return Accepted(case.entry(postings, amount_fen=data.fee, bank=new.bank), changes)
+
+
+def kept_card_known(case: Case) -> Parked | None:
+    """Parked until the bank has registered the card that is kept."""
+    token = case.resolve(case.data.kept_card)
+    kept = case.facts.get("card", token)
+    return None if kept is not None and kept.bank else Parked(("card", token), "the kept card is not registered")
+
+
+def post_duplicate(case: Case) -> Accepted:
+    """Noted: this card ends, and the kept one stands for it in undos and stays."""
+    after = replace(take_step(case), replaced_by=case.resolve(case.data.kept_card))
+    return Accepted(None, {("card", after.token): after})
+
+
+REPLACED: Final = card_rule(from_bank, (card_known, c.card_of_bank, step_fits, new_card_free), post_replaced)
+DUPLICATE_FOUND: Final = card_rule(
+    from_card_platform, (card_known, kept_card_known, c.card_of_bank, step_fits), post_duplicate
+)
+ACTIVATED: Final = card_rule(from_bank, (card_known, c.card_of_bank, step_fits), post_step)
+STEPPED: Final = card_rule(from_bank_or_platform, (card_known, c.card_of_bank, step_fits), post_step)
+"""Frozen, unfrozen, lost, found, cancelled, terminated, deceased: one rule, the table says the rest."""
