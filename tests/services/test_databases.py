@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import text
 
+from clearing.errors import WorldFailed
 from clearing.store.database import Database, open_database
 from tests.conftest import DatabaseServer
 
@@ -36,6 +38,16 @@ async def test_a_plain_server_is_reached_by_url_and_its_password_is_never_shown(
         assert password not in database.how
         assert await value(database, "SELECT current_user") == "clearing"
     plain_server.drop(url)
+
+
+async def test_a_server_that_is_too_old_is_refused(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the first odd statement, but the opening says that the server must be upgraded."""
+    monkeypatch.setattr("clearing.store.database.VERSION_MIN", 99)
+    with pytest.raises(WorldFailed, match=r"PostgreSQL 99 or later expected, 18\.\d+ found"):
+        async with open_database(database_url):
+            pass
 
 
 def test_a_template_is_prepared_once_and_copied(database_server: DatabaseServer) -> None:

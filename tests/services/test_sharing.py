@@ -1,0 +1,167 @@
+"""An embedded directory is shared by processes, survives kills, and is refused when it is not ours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from clearing.errors import WorldFailed
+from clearing.store import embedded
+from clearing.store.database import open_database
+
+# Opens a directory, says so, and goes when its input ends.
+USER = """
+import asyncio, sys
+from clearing.store.database import open_database
+async def main():
+    async with open_database(sys.argv[1]) as database:
+        print(database.how, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+asyncio.run(main())
+"""
+
+
+def user(directory: Path) -> subprocess.Popen[str]:
+    """Start a process that has the directory open."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", USER, f"embedded:{directory}"],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout
+    assert process.stdout.readline().startswith("embedded PostgreSQL 18.")
+    return process
+
+
+def postmaster(directory: Path) -> int | None:
+    """The running server's process, None if there is none."""
+    file = directory / "postgres" / "postmaster.pid"
+    return int(file.read_text().splitlines()[0]) if file.exists() else None
+
+
+def test_processes_share_a_server_and_the_last_one_stops_it(tmp_path: Path) -> None:
+    """Two workers and an ingest may use one directory at the same time."""
+    first, second = user(tmp_path), user(tmp_path)
+    server = postmaster(tmp_path)
+    assert server
+    first.communicate()
+    assert postmaster(tmp_path) == server
+    second.communicate()
+    assert postmaster(tmp_path) is None
+    assert (first.returncode, second.returncode) == (0, 0)
+
+
+def test_many_may_open_a_new_directory_at_once(tmp_path: Path) -> None:
+    """The first makes the cluster, the others wait for it and join."""
+    code = [sys.executable, "-c", USER, f"embedded:{tmp_path}"]
+    started = [
+        subprocess.Popen(code, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)
+    ]
+    for process in started:
+        said, _ = process.communicate()
+        assert said.startswith("embedded PostgreSQL 18.")
+        assert process.returncode == 0
+    assert postmaster(tmp_path) is None
+
+
+def test_a_killed_user_is_no_longer_counted(tmp_path: Path) -> None:
+    """A worker killed with SIGKILL does not keep the server running after the others have left."""
+    killed, left = user(tmp_path), user(tmp_path)
+    killed.kill()
+    killed.communicate()
+    left.communicate()
+    assert postmaster(tmp_path) is None
+
+
+async def test_what_was_committed_is_there_after_the_server_was_killed(tmp_path: Path) -> None:
+    """A power cut loses nothing that was acknowledged, and the next start recovers by itself."""
+    url = f"embedded:{tmp_path}"
+    async with open_database(url) as database:
+        async with database.engine.begin() as connection:
+            await connection.execute(text("CREATE TABLE kept AS SELECT 1 AS n"))
+        server = postmaster(tmp_path)
+        assert server
+        os.kill(server, signal.SIGKILL)
+        with pytest.raises((DBAPIError, OSError)):
+            while True:
+                async with database.engine.connect() as connection:
+                    await connection.execute(text("SELECT 1"))
+    for _ in range(2):
+        async with open_database(url) as database, database.engine.connect() as connection:
+            assert (await connection.execute(text("SELECT n FROM kept"))).scalar_one() == 1
+
+
+def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
+    """The kernel's limit on a socket's path is not the user's concern."""
+    directory = tmp_path / ("long-" * 30)
+    server = embedded.acquire(directory)
+    try:
+        assert len(str(server.socket_directory)) < 60
+        assert server.socket_directory.stat().st_mode & 0o777 == 0o700
+    finally:
+        embedded.release(directory)
+    server.socket_directory.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("PG_VERSION", "15\n", "some other PostgreSQL's own directory"),
+        ("postgres/PG_VERSION", "16\n", "PostgreSQL 18 expected, 16 found"),
+        ("postgres/notes.txt", "mine", "PostgreSQL 18 expected, no cluster found"),
+    ],
+)
+async def test_a_directory_that_is_not_ours_is_left_alone(
+    tmp_path: Path, file: str, content: str, message: str
+) -> None:
+    """We never write into a directory somebody else made."""
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(content)
+    with pytest.raises(WorldFailed, match=message):
+        async with open_database(f"embedded:{tmp_path}"):
+            pass
+    assert (tmp_path / file).read_text() == content
+    assert not (tmp_path / "postgres.new").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("postgresql://u:geheim@127.0.0.1:1/books", r"at 127\.0\.0\.1:1/books: cannot connect"),
+        ("postgresql://u:geheim@127.0.0.1:1/books?sslmode=never", r"127\.0\.0\.1:1/books: cannot connect"),
+        ("mysql://u:geheim@127.0.0.1/books", r"embedded:DIR expected, mysql: found"),
+        ("no url at all", "is no URL"),
+    ],
+)
+async def test_a_database_that_cannot_be_opened_is_named_without_its_password(url: str, message: str) -> None:
+    """The message says where we tried, never with what secret."""
+    with pytest.raises(WorldFailed, match=message) as refused:
+        async with open_database(url):
+            pass
+    assert "geheim" not in str(refused.value)
+
+
+async def test_a_full_disk_is_the_world_failing(tmp_path: Path) -> None:
+    """A cluster that cannot be made leaves nothing half made, and the message says why."""
+    full = tmp_path / "full"
+    full.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(full)], check=False, capture_output=True
+    )
+    if mounted.returncode:  # not root: a directory we may not write to is the nearest thing
+        full.chmod(0o500)
+    try:
+        with pytest.raises(WorldFailed, match=r"No space left on device|Permission denied"):
+            async with open_database(f"embedded:{full}"):
+                pass
+        assert not (full / "postgres").exists()
+    finally:
+        subprocess.run(["umount", str(full)], check=False, capture_output=True)
