@@ -1,0 +1,111 @@
+"""What the jobs beside the engine keep: members, files out and in, reconciliation runs and breaks. 作业表"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import ARRAY, BigInteger, Date, Index, Integer, LargeBinary, Table, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+
+from clearing.store.kinds import NAME
+from clearing.store.tables import Instant, _column, _now, _number, _text, metadata
+
+members: Final = Table(
+    "members",
+    metadata,
+    _number("Running number; the highest approved one is in force."),
+    _now("loaded_at", "When it was loaded."),
+    _text("loaded_by", "Who loaded it (maker)."),
+    _column("digest", LargeBinary, "SM3 of the file."),
+    _column("document", JSONB, "The whole reference data."),
+    _text("approved_by", "Who approved it (checker), not the maker; empty while it waits."),
+    _column("approved_at", Instant, "When it was approved.", null=True),
+    comment="Reference data as it was loaded, each version kept (参与方资料)",
+)
+
+file: Final = Table(
+    "file",
+    metadata,
+    _text("name", "File name; it says type, receiver, date, sequence and version.", key=True),
+    _column("clearing_date", Date, "The day it is of."),
+    _text("type", "TXN, SUM, ERR, DEP, NRC, PAY, SWP, REG, MIS..."),
+    _text("receiver", "Member code of the receiver."),
+    _column("seq", Integer, "Number in (type, receiver, day), without gaps."),
+    _column("version", Integer, "1, and one more each time it is corrected."),
+    _text("profile", "The layout it was written in."),
+    _column("content", LargeBinary, "Its bytes."),
+    _column("records", BigInteger, "Detail lines."),
+    _column("amount_total_fen", BigInteger, "Control total of the amounts."),
+    _text("hash_total", "Control total of the keys."),
+    _column("sha256", LargeBinary, "SHA-256 of the bytes."),
+    _column("sm3", LargeBinary, "SM3 of the bytes."),
+    _text("replaces", "Name of the version it corrects."),
+    UniqueConstraint("clearing_date", "type", "receiver", "seq", "version"),
+    comment="Clearing files as they were rendered (清算文件)",
+)
+
+statement_file: Final = Table(
+    "statement_file",
+    metadata,
+    _number("Running number."),
+    _text("kind", "STM, HIS, PYR, RTN, REG..."),
+    _text("partner", "Member code of the sender."),
+    _column("clearing_date", Date, "The day it was given for."),
+    _text("name", "Its name as it came."),
+    _column("sha256", LargeBinary, "SHA-256 of the bytes."),
+    _column("sm3", LargeBinary, "SM3 of the bytes."),
+    _column("content", LargeBinary, "Its bytes, kept before they are parsed."),
+    _now("received_at", "When it came."),
+    UniqueConstraint("kind", "partner", "clearing_date", "sha256"),
+    comment="Files of partners as they came (对账单)",
+)
+
+reconciliation_run: Final = Table(
+    "reconciliation_run",
+    metadata,
+    _number("Running number."),
+    _column("clearing_date", Date, "The day that was reconciled."),
+    _now("at", "When."),
+    _column("inputs", JSONB, "The files it read, with their digests."),
+    _column("matched", BigInteger, "Items without any code in which money moved."),
+    _column("proof", JSONB, "The proof line of each partner."),
+    Index("ix_reconciliation_run_day", "clearing_date"),
+    comment="Each time a day was reconciled (对账)",
+)
+
+break_: Final = Table(
+    "break_",
+    metadata,
+    _text("id", "Its id, the same however often the day is run.", key=True),
+    _column("first_run", BigInteger, "The run that found it first."),
+    _column("last_run", BigInteger, "The last run that listed it."),
+    _column("clearing_date", Date, "The day it was found in."),
+    _text("code", "The lead code."),
+    _column("codes", ARRAY(NAME), "All codes."),
+    _text("vector", "Which sides have it: L1B0H1."),
+    _column("amount_fen", BigInteger, "Its amount, unsigned."),
+    _column("differences", JSONB, "Partner to fen, ledger minus partner."),
+    _column("keys", JSONB, "bank_ref, order_no, entry_id."),
+    _text("bank", "The bank concerned."),
+    _text("institution", "The institution concerned."),
+    _text("state", "Where in its life it is."),
+    _column("rows", JSONB, "The rows of the three sides, with file and line."),
+    Index("ix_break_day", "clearing_date"),
+    Index("ix_break_state", "state"),
+    comment="Mismatches and how far each is settled (差错)",
+)
+
+break_step: Final = Table(
+    "break_step",
+    metadata,
+    _text("break_id", "Of which break.", key=True),
+    _column("no", Integer, "Number of the step.", key=True),
+    _text("state", "The state it led to."),
+    _text("ending", "How it ended, where it did."),
+    _text("maker", "Who did it."),
+    _text("checker", "Who approved it, never the maker; empty where no approval is due."),
+    _text("why", "The reason given."),
+    _column("evidence", LargeBinary, "SM3 of the evidence.", null=True),
+    _now("at", "When."),
+    comment="Each step in the life of a break (差错处理)",
+)

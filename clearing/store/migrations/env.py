@@ -1,0 +1,14 @@
+"""Run the migrations on the connection that `upgrade` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from clearing.store import job_tables
+from clearing.store.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()
+
+__all__ = ["job_tables"]

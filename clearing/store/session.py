@@ -1,0 +1,47 @@
+"""One transaction of ours: its rights, its plans, and the driver underneath for COPY. 数据库事务"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from clearing.errors import InvariantViolated
+
+APP_ROLE: Final = "clearing_app"
+"""What the engine works as: it may add entries and events, never change or remove one."""
+
+# A batch asks for a few thousand rows by key. A plan made while a table was new would read all of it for
+# ever after, so the two ways of doing that are switched off for the transaction.
+_SETTINGS: Final = text(
+    f"SELECT set_config('role', '{APP_ROLE}', true), set_config('enable_hashjoin', 'off', true), "  # noqa: S608
+    "set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)"
+)
+
+
+@contextlib.asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction with the application's rights; commits at the end, rolls back on any exception. 事务
+
+    Writes:  nothing itself.
+    Again:   each call is a transaction of its own.
+    """
+    async with engine.connect() as conn, conn.begin():
+        await conn.execute(_SETTINGS)
+        yield conn
+
+
+async def driver(conn: AsyncConnection) -> Any:
+    """The asyncpg connection under `conn`, inside the same transaction.
+
+    Raises:  InvariantViolated when no transaction has begun: COPY would then commit by itself.
+    """
+    raw = (await conn.get_raw_connection()).driver_connection
+    if raw is None or not conn.in_transaction():
+        raise InvariantViolated("store: no transaction has begun on this connection; use session.transaction")
+    if not raw.is_in_transaction():  # SQLAlchemy begins with its first own statement
+        await conn.execute(text("SELECT 1"))
+    return raw
