@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -28,10 +29,21 @@ _EXTENSION: Final = re.compile(r"[a-z0-9]{1,64}")
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _MEMBER: Final = re.compile(r"[A-Z][A-Z0-9]{0,11}")
 _BOUNDED_FIELD: Final = re.compile(r"[a-z_]{1,32}[0-9]?")
-_VALIDATE: Final[dict[str, Callable[[object], Envelope[Body]]]] = {
-    name: Envelope[entry.model].__pydantic_validator__.validate_python  # type: ignore[name-defined]
-    for name, entry in CATALOGUE.items()
-}
+
+
+class _Validators(dict[str, Callable[[object], Envelope[Body]]]):
+    """The compiled validator of each type, made when the first event of that type comes.
+
+    To compile all of them takes a third of a second, which a command that reads no event need not wait for.
+    """
+
+    def __missing__(self, name: str) -> Callable[[object], Envelope[Body]]:
+        envelope = Envelope[CATALOGUE[name].model]  # type: ignore[name-defined]
+        self[name] = envelope.__pydantic_validator__.validate_python
+        return self[name]
+
+
+_VALIDATE: Final = _Validators()
 _CANONICAL: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False, allow_nan=False
 ).encode
@@ -49,8 +61,7 @@ class _UnreadableError(ValueError):
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         where = twice if _BOUNDED_FIELD.fullmatch(twice) else "record"
         raise _UnreadableError(where, "expected each key once in an object, got one twice")
     return found
@@ -117,7 +128,7 @@ def _read_with_care(value: bytes) -> Event | Malformed:
     if not isinstance(sent, dict):
         return _unread(value, "record", "expected one JSON object, got another JSON value")
     name = sent.get("type")
-    if not isinstance(name, str) or name not in _VALIDATE:
+    if not isinstance(name, str) or name not in CATALOGUE:
         what = "is missing" if "type" not in sent else "expected a type of the catalogue, got another value"
         return _malformed(value, sent, "type", what)
     try:

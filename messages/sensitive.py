@@ -22,7 +22,7 @@ CARD_FIELDS: Final = frozenset(
 _NAME: Final = re.compile(
     r"(?:^|[^a-z])(?:pin|pwd|track|pass)(?:[^a-z]|$)"
     r"|^(?:pin|pwd)|(?:pin|pwd)$"
-    r"|pin_?(?:block|data|code|value|no)|track_?(?:data|[123i])|passw|passcode|passphrase"
+    r"|pin_?(?:block|data|code|value|no)|track_?(?:data|[123]|i{1,3}(?![a-z]))|passw|passcode|passphrase"
     r"|cvn|cvv|cvc(?![a-z])|magstripe_?data|密码|口令|磁道"
 )
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

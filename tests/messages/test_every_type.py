@@ -37,6 +37,7 @@ KEYS = {
 
 
 def read(event: dict[str, Any]) -> Event:
+    """Decode what must be a good event."""
     found = decode(json.dumps(event).encode())
     assert isinstance(found, Event), found
     return found
@@ -128,13 +129,14 @@ def test_a_negative_balance_can_be_written() -> None:
 
 
 def test_every_event_of_the_fixture_days_decodes() -> None:
-    """Every line of every day in the fixtures is an event, unless the day's name says it shows a malformed one."""
+    """Every line of every day in the fixtures is an event, unless the day is named for a malformed one."""
     days = [path for path in sorted(DAYS.glob("*/events.jsonl")) if "malformed" not in path.parent.name]
     lines = [line for path in days for line in path.read_bytes().splitlines() if line.strip()]
     found = [decode(line) for line in lines]
     assert [str(fault) for fault in found if isinstance(fault, Malformed)] == []
-    assert lines or not DAYS.exists() or not any(DAYS.iterdir())
+    assert lines
 
 
 def without(event: dict[str, Any], *fields: str) -> dict[str, Any]:
+    """Take some fields of the body away."""
     return {**event, "data": {name: part for name, part in event["data"].items() if name not in fields}}

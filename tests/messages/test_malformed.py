@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from copy import deepcopy
 from typing import Any
 
@@ -33,6 +34,7 @@ def changed(name: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def fault_of(name: str, changes: dict[str, Any]) -> Malformed:
+    """Decode a good event with changes that must make it malformed."""
     found = decode(json.dumps(changed(name, changes)).encode())
     assert isinstance(found, Malformed), found
     return found
@@ -195,12 +197,14 @@ ALLOWED = [
     ("payment.made", {"data/route": "UNIONPAY", "data/network": "UP"}),
     ("payment.made", {"data/route": "UNIONPAY"}),
     ("payment.made", {"traceparent": "00-abc", "subject": None, "priority": 2.5}),
-    ("payment.made", {"env": "TEST", "correlationid": "c-1", "producerseq": 0, "keyid": "k", "signature": "s"}),
+    ("payment.made", {"env": "TEST", "correlationid": "c-1", "producerseq": 0, "keyid": "k"}),
+    ("payment.made", {"keyid": "k", "signature": "s"}),
+    ("payment.made", {"trackingid": "t-1", "spinner": 1, "tracestate": "a=b"}),
     ("payment.refunded", {"data/approval": GONE}),
     ("payment.voided", {"data/order_no": "H1-1"}),
     ("discharge.settled", {"data/top_up": "0.00", "data/bank_ref": GONE, "data/bank_date": GONE}),
     ("discharge.settled", {"data/claim": GONE}),
-    ("discharge.cancelled", dict.fromkeys(("data/card", "data/bank", "data/bank_ref", "data/bank_date"), GONE)),
+    ("discharge.cancelled", {"data/card": GONE, "data/bank": GONE} | NO_BANK),
     ("discharge.cancelled", {"data/institution": "H1"}),
     ("card.replaced", {"data/fee": "0.00"}),
     ("claim.settled", {"data/paid": "0.00"}),
@@ -231,6 +235,7 @@ SECRETS = [
     (PAY, {"data/userPassword": "1"}, "data.userPassword"),
     (PAY, {"pin": "1"}, "pin"),
     (PAY, {"cardno": PAN}, "cardno"),
+    (PAY, {"trackii": "1"}, "trackii"),
     (PAY, {"type": "payment.forgotten", "data/card": PAN}, "data.card"),
 ]  # fmt: skip
 
@@ -312,6 +317,23 @@ def test_unread_bytes_that_may_hold_a_secret_are_not_kept(raw: bytes) -> None:
 def test_a_record_without_a_value_is_malformed() -> None:
     """A tombstone of the broker is no event."""
     assert isinstance(decode(None), Malformed)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{" + b",".join(b'"k%d":1' % number for number in range(20_000)) + b',"k19999":1}',
+        b'{"type":"payment.made","data":{' + b",".join(b'"k%d":1' % n for n in range(20_000)) + b"}}",
+        b'{"type":"payment.made","' + b"a_" * 120_000 + b'":1}',
+        b"[" + b"1234-" * 50_000,
+    ],
+    ids=["keys", "fields", "name", "digits"],
+)
+def test_a_hostile_record_is_described_in_reasonable_time(raw: bytes) -> None:
+    """No record of permitted size keeps the reader busy for longer than a few seconds."""
+    began = time.process_time()
+    assert isinstance(decode(raw), Malformed)
+    assert time.process_time() - began < 5
 
 
 def test_a_key_twice_is_malformed_on_the_quick_way_too() -> None:
