@@ -1,0 +1,73 @@
+"""The proof: what the two sides differ by is what the items explain, to the fen. 平账证明"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from clearing.errors import NotBalanced
+from clearing.ledger.money import yuan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofLine:
+    """One partner's line of one day, signed fen. 证明行"""
+
+    partner: str
+    ledger_fen: int
+    other_fen: int
+    explained_fen: int
+    """Sum of the items' differences with the partner."""
+    open_before_fen: int = 0
+    """Differences of open items with the partner, over all their days, before this run."""
+    open_after_fen: int = 0
+
+    @property
+    def residual_fen(self) -> int:
+        """What no item explains: 0, or the run fails."""
+        return self.ledger_fen - self.other_fen - self.explained_fen
+
+
+@dataclass(frozen=True, slots=True)
+class RollForward:
+    """How many breaks were open, came, went and are open. 差错滚动"""
+
+    before: int
+    new: int
+    cleared: int
+    after: int
+
+
+def prove(day: date, lines: Mapping[str, ProofLine], roll: RollForward) -> None:
+    """Let a day pass only when every line comes out exactly.
+
+    Raises:  NotBalanced naming each partner with its residual, or the counts that do not roll forward.
+    Source:  contract "Reconciliation", pass 8.
+    """
+    faults = list(_faults(lines.values()))
+    if roll.before + roll.new - roll.cleared != roll.after:
+        faults.append(
+            f"open breaks do not roll forward: {roll.before} + {roll.new} − {roll.cleared} gives "
+            f"{roll.before + roll.new - roll.cleared}, {roll.after} are open"
+        )
+    if faults:
+        raise NotBalanced(
+            f"day {day}: reconciliation has no proof; nothing was stored. " + "; ".join(faults) + "."
+        )
+
+
+def _faults(lines: Iterable[ProofLine]) -> Iterable[str]:
+    for line in lines:
+        if line.residual_fen:
+            yield (
+                f"{line.partner}: ledger {yuan(line.ledger_fen)} − other {yuan(line.other_fen)} is "
+                f"{yuan(line.ledger_fen - line.other_fen)}, items explain {yuan(line.explained_fen)}, residual "
+                f"{yuan(line.residual_fen)} ({'ledger' if line.residual_fen > 0 else 'partner'} has more)"
+            )
+        rolled = line.open_before_fen + line.explained_fen
+        if rolled != line.open_after_fen:
+            yield (
+                f"{line.partner}: open differences {yuan(line.open_before_fen)} and the day's "
+                f"{yuan(line.explained_fen)} give {yuan(rolled)}, open items hold {yuan(line.open_after_fen)}"
+            )
