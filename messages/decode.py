@@ -38,9 +38,9 @@ class _Validators(dict[str, Callable[[object], Envelope[Body]]]):
     """
 
     def __missing__(self, name: str) -> Callable[[object], Envelope[Body]]:
-        envelope = Envelope[CATALOGUE[name].model]  # type: ignore[name-defined]
-        self[name] = envelope.__pydantic_validator__.validate_python
-        return self[name]
+        envelope = Envelope.__class_getitem__(CATALOGUE[name].model)
+        self[name] = validate = envelope.__pydantic_validator__.validate_python
+        return validate
 
 
 _VALIDATE: Final = _Validators()
