@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from messages.catalogue import CATALOGUE
@@ -38,8 +38,8 @@ class _Validators(dict[str, Callable[[object], Envelope[Body]]]):
     """
 
     def __missing__(self, name: str) -> Callable[[object], Envelope[Body]]:
-        envelope = Envelope.__class_getitem__(CATALOGUE[name].model)
-        self[name] = validate = envelope.__pydantic_validator__.validate_python
+        envelope: TypeAdapter[Envelope[Body]] = TypeAdapter(Envelope.__class_getitem__(CATALOGUE[name].model))
+        self[name] = validate = envelope.validator.validate_python
         return validate
 
 
