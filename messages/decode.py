@@ -14,7 +14,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -38,8 +38,8 @@ class _Validators(dict[str, Callable[[object], Envelope[Body]]]):
     """
 
     def __missing__(self, name: str) -> Callable[[object], Envelope[Body]]:
-        envelope: TypeAdapter[Envelope[Body]] = TypeAdapter(Envelope.__class_getitem__(CATALOGUE[name].model))
-        self[name] = validate = envelope.validator.validate_python
+        adapter = TypeAdapter[Envelope[Body]](cast("Any", Envelope)[CATALOGUE[name].model])
+        self[name] = validate = adapter.validator.validate_python
         return validate
 
 
