@@ -19,6 +19,8 @@ to its card, an original to its stay); it must then name everything it named bef
 
 Post: TypeAlias = "Callable[[Case], Accepted | Rejected | Parked]"
 
+Refused: TypeAlias = "Callable[[Case, Rejected], dict[Key, Any]]"
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -28,6 +30,8 @@ class Rule:
     checks: tuple[Check, ...]
     """Run in order; the first that is not None decides."""
     post: Post
+    refused: Refused | None = None
+    """What a refusal of this event still changes (a batch counts its refused rows)."""
 
 
 def card_needs(data: Any, facts: Facts) -> Iterable[Key]:  # noqa: ANN401 - any body with a card

@@ -1,0 +1,337 @@
+"""A batch decided as a fold: each event sees what those before it did. 批量判定
+
+`needs` names what must be known, the store reads it, `decide` folds. Nothing here waits, reads or draws an id:
+the same records over the same facts give the same decisions, whoever runs it and however often.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final
+
+from clearing.ledger.case import Case
+from clearing.ledger.facts import VIRTUAL, Fact, Facts, Key, Original, Seen, lock_name
+from clearing.ledger.outcomes import Accepted, Decision, Outcome, Parked, Reason, Rejected, Verdict
+from clearing.ledger.rules import RULES
+
+if TYPE_CHECKING:
+    from clearing.ledger.case import Context
+    from messages import Event
+
+DAY: Final = "day"
+DEPENDENCY: Final = "settlement"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One event to decide, as it came."""
+
+    event: Event
+    recorded_at: datetime | None = None
+    """The broker's own time of the record; None for files."""
+    record_sm3: bytes = b""
+    """Digest of the record's bytes, which names the notice of a reused id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One parked event that this batch may wake."""
+
+    event: Event
+    arrival: int
+    """Order of first parking, lowest first."""
+    waits_for: str
+    """Name of the key it waits for."""
+    since: date | None
+    """The first uncut day when it was first parked for something other than its day."""
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a batch came to."""
+
+    decisions: list[Decision]
+    """One a record, in their order: what it came to when its turn was, parked ones as parked."""
+    woken: list[Decision]
+    """Final outcomes of events that had been parked, earlier or in this batch, in order of decision."""
+    parked: dict[tuple[str, str], Parking] = field(default_factory=dict)
+    """(source, id) → what still waits, or waits now for something else, at the end of the batch."""
+    changes: dict[Key, Fact] = field(default_factory=dict)
+    """Facts to write: the last value of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parking:
+    """What a parked event waits for at the end of a batch."""
+
+    event: Event
+    waits_for: str
+    since: date | None
+    limit_days: int
+    """Cuts after `since` at which it is rejected never_arrived; 0 while it waits for its day."""
+    detail: str
+    arrival: int | None
+    """None when it was parked in this batch."""
+
+
+def needs(event: Event, facts: Facts) -> list[Key]:
+    """The keys that must be read, and locked, before an event can be decided.
+
+    In:      the facts read so far: asked again while it names keys that were not there.
+    Source:  each rule's own `needs`.
+    """
+    return [("seen", event.source, event.id), *RULES[event.type].needs(event, facts)]
+
+
+def judge(event: Event, facts: Facts, context: Context, recorded_at: datetime | None = None) -> tuple[Case, Verdict]:
+    """One event's verdict: the rule's checks in order, then what it posts. The facts are not changed."""
+    rule = RULES[event.type]
+    case = Case(event, facts, context, recorded_at)
+    for check in rule.checks:
+        verdict = check(case)
+        if verdict is not None:
+            return case, verdict
+    return case, rule.post(case)
+
+
+def decide(
+    incoming: Sequence[Incoming],
+    waiting: Iterable[Waiting],
+    facts: Facts,
+    context: Context,
+    *,
+    expired: Iterable[tuple[str, str]] = (),
+    awake: Iterable[str] = (),
+) -> Folded:
+    """Decide a batch in order, waking what waits for it in the same go.
+
+    In:      `waiting` is all that is parked for a key of this batch, and for theirs in turn; `expired` and `awake`
+             are the cut's: (source, id) that have waited too long, and names of keys that have come.
+    Out:     one decision a record, and the final outcome of everything woken.
+    """
+    fold = _Fold(facts, context, waiting)
+    for one in expired:
+        fold.expire(one)
+    for name in awake:
+        fold.wake(name)
+    fold.drain()
+    for one in incoming:
+        fold.take(one)
+        fold.drain()
+    return fold.folded()
+
+
+@dataclass(slots=True)
+class _Waiter:
+    event: Event
+    arrival: int | None
+    order: int
+    waits_for: str
+    since: date | None
+    parked: Parked | None = None
+
+
+class _Fold:
+    """The fold's moving state: facts, what waits by name, and what is ready to be decided again."""
+
+    def __init__(self, facts: Facts, context: Context, waiting: Iterable[Waiting]) -> None:
+        self.facts = facts
+        self.context = context
+        self.decisions: list[Decision] = []
+        self.woken: list[Decision] = []
+        self.changes: dict[Key, Fact] = {}
+        self.waiters: dict[tuple[str, str], _Waiter] = {}
+        self.by_name: dict[str, dict[tuple[str, str], None]] = {}
+        self.ready: list[tuple[int, tuple[str, str]]] = []
+        self.touched: set[tuple[str, str]] = set()
+        self.order = 0
+        for one in sorted(waiting, key=lambda w: w.arrival):
+            self.order = one.arrival
+            self._wait(_Waiter(one.event, one.arrival, one.arrival, one.waits_for, one.since))
+
+    # -- records -------------------------------------------------------------------------------------------
+
+    def take(self, incoming: Incoming) -> None:
+        """Decide one record."""
+        event = incoming.event
+        seen: Seen | None = self.facts.get("seen", event.source, event.id)
+        if seen is not None:
+            self.decisions.append(repeated(event, seen, incoming.record_sm3))
+            return
+        case, verdict = judge(event, self.facts, self.context, incoming.recorded_at)
+        if isinstance(verdict, Parked):
+            self.order += 1
+            since = None if verdict.key[0] == DAY else self.context.open_day
+            waiter = _Waiter(event, None, self.order, lock_name(verdict.key), since, verdict)
+            self._wait(waiter)
+            self.touched.add(case.key)
+            decision = Decision(event, Outcome.PARKED, detail=verdict.detail, waits_for=waiter.waits_for)
+            self.decisions.append(decision)
+            self._see(event, decision)
+            return
+        self.decisions.append(self._settle(case, verdict, woken=False))
+
+    def _settle(self, case: Case, verdict: Accepted | Rejected, *, woken: bool) -> Decision:
+        """Apply a final verdict: facts change, and what waits for them becomes ready."""
+        event, changes = case.event, {}
+        if isinstance(verdict, Accepted):
+            entry, changes = verdict.entry, dict(verdict.changes)
+            decision = Decision(
+                event,
+                Outcome.POSTED if entry else Outcome.NOTED,
+                detail=verdict.detail,
+                entry=entry,
+                clearing_date=case.clearing_date,
+                late=case.clearing_date > case.day,
+                woken=woken,
+                notice_no=2 if woken else 1,
+            )
+            changes[("original", event.source, event.id)] = Original(event=event, entry=entry)
+        else:
+            refused = RULES[event.type].refused
+            changes = refused(case, verdict) if refused else {}
+            decision = Decision(
+                event,
+                Outcome.REJECTED,
+                reason=verdict.reason.value,
+                detail=verdict.detail,
+                woken=woken,
+                notice_no=2 if woken else 1,
+            )
+        self.facts.update(changes)
+        for key, fact in changes.items():
+            if key[0] not in VIRTUAL:
+                self.changes[key] = fact
+        self._see(event, decision)
+        if self.by_name:
+            self.wake(lock_name(("seen", event.source, event.id)))
+            for key in changes:
+                self.wake(lock_name(key))
+        return decision
+
+    def _see(self, event: Event, decision: Decision) -> None:
+        """The event's id is used up with this outcome."""
+        self.facts.put(
+            ("seen", event.source, event.id),
+            Seen(
+                source=event.source,
+                id=event.id,
+                type=event.type,
+                sm3=event.sm3,
+                outcome=decision.outcome.value,
+                reason=decision.reason,
+                entry_id=decision.entry.id if decision.entry else "",
+                clearing_date=decision.clearing_date,
+                late=decision.late,
+                waits_for=decision.waits_for,
+                announced=decision.notice_no,
+            ),
+        )
+
+    # -- waiting -------------------------------------------------------------------------------------------
+
+    def _wait(self, waiter: _Waiter) -> None:
+        key = (waiter.event.source, waiter.event.id)
+        self.waiters[key] = waiter
+        self.by_name.setdefault(waiter.waits_for, {})[key] = None
+
+    def _wait_no_more(self, key: tuple[str, str]) -> _Waiter:
+        waiter = self.waiters.pop(key)
+        others = self.by_name[waiter.waits_for]
+        del others[key]
+        if not others:
+            del self.by_name[waiter.waits_for]
+        return waiter
+
+    def wake(self, name: str) -> None:
+        """What waits for this name is decided again, the first to arrive first."""
+        for key in self.by_name.get(name, ()):
+            heapq.heappush(self.ready, (self.waiters[key].order, key))
+
+    def drain(self) -> None:
+        """Decide again all that is ready, in order of arrival, with what that makes ready in turn."""
+        while self.ready:
+            _, key = heapq.heappop(self.ready)
+            if key not in self.waiters:
+                continue  # made ready twice, by two keys of one decision
+            waiter = self._wait_no_more(key)
+            self.touched.add(key)
+            case, verdict = judge(waiter.event, self.facts, self.context)
+            if isinstance(verdict, Parked):
+                since = waiter.since
+                if since is None and verdict.key[0] != DAY:
+                    since = self.context.open_day
+                again = replace(waiter, waits_for=lock_name(verdict.key), since=since, parked=verdict)
+                self._wait(again)
+            else:
+                self.woken.append(self._settle(case, verdict, woken=True))
+
+    def expire(self, key: tuple[str, str]) -> None:
+        """What has waited too long is rejected."""
+        if key not in self.waiters:
+            return
+        waiter = self._wait_no_more(key)
+        self.touched.add(key)
+        case = Case(waiter.event, self.facts, self.context, None)
+        detail = f"{case.name}: {waiter.waits_for} did not come by the cut of the last day it could wait"
+        self.woken.append(self._settle(case, Rejected(Reason.NEVER_ARRIVED, detail), woken=True))
+
+    # -- the end -------------------------------------------------------------------------------------------
+
+    def folded(self) -> Folded:
+        """The batch as it is to be recorded."""
+        parked = {
+            key: Parking(
+                waiter.event,
+                waiter.waits_for,
+                waiter.since,
+                self._limit_days(waiter),
+                waiter.parked.detail if waiter.parked else "",
+                waiter.arrival,
+            )
+            for key, waiter in self.waiters.items()
+            if key in self.touched
+        }
+        return Folded(self.decisions, self.woken, parked, self.changes)
+
+    def _limit_days(self, waiter: _Waiter) -> int:
+        kind = waiter.waits_for.split("/", 1)[0]
+        if kind == DAY:
+            return 0
+        return self.context.depends_days_max if kind == DEPENDENCY and _depends(waiter) else self.context.park_days_max
+
+
+def _depends(waiter: _Waiter) -> bool:
+    """Whether it waits for another settlement to be paid, rather than for a claim to be advanced."""
+    return waiter.event.type == "reimbursement.submitted"
+
+
+def repeated(event: Event, seen: Seen, record_sm3: bytes) -> Decision:
+    """The outcome of an id that was used before: the first outcome again, or id_reused for other content."""
+    if event.sm3 == seen.sm3:
+        return Decision(
+            event,
+            Outcome.DUPLICATE,
+            reason=seen.reason,
+            detail=f"first outcome: {seen.outcome}",
+            clearing_date=seen.clearing_date,
+            late=seen.late,
+            waits_for=seen.waits_for,
+            notice_no=seen.announced,
+        )
+    detail = (
+        f"{event.type} {event.source}/{event.id}: the id was used by a {seen.type} with other content "
+        f"(digest {seen.sm3.hex()[:8]}, this one {event.sm3.hex()[:8]}, record {record_sm3.hex()[:8]}); "
+        "send it under a new id"
+    )
+    return Decision(event, Outcome.REJECTED, reason=Reason.ID_REUSED.value, detail=detail)
+
+
+def wake_names(keys: Iterable[Key]) -> set[str]:
+    """The names of keys, under which parked events wait for them."""
+    return {lock_name(key) for key in keys}
+
+

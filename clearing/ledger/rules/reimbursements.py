@@ -1,0 +1,377 @@
+"""What a payer sends to card accounts: submissions and their batches. 报销代付"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from clearing.ledger import accounts
+from clearing.ledger import checks as c
+from clearing.ledger.accounts import account
+from clearing.ledger.entry import Status
+from clearing.ledger.facts import (
+    AreaPair,
+    Attempt,
+    Card,
+    Facts,
+    Key,
+    LivePayout,
+    Payout,
+    PayoutBatch,
+    Settlement,
+)
+from clearing.ledger.members import PAYER, Fund
+from clearing.ledger.money import yuan
+from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
+from clearing.ledger.permission import Cell, Use
+from clearing.ledger.routing import memo, payer_position, two
+from clearing.ledger.rules.rule import Rule, card_needs
+
+if TYPE_CHECKING:
+    from clearing.ledger.case import Case
+    from clearing.ledger.entry import Posting
+    from clearing.ledger.facts import Fact
+    from messages import Event
+
+NOT_COUNTED: Final = frozenset(
+    {
+        Reason.BATCH_DIFFERS,
+        Reason.UNKNOWN_SOURCE,
+        Reason.SOURCE_NOT_ALLOWED,
+        Reason.TEST_EVENT,
+        Reason.ID_REUSED,
+    }
+)
+"""Refusals of a row that its batch does not count: the payer did not send that row."""
+
+
+# -- reimbursement.submitted ---------------------------------------------------------------------------------
+
+
+def submitted_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """The card with its payouts, the settlement, the batch, and what it depends on."""
+    data: Any = event.data
+    claim = data.claim
+    keys = list(card_needs(data, facts))
+    yield from keys
+    yield from limit_needs(keys, facts)
+    yield ("settlement", claim.payer, claim.settlement_id)
+    yield ("payout", event.source, event.id)
+    if data.batch_id is not None:
+        yield ("batch", claim.payer, data.batch_id)
+    for other in data.depends_on or ():
+        yield ("settlement", other.payer, other.settlement_id)
+    if claim.treat_area and claim.insured_area:
+        yield ("area", claim.treat_area, claim.insured_area)
+
+
+def limit_needs(keys: Iterable[Key], facts: Facts) -> Iterable[Key]:
+    """What counts towards the limits of these cards, and what is held for them."""
+    for kind, token in [key for key in keys if key[0] == "card"]:
+        yield ("held", token)
+        card = facts.get(kind, token)
+        if card is not None and card.account_class != "I":
+            yield ("payouts_of", card.root or card.token)
+
+
+def from_claim_payer(case: Case) -> Rejected | None:
+    """source_not_allowed: the claim's payer or one of its agents."""
+    payer = case.data.claim.payer
+    return None if case.spoken_by(payer) else c.not_allowed(case, f"{payer} or one of its agents")
+
+
+def payers_known(case: Case) -> Rejected | None:
+    """unknown_member: a fund, or an insurer for CRITICAL; payers of what it depends on."""
+    claim = case.data.claim
+    kinds = PAYER if claim.kind == "CRITICAL" else frozenset({"fund"})
+    if refused := c.member_of(case, "claim.payer", claim.payer, kinds):
+        return refused
+    for number, other in enumerate(case.data.depends_on or ()):
+        if refused := c.member_of(case, f"depends_on[{number}].payer", other.payer, PAYER):
+            return refused
+    return None
+
+
+def may_be_paid(case: Case) -> Rejected | Parked | None:
+    """card_not_allowed or parked; a held payout goes on."""
+    verdict = c.permission(case, Use.SUBMITTED)
+    return None if isinstance(verdict, Cell) else verdict
+
+
+def batch_takes(case: Case) -> Rejected | Parked | None:
+    """batch_differs: over count or total, of another kind, a row number taken; parked until the header comes."""
+    data, claim = case.data, case.data.claim
+    if data.batch_id is None:
+        return None
+    key = ("batch", claim.payer, data.batch_id)
+    batch: PayoutBatch | None = case.facts.get(*key)
+    if batch is None or batch.state == "EXPECTED":
+        return Parked(key, "the batch's header has not come")
+    taken = [row for row in batch.counted if row[3]]
+    total_fen = sum(row[2] for row in taken) + data.amount
+    wrong = ""
+    if batch.kind != claim.kind:
+        wrong = f"kind is {claim.kind}, the batch's is {batch.kind}"
+    elif any(row[0] == data.row_no for row in taken):
+        wrong = f"row {data.row_no} was accepted before"
+    elif len(taken) + 1 > batch.rows:
+        wrong = f"{batch.rows} rows were announced and accepted"
+    elif total_fen > batch.total_fen:
+        wrong = f"rows make {yuan(total_fen)}, announced were {yuan(batch.total_fen)}"
+    return Rejected(Reason.BATCH_DIFFERS, f"{case.name}: batch {data.batch_id}: {wrong}") if wrong else None
+
+
+def enrolled(case: Case) -> Rejected | None:
+    """not_enrolled: the fund asks for proof of enrolment and none is given."""
+    claim = case.data.claim
+    fund = case.member(claim.payer)
+    if isinstance(fund, Fund) and fund.enrolment == "required" and claim.enrolment is None:
+        return Rejected(Reason.NOT_ENROLLED, f"{case.name}: {claim.payer} requires claim.enrolment, none given")
+    return None
+
+
+def not_paid_yet(case: Case) -> Rejected | None:
+    """claim_already_paid: no live payout or advanced claim with (payer, settlement_id, kind)."""
+    claim = case.data.claim
+    known: Settlement | None = case.facts.get("settlement", claim.payer, claim.settlement_id)
+    if known is None:
+        return None
+    live = any(kind == claim.kind for kind, _, _ in known.live)
+    if live or (known.advanced_fen and known.kind == claim.kind):
+        return Rejected(
+            Reason.CLAIM_ALREADY_PAID,
+            f"{case.name}: {claim.payer}/{claim.settlement_id} {claim.kind} has a live payout or claim already",
+        )
+    return None
+
+
+def within_limits(case: Case) -> Rejected | None:
+    """account_limit of the event's own amount."""
+    return limit(case, case.data.amount)
+
+
+def limit(case: Case, amount_fen: int) -> Rejected | None:
+    """account_limit: the class's sums of a day and a calendar year, old and new numbers together."""
+    card = target_of(case)
+    if card is None or (limits := case.context.account_limits.get(card.account_class)) is None:
+        return None
+    root = card.root or card.token
+    payouts: tuple[LivePayout, ...] = case.facts.get("payouts_of", root) or ()
+    date_of = case.context.members.clock.date_of
+    dated = [(date_of(one.at), one.amount_fen) for one in payouts]
+    day_fen = amount_fen + sum(fen for day, fen in dated if day == case.day)
+    year_fen = amount_fen + sum(fen for day, fen in dated if day.year == case.day.year)
+    what = f"the limit of a class {card.account_class} account"
+    return c.exceeds(case, Reason.ACCOUNT_LIMIT, f"{what} a day", day_fen, limits.day_fen) or c.exceeds(
+        case, Reason.ACCOUNT_LIMIT, f"{what} a year", year_fen, limits.year_fen
+    )
+
+
+def dependencies_met(case: Case) -> Parked | None:
+    """Parked until each has a payout that was PAID or a live advanced claim."""
+    for other in case.data.depends_on or ():
+        known: Settlement | None = case.facts.get("settlement", other.payer, other.settlement_id)
+        if known is None or not (known.paid or known.advanced_fen):
+            return Parked(("settlement", other.payer, other.settlement_id), "what it depends on is not paid")
+    return None
+
+
+def target_of(case: Case) -> Card | None:
+    """The card that is paid: the one named, or the one that took its place."""
+    card = case.card
+    return case.latest(card) if card is not None and card.state == "REPLACED" else card
+
+
+def post_submitted(case: Case) -> Accepted:
+    """Dr the payer / Cr payouts in process; to an ended card Cr returned funds; cross-region memo."""
+    data, event, claim = case.data, case.event, case.data.claim
+    cell = c.permission(case, Use.SUBMITTED)
+    card = target_of(case)
+    held, ended = cell is Cell.HELD, cell is Cell.RETURNED
+    token, bank, root = (card.token, card.bank, card.root or card.token) if card else (case.token, data.bank, case.token)
+    changes: dict[Key, Fact] = {}
+    known: Settlement | None = case.facts.get("settlement", claim.payer, claim.settlement_id)
+    if known is not None:
+        case.not_before(known.last_date)
+    payout = Payout(
+        source=event.source,
+        id=event.id,
+        state="REJECTED" if ended else "HELD" if held else "ACCEPTED",
+        payer=claim.payer,
+        settlement_id=claim.settlement_id,
+        kind=claim.kind,
+        amount_fen=data.amount,
+        card=token,
+        bank=bank,
+        root=root,
+        attempts=(Attempt(1, token, bank, event.time),),
+        batch_id=data.batch_id or "",
+        row_no=data.row_no,
+        treat_area=claim.treat_area or "",
+        insured_area=claim.insured_area or "",
+        last_date=case.clearing_date,
+    )
+    changes[("payout", event.source, event.id)] = payout
+    live = (*(known.live if known else ()), (claim.kind, event.source, event.id))
+    blank = Settlement(payer=claim.payer, settlement_id=claim.settlement_id, last_date=case.clearing_date)
+    changes[("settlement", claim.payer, claim.settlement_id)] = replace(
+        known or blank, live=live, last_date=case.clearing_date
+    )
+    if held:
+        changes[("held", token)] = (*(case.facts.get("held", token) or ()), case.key)
+    if not ended:
+        count_live(case, payout, changes)
+    if data.batch_id is not None:
+        count_row(case, accepted=True, changes=changes)
+    pool = accounts.RETURNED_FUNDS if ended else accounts.PAYOUTS_IN_PROCESS
+    postings = two(payer_position(case, claim.payer), account(pool, claim.payer), data.amount)
+    postings += cross_region(case, payout, data.amount, changes)
+    status = Status.HELD if held else Status.SUCCESS
+    entry = case.entry(postings, status=status, payer=claim.payer, card=token, bank=bank)
+    return case.accepted(entry, changes)
+
+
+def count_live(case: Case, payout: Payout, changes: dict[Key, Fact]) -> None:
+    """The payout counts towards its card's limits from now on, by the date of this attempt."""
+    key = ("payouts_of", payout.root)
+    known: tuple[LivePayout, ...] = case.facts.get(*key) or ()
+    others = tuple(one for one in known if (one.source, one.id) != (payout.source, payout.id))
+    changes[key] = (*others, LivePayout(payout.source, payout.id, case.event.time, payout.amount_fen))
+
+
+def count_no_more(case: Case, payout: Payout, changes: dict[Key, Fact]) -> None:
+    """The payout does not count towards its card's limits any more."""
+    key = ("payouts_of", payout.root)
+    known: tuple[LivePayout, ...] = case.facts.get(*key) or ()
+    changes[key] = tuple(one for one in known if (one.source, one.id) != (payout.source, payout.id))
+
+
+def cross_region(case: Case, payout: Payout, amount_fen: int, changes: dict[Key, Fact]) -> list[Posting]:
+    """Memo: the treat area's fund has paid for the insured area. Negative mirrors; nothing within one area."""
+    treat, insured = payout.treat_area, payout.insured_area
+    fund = case.member(payout.payer)
+    if not treat or not insured or treat == insured or getattr(fund, "area", None) != treat:
+        return []
+    key = ("area", treat, insured)
+    known: AreaPair | None = changes.get(key) or case.facts.get(*key)
+    if known is not None:
+        case.not_before(known.last_date)
+    changes[key] = AreaPair(
+        treat_area=treat,
+        insured_area=insured,
+        open_fen=(known.open_fen if known else 0) + amount_fen,
+        last_date=case.clearing_date,
+    )
+    owed = account(accounts.CROSS_REGION, treat, insured)
+    return memo(owed, account(accounts.CROSS_REGION_CONTRA, treat, insured), amount_fen)
+
+
+def count_row(case: Case, *, accepted: bool, changes: dict[Key, Fact]) -> None:
+    """The batch counts the row; when count, total and digest fit it is released for dispatch."""
+    data, claim = case.data, case.data.claim
+    key = ("batch", claim.payer, data.batch_id)
+    batch: PayoutBatch = case.facts.get(*key) or PayoutBatch(
+        payer=claim.payer,
+        batch_id=data.batch_id,
+        kind=claim.kind,
+        rows=0,
+        total_fen=0,
+        digest="",
+        state="EXPECTED",
+        last_date=case.clearing_date,
+    )
+    counted = (*batch.counted, (data.row_no, case.event.id, data.amount, accepted))
+    changes[key] = released(replace(batch, counted=counted))
+
+
+def released(batch: PayoutBatch) -> PayoutBatch:
+    """The batch, RELEASED when its rows fit its control totals."""
+    fits = (
+        batch.state == "OPEN"
+        and len(batch.counted) == batch.rows
+        and sum(row[2] for row in batch.counted) == batch.total_fen
+        and rows_digest(batch.counted) == batch.digest
+    )
+    return replace(batch, state="RELEASED") if fits else batch
+
+
+def rows_digest(rows: Iterable[tuple[int, str, int, bool]]) -> str:
+    """SM3 hex of `id|amount` lines joined by a line feed, in row order."""
+    lines = "\n".join(f"{id_}|{yuan(fen)}" for _, id_, fen, _ in sorted(rows))
+    return hashlib.new("sm3", lines.encode()).hexdigest()
+
+
+def row_refused(case: Case, refused: Rejected) -> dict[Key, Fact]:
+    """A row refused for a reason of its own still counts in its batch."""
+    changes: dict[Key, Fact] = {}
+    if case.data.batch_id is not None and refused.reason not in NOT_COUNTED:
+        count_row(case, accepted=False, changes=changes)
+    return changes
+
+
+SUBMITTED: Final = Rule(
+    submitted_needs,
+    (
+        c.not_a_test,
+        c.source_known,
+        from_claim_payer,
+        c.currency_is_cny,
+        c.members_known,
+        payers_known,
+        c.day_has_come,
+        may_be_paid,
+        c.card_of_bank,
+        batch_takes,
+        enrolled,
+        not_paid_yet,
+        within_limits,
+        dependencies_met,
+    ),
+    post_submitted,
+    refused=row_refused,
+)
+
+
+# -- reimbursement.batch_submitted ---------------------------------------------------------------------------
+
+
+def batch_needs(event: Event, _: Facts) -> Iterable[Key]:
+    """The batch."""
+    data: Any = event.data
+    yield ("batch", data.payer, data.batch_id)
+
+
+def batch_new(case: Case) -> Rejected | None:
+    """batch_exists: a batch id is announced once."""
+    data = case.data
+    batch = case.facts.get("batch", data.payer, data.batch_id)
+    if batch is None or batch.state == "EXPECTED":
+        return None
+    return Rejected(Reason.BATCH_EXISTS, f"{case.name}: batch {data.payer}/{data.batch_id} was announced before")
+
+
+def post_batch(case: Case) -> Accepted:
+    """Noted: rows may come."""
+    data = case.data
+    key = ("batch", data.payer, data.batch_id)
+    early = case.facts.get(*key)
+    batch = PayoutBatch(
+        payer=data.payer,
+        batch_id=data.batch_id,
+        kind=data.kind,
+        rows=data.rows,
+        total_fen=data.total,
+        digest=data.digest,
+        counted=early.counted if early else (),
+        last_date=case.clearing_date,
+    )
+    return Accepted(None, {key: released(batch)})
+
+
+BATCH: Final = Rule(
+    batch_needs,
+    (c.not_a_test, c.source_known, c.from_payer, c.members_known, c.day_has_come, batch_new),
+    post_batch,
+)
