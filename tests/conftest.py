@@ -26,7 +26,7 @@ import hypothesis
 import pytest
 from sqlalchemy.engine import make_url
 
-from clearing.jobs.broker import Broker, JarBroker, NoBroker, kafka
+from clearing.jobs.broker import IMAGE, Broker, JarBroker, NoBroker, kafka
 from clearing.jobs.kafka_jars import free_port
 from clearing.store import embedded
 from clearing.store.database import connect, open_database
@@ -213,7 +213,11 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     with contextlib.ExitStack() as stack:
         try:
             found = stack.enter_context(
-                kafka(tmp_path_factory.mktemp("kafka"), bootstrap=os.environ.get("KAFKA_BOOTSTRAP"))
+                kafka(
+                    tmp_path_factory.mktemp("kafka"),
+                    bootstrap=os.environ.get("KAFKA_BOOTSTRAP"),
+                    image=os.environ.get("KAFKA_IMAGE", IMAGE),
+                )
             )
         except NoBroker as refused:
             pytest.fail(str(refused), pytrace=False)

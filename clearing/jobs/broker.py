@@ -7,7 +7,6 @@ jars that Maven copies once into a cache directory. Demo and tests start one her
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,12 +52,14 @@ def kafka(
     directory: Path,
     *,
     bootstrap: str | None = None,
+    image: str = IMAGE,
     partitions: int = PARTITIONS,
     tell: Tell = quietly,
 ) -> Iterator[Broker]:
     """Have a broker while the block runs, by the first way that works.
 
-    In:      `directory` for the data and log of one we start; `tell` hears of what takes long.
+    In:      `directory` for the data and log of one from the jars, `image` for one in a container;
+             `tell` hears of what takes long.
     Writes:  the directory; once a machine, the jars' cache.
     Again:   a broker from the jars finds its topics and records of before in the directory.
     Raises:  NoBroker if there is none to be had; a named one is never replaced by another.
@@ -73,9 +74,9 @@ def kafka(
         return
     with contextlib.ExitStack() as stack:
         tried: list[str] = []
-        for way in (_container, _jars):
+        for way in (_container(image, partitions, tell), _jars(directory, partitions, tell)):
             try:
-                broker = stack.enter_context(way(directory, partitions, tell))
+                broker = stack.enter_context(way)
             except NoBroker as refused:
                 tried.append(str(refused))
             else:
@@ -89,9 +90,8 @@ def kafka(
 
 
 @contextlib.contextmanager
-def _container(directory: Path, partitions: int, tell: Tell) -> Iterator[Broker]:
+def _container(image: str, partitions: int, tell: Tell) -> Iterator[Broker]:
     """Run the image; its data goes with it."""
-    del directory
     try:
         from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - an optional package
         from testcontainers.core.container import DockerContainer  # noqa: PLC0415
@@ -109,20 +109,20 @@ def _container(directory: Path, partitions: int, tell: Tell) -> Iterator[Broker]
     testcontainers_config.ryuk_disabled = True  # one image less to pull; we stop what we start
     host, port = client.host(), free_port()
     address = f"{host}:{port}"
-    container = DockerContainer(os.environ.get("CLEARING_KAFKA_IMAGE", IMAGE)).with_bind_ports(9092, port)
+    container = DockerContainer(image).with_bind_ports(9092, port)
     for name, value in properties(address, "0.0.0.0:9092", "127.0.0.1:9093", partitions).items():
         container.with_env("KAFKA_" + name.replace(".", "_").upper(), value)
-    tell(f"starting Apache Kafka in a container ({container.image})")
+    tell(f"starting Apache Kafka in a container ({image})")
     try:
         container.start()
     except Exception as error:
         with contextlib.suppress(Exception):
             container.stop()
-        raise NoBroker(f"the Docker engine has no {container.image}") from error
+        raise NoBroker(f"the Docker engine has no {image}") from error
     try:
         if not answers(address, _CONTAINER_SECONDS_MAX):
-            raise NoBroker(f"the container of {container.image} does not answer")
-        yield Broker(address, f"Apache Kafka in a container of {container.image} at {address}")
+            raise NoBroker(f"the container of {image} does not answer")
+        yield Broker(address, f"Apache Kafka in a container of {image} at {address}")
     finally:
         container.stop()
 
