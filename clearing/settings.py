@@ -1,0 +1,175 @@
+"""Every setting, one row each: name, unit, default, help. 设置
+
+A setting is an environment variable `CLEARING_<NAME>` or a line `<name> = ...` of `clearing.toml` in the working
+directory; the environment wins. The command line, the README's table and the tests read this table.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+from clearing.errors import UsageError
+
+PREFIX: Final = "CLEARING_"
+FILE: Final = "clearing.toml"
+
+Read: TypeAlias = Callable[[str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    default: str
+    unit: str
+    help: str
+    read: Read = str
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number <= 0:
+        raise ValueError("expected a whole number above 0")
+    return number
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise ValueError("expected true or false")
+
+
+def _env(text: str) -> str:
+    if text not in ("PROD", "TEST"):
+        raise ValueError("expected PROD or TEST")
+    return text
+
+
+def _zone(text: str) -> str:
+    if text:
+        ZoneInfo(text)
+    return text
+
+
+def _clock(text: str) -> time | None:
+    return time.fromisoformat(text) if text else None
+
+
+TABLE: Final = (
+    Setting("database_url", "embedded:.clearing", "", "PostgreSQL URL, or embedded:DIR for one started from a wheel"),
+    Setting("kafka_bootstrap", "", "host:port,…", "Kafka brokers; the worker needs them"),
+    Setting("kafka_prefix", "clearing", "", "first part of every topic's name"),
+    Setting("kafka_group", "clearing", "", "consumer group of the workers"),
+    Setting("kafka_security", "PLAINTEXT", "", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+    Setting("kafka_ca", "", "path", "certificate authority of the brokers, PEM"),
+    Setting("kafka_certificate", "", "path", "client certificate, PEM"),
+    Setting("kafka_key", "", "path", "key of the client certificate, PEM"),
+    Setting("kafka_sasl_mechanism", "SCRAM-SHA-512", "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+    Setting("kafka_sasl_username", "", "", "SASL user"),
+    Setting("kafka_sasl_password", "", "", "SASL password"),
+    Setting("kafka_partitions", "6", "", "partitions of topics that `worker --create-topics` makes", _whole),
+    Setting("batch_events_max", "1000", "events", "records of one batch, that is of one transaction", _whole),
+    Setting("batch_wait_ms_max", "50", "ms", "how long the worker waits for a batch to fill", _whole),
+    Setting("cutover", "", "HH:MM", "cutover, when it differs from the members file's", _clock),
+    Setting("timezone", "", "", "business time zone, when it differs from the members file's", _zone),
+    Setting("cards_required", "true", "", "false takes cards that nobody registered as active", _yes_or_no),
+    Setting("env", "PROD", "", "TEST lets test events and test cards in", _env),
+    Setting("refund_days_max", "180", "days", "how long after its payment a refund is taken", _whole),
+    Setting("depends_days_max", "180", "days", "how long a payout waits for what it depends on", _whole),
+    Setting("park_days_max", "3", "cuts", "how long an event waits for anything else it names", _whole),
+    Setting("limit_class2_day_fen", "1000000", "fen", "payouts to a class II account, a day", _whole),
+    Setting("limit_class2_year_fen", "20000000", "fen", "payouts to a class II account, a year", _whole),
+    Setting("limit_class3_day_fen", "200000", "fen", "payouts to a class III account, a day", _whole),
+    Setting("limit_class3_year_fen", "5000000", "fen", "payouts to a class III account, a year", _whole),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one run; a field a row of `TABLE`."""
+
+    database_url: str
+    kafka_bootstrap: str
+    kafka_prefix: str
+    kafka_group: str
+    kafka_security: str
+    kafka_ca: str
+    kafka_certificate: str
+    kafka_key: str
+    kafka_sasl_mechanism: str
+    kafka_sasl_username: str
+    kafka_sasl_password: str
+    kafka_partitions: int
+    batch_events_max: int
+    batch_wait_ms_max: int
+    cutover: time | None
+    timezone: str
+    cards_required: bool
+    env: str
+    refund_days_max: int
+    depends_days_max: int
+    park_days_max: int
+    limit_class2_day_fen: int
+    limit_class2_year_fen: int
+    limit_class3_day_fen: int
+    limit_class3_year_fen: int
+
+
+def load(environment: Mapping[str, str], directory: Path, **given: str) -> Settings:
+    """The settings of this run: given on the command line, else environment, else clearing.toml, else default.
+
+    Raises:  UsageError naming the setting, where it was set, what was expected and what it says.
+    """
+    file = directory / FILE
+    written: dict[str, Any] = {}
+    if file.exists():
+        try:
+            written = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file}: not a TOML file: {error}. Next: mend or remove it") from error
+    known = {row.name for row in TABLE}
+    strange = sorted(set(written) - known)
+    if strange:
+        raise UsageError(f"{file}: {strange[0]} is no setting. Next: see the settings table of the README")
+    values: dict[str, Any] = {}
+    for row in TABLE:
+        variable = PREFIX + row.name.upper()
+        if row.name in given:
+            text, where = given[row.name], f"--{row.name.replace('_', '-')}"
+        elif variable in environment:
+            text, where = environment[variable], variable
+        elif row.name in written:
+            text, where = _text(written[row.name]), f"{file} {row.name}"
+        else:
+            text, where = row.default, "default"
+        try:
+            values[row.name] = row.read(text)
+        except (ValueError, KeyError) as error:
+            shown = "***" if "password" in row.name else repr(text)
+            raise UsageError(f"{where}: {error}, got {shown}. {row.help}") from error
+    return Settings(**values)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def table_markdown() -> str:
+    """The settings as the README shows them."""
+    lines = ["| variable | default | unit | what |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| `{PREFIX}{row.name.upper()}` | {f'`{row.default}`' if row.default else ''} | {row.unit} | {row.help} |"
+        for row in TABLE
+    ]
+    return "\n".join(lines)
+
+
