@@ -1,0 +1,1 @@
+"""Clearing files: layouts as data, one writer and one reader for all of them. Pure. 清算文件"""

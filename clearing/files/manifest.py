@@ -1,0 +1,105 @@
+"""The manifest beside a file: what was sent, so that a receiver knows that it is whole. 文件清单
+
+It stands in `name.ok`, written after the file, so that a file without one is still being written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from clearing.files.outgoing import RenderedFile
+from clearing.files.parse import Fault, Faults
+from clearing.ledger.money import yuan
+
+MANIFEST_SUFFIX = ".ok"
+
+
+class Signature(BaseModel):
+    """Who vouches for the digests; made and checked at the edge, where keys are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    alg: str
+    key_id: str
+    value: str
+
+
+class Manifest(BaseModel):
+    """The manifest's fields, in the order they are written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    bytes: Annotated[int, Field(ge=0)]
+    records: Annotated[int, Field(ge=0)]
+    amount_total: Annotated[str, Field(pattern=r"^-?\d{1,16}\.\d{2}$")]
+    """Yuan: the sum of the amounts of the lines that carry an id."""
+    hash_total: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sm3: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    signature: Signature | None = None
+    encryption: dict[str, str] | None = None
+    run_id: str
+    created_at: datetime
+    replaces: str | None = None
+    """file_id of the version before, null for the first."""
+
+
+def manifest_of(file: RenderedFile, *, run_id: str, created_at: datetime) -> Manifest:
+    """The manifest of a rendered file, not signed. 文件清单
+
+    In:      the run that made it and when; both come from the caller, since the file itself knows no clock.
+    """
+    return Manifest(
+        file=file.name,
+        bytes=len(file.content),
+        records=file.records,
+        amount_total=yuan(file.amount_total),
+        hash_total=file.hash_total,
+        sha256=file.sha256,
+        sm3=file.sm3,
+        run_id=run_id,
+        created_at=created_at,
+        replaces=file.replaces or None,
+    )
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    """The manifest as JSON, UTF-8, one field a line."""
+    return f"{manifest.model_dump_json(indent=1)}\n".encode()
+
+
+def read_manifest(name: str, content: bytes) -> Manifest | tuple[Fault, ...]:
+    """A manifest from its bytes, or every fault of it.
+
+    In:      the manifest's own file name, any bytes.
+    """
+    try:
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:
+        faults = Faults(name)
+        for one in error.errors(include_url=False):
+            where = ".".join(str(part) for part in one["loc"])
+            faults.add("FMT-011", f"{where + ': ' if where else ''}{one['msg']}", one["input"])
+        return tuple(faults.found)
+
+
+def check_manifest(name: str, content: bytes, manifest: Manifest) -> tuple[Fault, ...]:
+    """Compare bytes with what their manifest says: name, length, both digests.
+
+    Out:     a fault for each that differs; counts and sums are compared by `check`, once the lines are read.
+    """
+    faults = Faults(name)
+    if manifest.file != name:
+        faults.add("FMT-011", f"a manifest of {name}", manifest.file)
+    if manifest.bytes != len(content):
+        faults.add("FMT-012", f"{manifest.bytes} bytes as in the manifest", len(content))
+    for algorithm, said in (("sha256", manifest.sha256), ("sm3", manifest.sm3)):
+        digest = hashlib.new(algorithm, content).hexdigest()
+        if digest != said:
+            faults.add("FMT-012", f"{algorithm} {said[:16]}… as in the manifest", f"{digest[:16]}…")
+    return tuple(faults.found)
