@@ -19,29 +19,56 @@ from messages import Event, decode
 
 Found = list[tuple[Key, Fact]]
 
-_SEEN: Final = """
+SEPARATOR: Final = "\x1f"
+"""Between the parts of a parameter; no field of an event may hold a control character."""
+
+
+def texts(*types: str) -> str:
+    """The first parameters as arrays of these types: each travels as one text, which is 20 times cheaper.
+
+    Measured: the driver takes 0.85 µs for one element of an array of text, 5 ms of Python a batch.
+    """
+    return ", ".join(
+        f"string_to_array(${number}::text, E'\\x1f')" + ("" if name == "text" else f"::{name}[]")
+        for number, name in enumerate(types, 1)
+    )
+
+
+def joined(keys: Collection[Key]) -> list[str]:
+    """The parameters that `texts` takes apart: of keys of one kind, each part but the first.
+
+    Raises:  InvariantViolated when a part holds the separator, which no event that can be read has.
+    """
+    _, *columns = zip(*keys, strict=True)
+    parameters = [SEPARATOR.join(column) for column in columns]
+    if any(one.count(SEPARATOR) != len(keys) - 1 for one in parameters):
+        raise InvariantViolated(f"facts: a key among {len(keys)} holds a control character")
+    return parameters
+
+
+_SEEN: Final = f"""
     SELECT e.source, e.id, e.type, e.sm3, coalesce(w.outcome, e.outcome) AS outcome,
            coalesce(w.reason, e.reason) AS reason, coalesce(w.entry_id, e.entry_id) AS entry_id,
            coalesce(w.clearing_date, e.clearing_date) AS clearing_date, coalesce(w.late, e.late) AS late,
            coalesce(p.waits_for, '') AS waits_for, CASE WHEN w.outcome IS NULL THEN 1 ELSE 2 END AS announced
-    FROM unnest($1::text[], $2::text[]) AS k(source, id)
+    FROM unnest({texts("text", "text")}) AS k(source, id)
     JOIN event e ON e.source = k.source COLLATE "C" AND e.id = k.id COLLATE "C"
     LEFT JOIN woken w ON w.source = e.source AND w.id = e.id AND e.outcome = 'parked'
     LEFT JOIN parked p ON p.source = e.source AND p.id = e.id AND e.outcome = 'parked'
 """
 _ORIGINAL: Final = f"""
     SELECT k.source AS of_source, k.id AS of_id, e.raw, {", ".join(f"n.{name}" for name in entries.COLUMNS)}
-    FROM unnest($1::text[], $2::text[]) AS k(source, id)
+    FROM unnest({texts("text", "text")}) AS k(source, id)
     JOIN event e ON e.source = k.source COLLATE "C" AND e.id = k.id COLLATE "C"
     LEFT JOIN woken w ON w.source = e.source AND w.id = e.id AND e.outcome = 'parked'
     LEFT JOIN entry n ON n.id = coalesce(w.entry_id, e.entry_id)
 """  # noqa: S608
-_PAYOUTS_OF: Final = """
-    SELECT root, source, id, attempts #>> '{-1,3}' AS at, amount_fen, state FROM payout
-    WHERE root = ANY($1::text[]) AND state IN ('HELD','ACCEPTED','SENT','PAID') ORDER BY source, id
+_PAYOUTS_OF: Final = f"""
+    SELECT root, source, id, attempts #>> '{{-1,3}}' AS at, amount_fen, state FROM payout
+    WHERE root = ANY({texts("text")}) AND state IN ('HELD','ACCEPTED','SENT','PAID') ORDER BY source, id
 """
-_HELD: Final = """
-    SELECT card, source, id FROM payout WHERE card = ANY($1::text[]) AND state = 'HELD' ORDER BY source, id
+_HELD: Final = f"""
+    SELECT card, source, id FROM payout WHERE card = ANY({texts("text")}) AND state = 'HELD' ORDER BY source, id
 """
 
 
@@ -73,15 +100,11 @@ def _select(kind: Kind) -> str:
         f"t.{name}::text AS {name}" if name in kind.json_names else f"t.{name}" for name in kind.hints
     )
     if len(kind.key) == 1:
-        return f"SELECT {columns} FROM {kind.table} t WHERE t.{kind.key[0]} = ANY($1::text[])"  # noqa: S608
+        return f"SELECT {columns} FROM {kind.table} t WHERE t.{kind.key[0]} = ANY({texts('text')})"  # noqa: S608
     return (
-        f"SELECT {columns} FROM unnest({_parameters(kind.key_types)}) AS k({', '.join(kind.key)}) "  # noqa: S608
+        f"SELECT {columns} FROM unnest({texts(*kind.key_types)}) AS k({', '.join(kind.key)}) "  # noqa: S608
         f"JOIN {kind.table} t ON {_equal(kind)}"
     )
-
-
-def _parameters(types: Iterable[str]) -> str:
-    return ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, 1))
 
 
 def _equal(kind: Kind) -> str:
@@ -95,18 +118,13 @@ _SELECTS: Final = {name: _select(kind) for name, kind in KINDS.items()}
 
 
 async def _stored(raw: Any, kind: Kind, wanted: Collection[Key]) -> Found:
-    if kind.key_types == ("text",) * len(kind.key):
-        _, *columns = map(list, zip(*wanted, strict=True))
-    else:
-        columns = list(map(list, zip(*map(kind.key_values, wanted), strict=True)))
-    rows = await raw.fetch(_SELECTS[kind.name], *columns)
+    rows = await raw.fetch(_SELECTS[kind.name], *joined(wanted))
     return [(kind.key_of(row), kind.of_row(row)) for row in rows]
 
 
 async def _seen(raw: Any, wanted: Collection[Key]) -> Found:
-    _, sources, ids = map(list, zip(*wanted, strict=True))
     found: Found = []
-    for row in await raw.fetch(_SEEN, sources, ids):
+    for row in await raw.fetch(_SEEN, *joined(wanted)):
         entry_id = row["entry_id"]
         values = dict(row) | {"entry_id": entry_id.hex if entry_id else ""}
         found.append((("seen", row["source"], row["id"]), Seen(**values)))
@@ -114,9 +132,8 @@ async def _seen(raw: Any, wanted: Collection[Key]) -> Found:
 
 
 async def _original(raw: Any, wanted: Collection[Key]) -> Found:
-    _, sources, ids = map(list, zip(*wanted, strict=True))
     found: Found = []
-    for row in await raw.fetch(_ORIGINAL, sources, ids):
+    for row in await raw.fetch(_ORIGINAL, *joined(wanted)):
         key = ("original", row["of_source"], row["of_id"])
         entry = None if row["id"] is None else entries.of_row(row)
         found.append((key, Original(event=event_of(row["raw"], "/".join(key[1:])), entry=entry)))
@@ -135,7 +152,7 @@ def event_of(raw: bytes, name: str) -> Event:
 
 
 async def _payouts_of(raw: Any, wanted: Collection[Key]) -> Found:
-    rows = await raw.fetch(_PAYOUTS_OF, [root for _, root in wanted])
+    rows = await raw.fetch(_PAYOUTS_OF, *joined(wanted))
     found: dict[Key, list[tuple[Any, ...]]] = {key: [] for key in wanted}
     for root, source, id_, at, fen, state in rows:
         found["payouts_of", root].append((source, id_, at and datetime.fromisoformat(at), fen, state))
@@ -144,7 +161,7 @@ async def _payouts_of(raw: Any, wanted: Collection[Key]) -> Found:
 
 async def _held(raw: Any, wanted: Collection[Key]) -> Found:
     found: dict[Key, list[tuple[str, str]]] = {key: [] for key in wanted}
-    for card, source, id_ in await raw.fetch(_HELD, [card for _, card in wanted]):
+    for card, source, id_ in await raw.fetch(_HELD, *joined(wanted)):
         found["held", card].append((source, id_))
     return [(key, tuple(values)) for key, values in found.items()]
 

@@ -6,7 +6,6 @@ Nothing is written twice: the column types, and how a row becomes a fact again, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -15,6 +14,7 @@ from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
+from pydantic_core import from_json
 from sqlalchemy import ARRAY, BigInteger, Boolean, Column, Date, DateTime, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
@@ -83,13 +83,6 @@ class Kind:
         """SQL types of the key columns."""
         return tuple(_SQL[self.hints[name]] for name in self.key)
 
-    def key_values(self, key: Key) -> tuple[Any, ...]:
-        """The key columns' values of a key: a date is ISO text in the key."""
-        return tuple(
-            date.fromisoformat(part) if self.hints[name] is date else part
-            for name, part in zip(self.key, key[1:], strict=True)
-        )
-
     def key_of(self, row: Any) -> Key:
         """The key of a row (or mapping by column name)."""
         return (self.name, *(str(row[name]) for name in self.key))
@@ -110,7 +103,7 @@ def _reader(hint: Any) -> Reader | None:
         return tuple
     item = get_args(hint)[0]
     if get_origin(item) is tuple:
-        return lambda value: tuple(map(tuple, json.loads(value)))
+        return lambda value: () if value == "[]" else tuple(map(tuple, from_json(value)))
     return _named_reader(item)
 
 
@@ -123,7 +116,9 @@ def _named_reader(item: Any) -> Reader:
     ]
 
     def read(value: str) -> tuple[Any, ...]:
-        rows = json.loads(value)
+        if value == "[]":
+            return ()
+        rows = from_json(value)
         for row in rows:
             for index, parse in instants:
                 if row[index] is not None:

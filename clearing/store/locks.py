@@ -1,29 +1,24 @@
 """Locks that last as long as the transaction: names a batch reads or writes, present or not, and the cutover. 锁
 
-A name becomes a 32-bit number, and numbers are locked in ascending order, so that two batches never wait for
-each other. Two names that share a number only wait once too often. A batch that would take more than an
-eighth of the server's lock table takes one lock on everything instead (SQL function `clearing_lock`), so that
-the table is never full with six workers and the day's lock; ask for a larger `max_locks_per_transaction`.
+A name becomes a 32-bit number in the server, and numbers are locked in ascending order, so that two batches
+never wait for each other. Two names with the same number only wait once too often. A batch that would take
+more than an eighth of the server's lock table takes one lock on everything instead (SQL function
+`clearing_lock`): the table is never full with six workers, and a small server only works one batch at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
-from zlib import crc32
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.store.session import driver
 
-_HALF: Final = 1 << 31
 _DAY: Final = 7204
 """Class of the cutover's lock; 7201 and 7202 are the names', 7203 is the migrations'."""
 
-
-def numbers(names: Iterable[str]) -> list[int]:
-    """The numbers of some names, each once, ascending; the same in every process and release."""
-    return sorted({crc32(name.encode()) - _HALF for name in names})
+_SEPARATOR: Final = "\x1f"
 
 
 async def lock(conn: AsyncConnection, names: Iterable[str]) -> None:
@@ -33,7 +28,7 @@ async def lock(conn: AsyncConnection, names: Iterable[str]) -> None:
     Writes:  nothing.
     Again:   what is held already is held.
     """
-    await (await driver(conn)).fetchval("SELECT clearing_lock($1, true)", numbers(names))
+    await (await driver(conn)).fetchval("SELECT clearing_lock($1, true)", _SEPARATOR.join(set(names)))
 
 
 async def try_lock(conn: AsyncConnection, names: Iterable[str]) -> bool:
@@ -41,7 +36,9 @@ async def try_lock(conn: AsyncConnection, names: Iterable[str]) -> bool:
 
     Use it for names found after the first `lock`: waiting out of order could be for ever.
     """
-    got: bool = await (await driver(conn)).fetchval("SELECT clearing_lock($1, false)", numbers(names))
+    got: bool = await (await driver(conn)).fetchval(
+        "SELECT clearing_lock($1, false)", _SEPARATOR.join(set(names))
+    )
     return got
 
 

@@ -78,7 +78,7 @@ class _Rows:
         self.parked: list[Decision] = []
         self.moved: list[Decision] = []
         self.gone: list[Decision] = []
-        self.lines: list[str] = []
+        self.lines: list[chain.Line] = []
 
 
 _RESULT: Final = ("outcome", "reason", "detail", "entry_id", "clearing_date", "late")
@@ -148,139 +148,62 @@ def _collect(batch: BatchRecord) -> _Rows:
 
 
 def _add_event(rows: _Rows, item: Item, decision: Decision, last: list[Decision]) -> None:
-    event, outcome = decision.event, decision.outcome
+    event, outcome, no = decision.event, decision.outcome, rows.no
+    entry = decision.entry
     if outcome is Outcome.PARKED:
         rows.parked.append(decision)
     if decision.woken and outcome is not Outcome.PARKED:
         last.append(decision)
+        entry = None
         result: tuple[Any, ...] = ("parked", "", "", None, None, False)
-        entry_id, entry = "", None
     else:
-        entry = decision.entry
-        entry_id = entry.id if entry else ""
-        result = (
-            outcome.value, str(decision.reason), decision.detail, entry_id or None, decision.clearing_date, decision.late,
-        )  # fmt: skip
+        result = _result(decision)
+    source, id_, type_, sm3 = event.source, event.id, event.type, event.sm3
+    word, reason, _, entry_id, day, late = result
     rows.event.append(
-        (
-            event.source,
-            event.id,
-            event.type,
-            event.sm3,
-            *result,
-            decision.waits_for,
-            event.time,
-            item.raw,
-            item.position,
-            rows.no,
-        )  # fmt: skip
+        (source, id_, type_, sm3, *result, decision.waits_for, event.time, item.raw, item.position, no)
     )
-    rows.lines.append(
-        chain.outcome_line(
-            rows.no,
-            "event",
-            event.source,
-            event.id,
-            event.type,
-            result[0],
-            result[1],
-            entry_id,
-            result[4],
-            result[5],
-            event.sm3,
-        )
-    )
+    rows.lines.append((no, "event", source, id_, type_, word, reason, entry_id, day, late, sm3.hex()))
     if entry is not None:
         _add_entry(rows, entry)
 
 
+def _result(decision: Decision) -> tuple[Any, ...]:
+    """The columns that `event` and `woken` share."""
+    entry = decision.entry
+    return (
+        str(decision.outcome), str(decision.reason), decision.detail, entry.id if entry else None, decision.clearing_date,
+        decision.late,
+    )  # fmt: skip
+
+
 def _add_woken(rows: _Rows, decision: Decision) -> None:
     """The last outcome of an event that had been parked, with a number of its own."""
-    event, entry = decision.event, decision.entry
-    entry_id = entry.id if entry else ""
-    outcome, reason = decision.outcome.value, str(decision.reason)
-    rows.woken.append(
-        (
-            event.source,
-            event.id,
-            outcome,
-            reason,
-            decision.detail,
-            entry_id or None,
-            decision.clearing_date,
-            decision.late,
-            rows.no,
-        )  # fmt: skip
-    )
-    rows.lines.append(
-        chain.outcome_line(
-            rows.no,
-            "woken",
-            event.source,
-            event.id,
-            "",
-            outcome,
-            reason,
-            entry_id,
-            decision.clearing_date,
-            decision.late,
-            b"",
-        )  # fmt: skip
-    )
+    event, entry, no = decision.event, decision.entry, rows.no
+    result = word, reason, _, entry_id, day, late = _result(decision)
+    rows.woken.append((event.source, event.id, *result, no))
+    rows.lines.append((no, "woken", event.source, event.id, None, word, reason, entry_id, day, late, None))
     if entry is not None:
         _add_entry(rows, entry)
     rows.no += 1
 
 
 def _add_repeat(rows: _Rows, item: Item, decision: Decision) -> None:
-    event = decision.event
-    outcome, reason = decision.outcome.value, str(decision.reason)
-    rows.repeat.append(
-        (
-            event.source,
-            event.id,
-            event.type,
-            outcome,
-            reason,
-            decision.detail,
-            event.sm3,
-            item.position,
-            rows.no,
-        )
-    )
-    rows.lines.append(
-        chain.outcome_line(
-            rows.no, "repeat", event.source, event.id, event.type, outcome, reason, "", None, False, event.sm3
-        )
-    )
+    event, no, word, reason = decision.event, rows.no, str(decision.outcome), str(decision.reason)
+    source, id_, type_, sm3 = event.source, event.id, event.type, event.sm3
+    rows.repeat.append((source, id_, type_, word, reason, decision.detail, sm3, item.position, no))
+    rows.lines.append((no, "repeat", source, id_, type_, word, reason, None, None, None, sm3.hex()))
 
 
 def _add_malformed(rows: _Rows, batch: BatchRecord, item: Item, malformed: Malformed) -> None:
-    where, what, source, id_, type_ = (
-        _storable(one)
-        for one in (malformed.where, malformed.what, malformed.source, malformed.id, malformed.type)
+    no, sm3 = rows.no, malformed.sm3
+    where, what, source, id_, type_ = map(
+        _storable, (malformed.where, malformed.what, malformed.source, malformed.id, malformed.type)
     )
-    rows.quarantine.append(
-        (
-            batch.stream,
-            batch.partition,
-            item.position,
-            where,
-            what,
-            source,
-            id_,
-            type_,
-            malformed.sm3,
-            malformed.length,
-            item.raw if malformed.keep_bytes else None,
-            rows.no,
-        )  # fmt: skip
-    )
-    rows.lines.append(
-        chain.outcome_line(
-            rows.no, "quarantine", source, id_, type_, "malformed", where, "", None, False, malformed.sm3
-        )
-    )
+    raw = item.raw if malformed.keep_bytes else None
+    place = (batch.stream, batch.partition, item.position)
+    rows.quarantine.append((*place, where, what, source, id_, type_, sm3, malformed.length, raw, no))
+    rows.lines.append((no, "quarantine", source, id_, type_, "malformed", where, None, None, None, sm3.hex()))
 
 
 def _add_entry(rows: _Rows, entry: Entry) -> None:

@@ -104,25 +104,27 @@ BEGIN
 END $$;
 CREATE TRIGGER members_approve BEFORE UPDATE ON members FOR EACH ROW EXECUTE FUNCTION clearing_members_approve();
 
--- Locks on names, as 32-bit hashes in ascending order (class 7201). Whoever takes more than its share of the
--- server's lock table takes the one lock on everything instead; all others hold that one shared.
--- Every client of a server agrees, since only the server's settings decide. Out: whether all were got.
-CREATE FUNCTION clearing_lock(names integer[], wait boolean) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Locks on names, separated by U+001F, as 32-bit hashes in ascending order (class 7202). Whoever takes more than
+-- its share of the server's lock table takes the one lock on everything (class 7201) instead; all others hold
+-- that one shared. Every client agrees, since the server hashes and counts. Out: whether all were got.
+CREATE FUNCTION clearing_lock(names text, wait boolean) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     share CONSTANT bigint := current_setting('max_locks_per_transaction')::bigint
         * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) / 8;
+    hashes CONSTANT integer[] := ARRAY(
+        SELECT DISTINCT hashtext(name COLLATE "C") FROM unnest(string_to_array(names, E'\x1f')) AS name ORDER BY 1);
 BEGIN
-    IF cardinality(names) > share THEN
+    IF cardinality(hashes) > share THEN
         IF NOT wait THEN
             RETURN pg_try_advisory_xact_lock(7201, 0);
         END IF;
         PERFORM pg_advisory_xact_lock(7201, 0);
     ELSIF wait THEN
         PERFORM pg_advisory_xact_lock_shared(7201, 0);
-        PERFORM pg_advisory_xact_lock(7202, name) FROM unnest(names) AS name;
+        PERFORM pg_advisory_xact_lock(7202, hash) FROM unnest(hashes) AS hash;
     ELSE
         RETURN pg_try_advisory_xact_lock_shared(7201, 0)
-            AND (SELECT coalesce(bool_and(pg_try_advisory_xact_lock(7202, name)), true) FROM unnest(names) AS name);
+            AND (SELECT coalesce(bool_and(pg_try_advisory_xact_lock(7202, hash)), true) FROM unnest(hashes) AS hash);
     END IF;
     RETURN true;
 END $$;

@@ -401,9 +401,9 @@ CREATE TABLE payout (
     CONSTRAINT pk_payout PRIMARY KEY (source, id)
 );
 CREATE INDEX ix_payout_root ON payout (root) WHERE state IN ('HELD','ACCEPTED','SENT','PAID');
-CREATE INDEX ix_payout_state ON payout (state) WHERE state IN ('ACCEPTED','SENT');
-CREATE INDEX ix_payout_held ON payout (card) WHERE state = 'HELD';
 CREATE INDEX ix_payout_batch ON payout (payer, batch_id);
+CREATE INDEX ix_payout_held ON payout (card) WHERE state = 'HELD';
+CREATE INDEX ix_payout_state ON payout (state) WHERE state IN ('ACCEPTED','SENT');
 COMMENT ON TABLE payout IS 'A reimbursement on its way to a card account. 代付';
 CREATE TABLE payout_batch (
     payer TEXT COLLATE "C" NOT NULL,
@@ -583,8 +583,8 @@ CREATE TABLE break_ (
     rows JSONB NOT NULL,
     CONSTRAINT pk_break_ PRIMARY KEY (id)
 );
-CREATE INDEX ix_break_day ON break_ (clearing_date);
 CREATE INDEX ix_break_state ON break_ (state);
+CREATE INDEX ix_break_day ON break_ (clearing_date);
 COMMENT ON TABLE break_ IS 'Mismatches and how far each is settled (差错)';
 COMMENT ON COLUMN break_.id IS 'Its id, the same however often the day is run.';
 COMMENT ON COLUMN break_.first_run IS 'The run that found it first.';
