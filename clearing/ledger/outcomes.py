@@ -129,3 +129,5 @@ class Decision:
     """Whether it had been parked before, in this batch or an earlier one."""
     notice_no: int = 1
     """The last part of its notice's id: 1, after parking 2."""
+    limit_days: int = 0
+    """When parked: how many cuts it may wait; 0 while it waits for its day."""
