@@ -28,7 +28,7 @@ from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.store.entries import COLUMNS
-from clearing.store.session import driver
+from clearing.store.session import Driver, driver
 
 GENESIS: Final = bytes(32)
 """What the first batch of a chain comes after."""
@@ -79,17 +79,20 @@ _OUTCOMES: Final = """
         replace(entry_id::text, '-', '') AS entry_id, clearing_date, late, encode(sm3, 'hex') AS sm3
     FROM event WHERE batch = ANY($1::bigint[])
     UNION ALL
-    SELECT batch, no, 'woken', source, id, NULL, outcome, reason, replace(entry_id::text, '-', ''), clearing_date, late, NULL
+    SELECT batch, no, 'woken', source, id, NULL, outcome, reason,
+        replace(entry_id::text, '-', ''), clearing_date, late, NULL
     FROM woken WHERE batch = ANY($1::bigint[])
     UNION ALL
     SELECT batch, no, 'repeat', source, id, type, outcome, reason, NULL, NULL, NULL, encode(sm3, 'hex')
     FROM repeat WHERE batch = ANY($1::bigint[])
     UNION ALL
-    SELECT batch, no, 'quarantine', source, id, type, 'malformed', where_, NULL, NULL, NULL, encode(sm3, 'hex')
+    SELECT batch, no, 'quarantine', source, id, type, 'malformed', where_,
+        NULL, NULL, NULL, encode(sm3, 'hex')
     FROM quarantine WHERE batch = ANY($1::bigint[])
 """
 _HEXED: Final = {name: f"replace({name}::text, '-', '')" for name in ("id", "original_id")}
-_ENTRIES: Final = f"SELECT batch, no, {', '.join(_HEXED.get(n, n) for n in COLUMNS)} FROM entry WHERE batch = ANY($1::bigint[])"  # noqa: S608
+_ENTRY_LIST: Final = ", ".join(_HEXED.get(name, name) for name in COLUMNS)
+_ENTRIES: Final = f"SELECT batch, no, {_ENTRY_LIST} FROM entry WHERE batch = ANY($1::bigint[])"  # noqa: S608
 _BATCHES: Final = """
     SELECT id, previous, digest FROM batch WHERE stream = $1 AND partition = $2 AND id > $3 ORDER BY id LIMIT $4
 """
@@ -106,14 +109,13 @@ async def recompute(conn: AsyncConnection, stream: str, partition: int) -> Async
     while batches := await raw.fetch(_BATCHES, stream, partition, last, _AT_ONCE):
         lines = await _lines(raw, [row["id"] for row in batches])
         for last, previous, digest in batches:
-            recomputed = seal(
-                before, [line for _, _, line in sorted(lines.get(last, ()), key=itemgetter(0, 1))]
-            )
+            sealed = sorted(lines.get(last, ()), key=itemgetter(0, 1))
+            recomputed = seal(before, [line for _, _, line in sealed])
             yield Link(last, digest, recomputed, joined=previous == before)
             before = digest
 
 
-async def _lines(raw: Any, batches: list[int]) -> dict[int, list[tuple[int, int, Line]]]:
+async def _lines(raw: Driver, batches: list[int]) -> dict[int, list[tuple[int, int, Line]]]:
     """Every line of some batches, by batch: (no, outcome before entry, line)."""
     lines: dict[int, list[tuple[int, int, Line]]] = {}
     for batch, *values in await raw.fetch(_OUTCOMES, batches):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.ledger.entry import Entry, Leg, Posting, Status
-from clearing.store.session import driver
+from clearing.store.session import DriverRow, driver
 
 COLUMNS: Final = (
     "id", "clearing_date", "type", "source", "event_id", "accounts", "fens", "legs", "occurred_at", "late",
@@ -20,8 +20,8 @@ COLUMNS: Final = (
 )  # fmt: skip
 """Without `batch` and `no`, which say who wrote it."""
 
-_LIST: Final = ", ".join(f"entry.{name}" for name in COLUMNS)
-SELECT: Final = f"SELECT {_LIST} FROM entry"  # noqa: S608
+_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM entry"  # noqa: S608 - our own column names
+_OF_DAY: Final = f"{_SELECT} WHERE id >= $1 AND id < $2 ORDER BY id"
 _CHUNK: Final = 2000
 _LEGS: Final = {leg.value: leg for leg in Leg}
 _ONE_DAY: Final = timedelta(days=1)
@@ -39,7 +39,7 @@ def row_of(entry: Entry) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def of_row(row: Any) -> Entry:
+def of_row(row: DriverRow) -> Entry:
     """The entry of a row that has all of COLUMNS; it is checked again as it is made."""
     values = {name: row[name] for name in COLUMNS}
     accounts, fens, legs = values.pop("accounts"), values.pop("fens"), values.pop("legs")
@@ -52,7 +52,7 @@ def of_row(row: Any) -> Entry:
 
 async def of_ids(conn: AsyncConnection, ids: Iterable[str]) -> dict[str, Entry]:
     """Entries by public id; those that are not there are absent."""
-    rows = await (await driver(conn)).fetch(f"{SELECT} WHERE id = ANY($1::uuid[])", list(ids))
+    rows = await (await driver(conn)).fetch(f"{_SELECT} WHERE id = ANY($1::uuid[])", list(ids))
     return {found.id: found for found in map(of_row, rows)}
 
 
@@ -65,6 +65,6 @@ async def entries_of(conn: AsyncConnection, day: date) -> AsyncIterator[Entry]:
     raw = await driver(conn)
     # An id begins with its day, so the primary key is the day's index too.
     async for row in raw.cursor(
-        f"{SELECT} WHERE id >= $1 AND id < $2 ORDER BY id", first, after, prefetch=_CHUNK
+        f"{_SELECT} WHERE id >= $1 AND id < $2 ORDER BY id", first, after, prefetch=_CHUNK
     ):
         yield of_row(row)

@@ -14,7 +14,7 @@ from clearing.errors import InvariantViolated
 from clearing.ledger.facts import Fact, Key, Original, Seen
 from clearing.store import entries
 from clearing.store.kinds import KINDS, Kind
-from clearing.store.session import driver
+from clearing.store.session import Driver, driver
 from messages import Event, decode
 
 Found = list[tuple[Key, Fact]]
@@ -64,7 +64,8 @@ _ORIGINAL: Final = f"""
     LEFT JOIN entry n ON n.id = coalesce(w.entry_id, e.entry_id)
 """  # noqa: S608
 _PAYOUTS_OF: Final = f"""
-    SELECT root, source, id, attempts #>> '{{-1,3}}' AS at, amount_fen, state FROM payout
+    SELECT root, source, id,
+        attempts #>> '{{-1,3}}' AS at, amount_fen, state FROM payout
     WHERE root = ANY({texts("text")}) AND state IN ('HELD','ACCEPTED','SENT','PAID') ORDER BY source, id
 """
 _HELD: Final = f"""
@@ -117,12 +118,12 @@ def _equal(kind: Kind) -> str:
 _SELECTS: Final = {name: _select(kind) for name, kind in KINDS.items()}
 
 
-async def _stored(raw: Any, kind: Kind, wanted: Collection[Key]) -> Found:
+async def _stored(raw: Driver, kind: Kind, wanted: Collection[Key]) -> Found:
     rows = await raw.fetch(_SELECTS[kind.name], *joined(wanted))
     return [(kind.key_of(row), kind.of_row(row)) for row in rows]
 
 
-async def _seen(raw: Any, wanted: Collection[Key]) -> Found:
+async def _seen(raw: Driver, wanted: Collection[Key]) -> Found:
     found: Found = []
     for row in await raw.fetch(_SEEN, *joined(wanted)):
         entry_id = row["entry_id"]
@@ -131,7 +132,7 @@ async def _seen(raw: Any, wanted: Collection[Key]) -> Found:
     return found
 
 
-async def _original(raw: Any, wanted: Collection[Key]) -> Found:
+async def _original(raw: Driver, wanted: Collection[Key]) -> Found:
     found: Found = []
     for row in await raw.fetch(_ORIGINAL, *joined(wanted)):
         key = ("original", row["of_source"], row["of_id"])
@@ -151,7 +152,7 @@ def event_of(raw: bytes, name: str) -> Event:
     raise InvariantViolated(f"event {name}: stored as an event, now malformed at {event.where}: {event.what}")
 
 
-async def _payouts_of(raw: Any, wanted: Collection[Key]) -> Found:
+async def _payouts_of(raw: Driver, wanted: Collection[Key]) -> Found:
     rows = await raw.fetch(_PAYOUTS_OF, *joined(wanted))
     found: dict[Key, list[tuple[Any, ...]]] = {key: [] for key in wanted}
     for root, source, id_, at, fen, state in rows:
@@ -159,7 +160,7 @@ async def _payouts_of(raw: Any, wanted: Collection[Key]) -> Found:
     return [(key, tuple(values)) for key, values in found.items()]
 
 
-async def _held(raw: Any, wanted: Collection[Key]) -> Found:
+async def _held(raw: Driver, wanted: Collection[Key]) -> Found:
     found: dict[Key, list[tuple[str, str]]] = {key: [] for key in wanted}
     for card, source, id_ in await raw.fetch(_HELD, *joined(wanted)):
         found["held", card].append((source, id_))
@@ -223,7 +224,7 @@ async def write(
             await _put(raw, kind, [changes[key] for key in keys if key not in chosen])
 
 
-async def _copy(raw: Any, kind: Kind, values: list[Fact]) -> None:
+async def _copy(raw: Driver, kind: Kind, values: list[Fact]) -> None:
     jsons = [index for index, (name, _) in enumerate(kind.hints.items()) if name in kind.json_names]
     rows: list[Any] = list(map(kind.values, values))
     if jsons:
@@ -238,7 +239,7 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
-async def _put(raw: Any, kind: Kind, values: list[Fact]) -> None:
+async def _put(raw: Driver, kind: Kind, values: list[Fact]) -> None:
     names = list(kind.hints)
     await raw.execute(
         _UPSERTS[kind.name], _json([dict(zip(names, row, strict=True)) for row in map(kind.values, values)])

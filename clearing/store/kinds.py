@@ -6,7 +6,7 @@ Nothing is written twice: the column types, and how a row becomes a fact again, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import cached_property
@@ -83,11 +83,11 @@ class Kind:
         """SQL types of the key columns."""
         return tuple(_SQL[self.hints[name]] for name in self.key)
 
-    def key_of(self, row: Any) -> Key:
+    def key_of(self, row: Mapping[str, Any]) -> Key:
         """The key of a row (or mapping by column name)."""
         return (self.name, *(str(row[name]) for name in self.key))
 
-    def of_row(self, row: Any) -> Fact:
+    def of_row(self, row: Mapping[str, Any]) -> Fact:
         """The fact of a row of exactly the fields' columns."""
         values = dict(row)
         for name, read in self.readers:
@@ -95,7 +95,7 @@ class Kind:
         return self.fact(**values)
 
 
-def _reader(hint: Any) -> Reader | None:
+def _reader(hint: object) -> Reader | None:
     """What turns a column's value into the field's; None when it already is the field's."""
     if get_origin(hint) is not tuple:
         return None
@@ -107,7 +107,7 @@ def _reader(hint: Any) -> Reader | None:
     return _named_reader(item)
 
 
-def _named_reader(item: Any) -> Reader:
+def _named_reader(item: type[Any]) -> Reader:
     """Lists of a NamedTuple's values become its tuples, instants and dates read again."""
     instants = [
         (index, parse)
@@ -128,12 +128,12 @@ def _named_reader(item: Any) -> Reader:
     return read
 
 
-def _parse(hint: Any) -> Reader | None:
+def _parse(hint: object) -> Reader | None:
     bare = _without_none(hint)
-    return bare.fromisoformat if bare in (date, datetime) else None
+    return bare.fromisoformat if bare is date or bare is datetime else None
 
 
-def _without_none(hint: Any) -> Any:
+def _without_none(hint: object) -> object:
     if get_origin(hint) is UnionType:
         return next(one for one in get_args(hint) if one is not NoneType)
     return hint

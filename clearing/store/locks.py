@@ -1,4 +1,4 @@
-"""Locks that last as long as the transaction: names a batch reads or writes, present or not, and the cutover. 锁
+"""Locks to the end of the transaction: names a batch reads or writes, present or not, and the cutover. 锁
 
 A name becomes a 32-bit number in the server, and numbers are locked in ascending order, so that two batches
 never wait for each other. Two names with the same number only wait once too often. A batch that would take

@@ -3,109 +3,34 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import Fenced, InvariantViolated
-from clearing.ledger.entry import Entry
-from clearing.ledger.facts import Fact, Key
-from clearing.ledger.outcomes import Decision, Outcome, Reason
-from clearing.store import chain, entries, facts
-from clearing.store.session import driver
-from messages import Malformed
+from clearing.ledger.outcomes import Decision
+from clearing.store import chain, facts
+from clearing.store.rows import COLUMNS, DAY_PREFIX, BatchRecord, Item, Rows, collect
+from clearing.store.session import Driver, driver
 
-DAY_PREFIX: Final = "day/"
-"""Names of days begin with it; a wait for one has no limit."""
-
-
-class Item(NamedTuple):
-    """One record of a batch and what became of it."""
-
-    position: int
-    raw: bytes
-    outcome: Decision | Malformed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchRecord:
-    """All that one transaction of the engine writes.
-
-    An event of `items` that was parked and decided again in this same batch comes once, with its last
-    decision, `woken=True` and `notice_no=2`: its `event` row then says "parked" and its `woken` row the rest, so
-    that both notices are announced. If it then waits for something else, it is parked with that.
-    """
-
-    stream: str
-    partition: int
-    position_from: int | None
-    """As loaded; None when this stream partition has never been written."""
-    position_to: int
-    previous: bytes
-    """Head of the chain as loaded, `chain.GENESIS` for the first batch."""
-    lane: int
-    """Whose share of the balances is added to: one a worker at a time."""
-    items: Sequence[Item] = ()
-    """In order of arrival."""
-    woken: Sequence[Decision] = ()
-    """Decided again, parked by an earlier batch; in the order decided. One still PARKED waits for another name."""
-    entries: Sequence[Entry] = ()
-    """Of no event: the end of a day's."""
-    changes: Mapping[Key, Fact] = field(default_factory=dict)
-    new: Collection[Key] = frozenset()
-    """Keys of `changes` that were not there when they were read: copied in, which is fastest."""
-    first_uncut: date | None = None
-    """The open day; needed where anything is parked."""
-    limit_days: int = 3
-    """How many cuts an event waits for what it names (`park_days_max`)."""
-
-
-class _Rows:
-    """The rows of a batch, collected in one walk through its items."""
-
-    __slots__ = ("entry", "event", "gone", "lines", "moved", "no", "parked", "quarantine", "repeat", "woken")
-
-    def __init__(self) -> None:
-        self.no = 0
-        self.event: list[tuple[Any, ...]] = []
-        self.woken: list[tuple[Any, ...]] = []
-        self.repeat: list[tuple[Any, ...]] = []
-        self.quarantine: list[tuple[Any, ...]] = []
-        self.entry: list[tuple[Any, ...]] = []
-        self.parked: list[Decision] = []
-        self.moved: list[Decision] = []
-        self.gone: list[Decision] = []
-        self.lines: list[chain.Line] = []
-
-
-_RESULT: Final = ("outcome", "reason", "detail", "entry_id", "clearing_date", "late")
-_COLUMNS: Final = {
-    "event": ("source", "id", "type", "sm3", *_RESULT, "waits_for", "occurred_at", "raw", "position", "no"),
-    "woken": ("source", "id", *_RESULT, "no"),
-    "repeat": ("source", "id", "type", "outcome", "reason", "detail", "sm3", "position", "no"),
-    "quarantine": (
-        "stream", "partition", "position", "where_", "what", "source", "id", "type", "sm3", "length", "raw", "no",
-    ),
-    "entry": (*entries.COLUMNS, "no"),
-}  # fmt: skip
+__all__ = ["BatchRecord", "Item", "record"]
 
 
 async def record(conn: AsyncConnection, batch: BatchRecord) -> int:
     """Write a batch, all of it or nothing, and give its number. 记录一批
 
     In:      decided facts, with their names locked and the day held shared in this transaction.
-    Writes:  batch, stream, event, woken, repeat, quarantine, entry, balance, parked, one table a kind of fact.
+    Writes:  batch, stream, event, woken, repeat, quarantine, entry, balance, parked, a table a kind of fact.
     Again:   refused: the position has moved.
     Raises:  Fenced when another worker moved the stream since it was loaded; InvariantViolated for a decision
              that cannot be recorded.
     """
-    rows = _collect(batch)
+    rows = collect(batch)
     raw = await driver(conn)
     number = await _advance(raw, batch, chain.seal(batch.previous, rows.lines))
-    for table, columns in _COLUMNS.items():
+    for table, columns in COLUMNS.items():
         values = getattr(rows, table)
         if values:
             await raw.copy_records_to_table(
@@ -117,107 +42,6 @@ async def record(conn: AsyncConnection, batch: BatchRecord) -> int:
         await facts.write(conn, batch.changes, batch.new)
     return number
 
-
-# ---------------------------------------------------------------- rows
-
-
-def _collect(batch: BatchRecord) -> _Rows:
-    rows = _Rows()
-    last: list[Decision] = []
-    for item in batch.items:
-        outcome = item.outcome
-        if isinstance(outcome, Malformed):
-            _add_malformed(rows, batch, item, outcome)
-        elif outcome.outcome is Outcome.DUPLICATE or outcome.reason == Reason.ID_REUSED:
-            _add_repeat(rows, item, outcome)
-        else:
-            _add_event(rows, item, outcome, last)
-        rows.no += 1
-    for decision in last:  # parked and decided in this batch: never a row in `parked`
-        _add_woken(rows, decision)
-    for decision in batch.woken:
-        if decision.outcome is Outcome.PARKED:
-            rows.moved.append(decision)
-        else:
-            rows.gone.append(decision)
-            _add_woken(rows, decision)
-    for entry in batch.entries:
-        _add_entry(rows, entry)
-        rows.no += 1
-    return rows
-
-
-def _add_event(rows: _Rows, item: Item, decision: Decision, last: list[Decision]) -> None:
-    event, outcome, no = decision.event, decision.outcome, rows.no
-    entry = decision.entry
-    if outcome is Outcome.PARKED:
-        rows.parked.append(decision)
-    if decision.woken and outcome is not Outcome.PARKED:
-        last.append(decision)
-        entry = None
-        result: tuple[Any, ...] = ("parked", "", "", None, None, False)
-    else:
-        result = _result(decision)
-    source, id_, type_, sm3 = event.source, event.id, event.type, event.sm3
-    word, reason, _, entry_id, day, late = result
-    rows.event.append(
-        (source, id_, type_, sm3, *result, decision.waits_for, event.time, item.raw, item.position, no)
-    )
-    rows.lines.append((no, "event", source, id_, type_, word, reason, entry_id, day, late, sm3.hex()))
-    if entry is not None:
-        _add_entry(rows, entry)
-
-
-def _result(decision: Decision) -> tuple[Any, ...]:
-    """The columns that `event` and `woken` share."""
-    entry = decision.entry
-    return (
-        str(decision.outcome), str(decision.reason), decision.detail, entry.id if entry else None, decision.clearing_date,
-        decision.late,
-    )  # fmt: skip
-
-
-def _add_woken(rows: _Rows, decision: Decision) -> None:
-    """The last outcome of an event that had been parked, with a number of its own."""
-    event, entry, no = decision.event, decision.entry, rows.no
-    result = word, reason, _, entry_id, day, late = _result(decision)
-    rows.woken.append((event.source, event.id, *result, no))
-    rows.lines.append((no, "woken", event.source, event.id, None, word, reason, entry_id, day, late, None))
-    if entry is not None:
-        _add_entry(rows, entry)
-    rows.no += 1
-
-
-def _add_repeat(rows: _Rows, item: Item, decision: Decision) -> None:
-    event, no, word, reason = decision.event, rows.no, str(decision.outcome), str(decision.reason)
-    source, id_, type_, sm3 = event.source, event.id, event.type, event.sm3
-    rows.repeat.append((source, id_, type_, word, reason, decision.detail, sm3, item.position, no))
-    rows.lines.append((no, "repeat", source, id_, type_, word, reason, None, None, None, sm3.hex()))
-
-
-def _add_malformed(rows: _Rows, batch: BatchRecord, item: Item, malformed: Malformed) -> None:
-    no, sm3 = rows.no, malformed.sm3
-    where, what, source, id_, type_ = map(
-        _storable, (malformed.where, malformed.what, malformed.source, malformed.id, malformed.type)
-    )
-    raw = item.raw if malformed.keep_bytes else None
-    place = (batch.stream, batch.partition, item.position)
-    rows.quarantine.append((*place, where, what, source, id_, type_, sm3, malformed.length, raw, no))
-    rows.lines.append((no, "quarantine", source, id_, type_, "malformed", where, None, None, None, sm3.hex()))
-
-
-def _add_entry(rows: _Rows, entry: Entry) -> None:
-    row = entries.row_of(entry)
-    rows.entry.append((*row, rows.no))
-    rows.lines.append(chain.entry_line(rows.no, row))
-
-
-def _storable(text: str | None) -> str:
-    """Text of a malformed record as the database takes it: half a character pair or a zero becomes U+FFFD or ?."""
-    return (text or "").encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-
-
-# ---------------------------------------------------------------- statements
 
 _MOVE: Final = """
     WITH moved AS (
@@ -249,7 +73,8 @@ _PARKED: Final = """
 _MOVED: Final = """
     UPDATE parked p SET waits_for = new.waits_for, since = coalesce(p.since, new.since), limit_days = $6,
         detail = new.detail
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[]) AS new(source, id, waits_for, since, detail)
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[]) 
+        AS new(source, id, waits_for, since, detail)
     WHERE p.source = new.source COLLATE "C" AND p.id = new.id COLLATE "C"
 """
 _GONE: Final = """
@@ -258,7 +83,7 @@ _GONE: Final = """
 """
 
 
-async def _advance(raw: Any, batch: BatchRecord, digest: bytes) -> int:
+async def _advance(raw: Driver, batch: BatchRecord, digest: bytes) -> int:
     """Move the position and write the batch's row, or be fenced."""
     statement = _BEGIN if batch.position_from is None else _MOVE
     number: int | None = await raw.fetchval(
@@ -267,13 +92,13 @@ async def _advance(raw: Any, batch: BatchRecord, digest: bytes) -> int:
     )  # fmt: skip
     if number is None:
         raise Fenced(
-            f"{batch.stream}[{batch.partition}]: position {batch.position_from} expected, another worker has moved "
-            "it. Nothing was written. Next: load the position again"
+            f"{batch.stream}[{batch.partition}]: position {batch.position_from} expected, another worker "
+            "has moved it. Nothing was written. Next: load the position again"
         )
     return number
 
 
-async def _add_balances(raw: Any, batch: BatchRecord, rows: Iterable[tuple[Any, ...]]) -> None:
+async def _add_balances(raw: Driver, batch: BatchRecord, rows: Iterable[tuple[Any, ...]]) -> None:
     """Add what moved to this lane's share of each account and day."""
     moved: defaultdict[tuple[date, str], int] = defaultdict(int)
     for row in rows:
@@ -286,7 +111,7 @@ async def _add_balances(raw: Any, batch: BatchRecord, rows: Iterable[tuple[Any, 
         await raw.execute(_BALANCES, batch.lane, days, accounts, [moved[key] for key in keys])
 
 
-async def _park(raw: Any, batch: BatchRecord, rows: _Rows) -> None:
+async def _park(raw: Driver, batch: BatchRecord, rows: Rows) -> None:
     for statement, decisions in ((_PARKED, rows.parked), (_MOVED, rows.moved)):
         if decisions:
             await raw.execute(statement, *_waits(batch, decisions), batch.limit_days)
@@ -295,25 +120,18 @@ async def _park(raw: Any, batch: BatchRecord, rows: _Rows) -> None:
         await raw.execute(_GONE, sources, ids)
 
 
-def _waits(batch: BatchRecord, decisions: Sequence[Decision]) -> tuple[list[Any], ...]:
-    """The columns of some waits: the limit counts from the first uncut day, unless it is a day that is waited for."""
+def _waits(batch: BatchRecord, decisions: Sequence[Decision]) -> list[list[Any]]:
+    """The columns of some waits: a limit counts from the first uncut day, a wait for a day has none."""
     if batch.first_uncut is None:
         raise InvariantViolated(f"{batch.stream}: {len(decisions)} events parked without the first uncut day")
-    return tuple(
-        map(
-            list,
-            zip(
-                *(
-                    (
-                        one.event.source,
-                        one.event.id,
-                        one.waits_for,
-                        None if one.waits_for.startswith(DAY_PREFIX) else batch.first_uncut,
-                        one.detail,
-                    )  # fmt: skip
-                    for one in decisions
-                ),
-                strict=True,
-            ),
+    rows = [
+        (
+            one.event.source,
+            one.event.id,
+            one.waits_for,
+            None if one.waits_for.startswith(DAY_PREFIX) else batch.first_uncut,
+            one.detail,
         )
-    )
+        for one in decisions
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]

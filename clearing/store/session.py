@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from clearing.errors import InvariantViolated
+
+Driver: TypeAlias = Any
+"""A connection of asyncpg, which ships without types."""
+
+DriverRow: TypeAlias = Any
+"""A row of asyncpg: values by position and by column name."""
 
 APP_ROLE: Final = "clearing_app"
 """What the engine works as: it may add entries and events, never change or remove one."""
@@ -17,7 +23,7 @@ APP_ROLE: Final = "clearing_app"
 # A batch asks for a few thousand rows by key. A plan made while a table was new would read all of it for
 # ever after, so the two ways of doing that are switched off for the transaction.
 _SETTINGS: Final = text(
-    f"SELECT set_config('role', '{APP_ROLE}', true), set_config('enable_hashjoin', 'off', true), "  # noqa: S608
+    f"SELECT set_config('role', '{APP_ROLE}', true), set_config('enable_hashjoin', 'off', true), "
     "set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)"
 )
 
@@ -34,7 +40,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield conn
 
 
-async def driver(conn: AsyncConnection) -> Any:
+async def driver(conn: AsyncConnection) -> Driver:
     """The asyncpg connection under `conn`, inside the same transaction.
 
     Raises:  InvariantViolated when no transaction has begun: COPY would then commit by itself.

@@ -1,7 +1,7 @@
 """The schema: what is kept, one comment a column. 表
 
-Append-only tables refuse UPDATE, DELETE and TRUNCATE to everybody (a trigger) and the application has no right
-to try. The checks, triggers, rights and the `posting` view stand in `migrations/versions/0001_rules.sql`.
+Append-only tables refuse UPDATE, DELETE and TRUNCATE to everybody (a trigger), and the application has no
+right to try. The checks, triggers, rights and the `posting` view stand in `migrations/versions/0001_rules.sql`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
 from clearing.store.kinds import KINDS, NAME, fact_table
 
@@ -43,7 +44,14 @@ metadata: Final = MetaData(
 Instant: Final = DateTime(timezone=True)
 
 
-def _column(name: str, kind: Any, comment: str, *, key: bool = False, null: bool = False) -> Column[Any]:
+def _column(
+    name: str,
+    kind: TypeEngine[Any] | type[TypeEngine[Any]],
+    comment: str,
+    *,
+    key: bool = False,
+    null: bool = False,
+) -> Column[Any]:
     return Column(name, kind, primary_key=key, nullable=null, comment=comment, autoincrement=False)
 
 

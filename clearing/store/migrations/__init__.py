@@ -21,7 +21,7 @@ _CREATE_ROLE = text(
         END IF;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- made meanwhile, from another database
     END $$
-    """
+    """  # noqa: S608 - a name of our own
 )
 _JOIN_ROLE = text(
     f"""
@@ -32,7 +32,7 @@ _JOIN_ROLE = text(
     -- internal_error: "tuple concurrently updated", somebody else joins from another database
     EXCEPTION WHEN unique_violation OR internal_error OR insufficient_privilege THEN NULL;
     END $$
-    """
+    """  # noqa: S608 - a name of our own
 )
 
 
@@ -63,8 +63,8 @@ def _role(connection: Connection) -> None:
             connection.execute(_CREATE_ROLE)
     except DBAPIError as error:
         raise WorldFailed(
-            f"database: the role {APP_ROLE} is missing and this user may not make it. "
-            f"Next: let an administrator run: CREATE ROLE {APP_ROLE} NOLOGIN; and GRANT {APP_ROLE} TO this user"
+            f"database: the role {APP_ROLE} is missing and this user may not make it. Next: let an "
+            f"administrator run: CREATE ROLE {APP_ROLE} NOLOGIN; GRANT {APP_ROLE} TO this user"
         ) from error
     connection.execute(_JOIN_ROLE)
     try:

@@ -6,6 +6,7 @@ Revision: 0001. The SQL beside this file is frozen: a later change is a later re
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from alembic import op
 
@@ -18,10 +19,14 @@ HERE = Path(__file__).parent
 
 
 def upgrade() -> None:
-    # The driver takes several statements at once only by its simple protocol.
-    connection = op.get_bind().connection.dbapi_connection
     for part in ("0001_tables.sql", "0001_rules.sql"):
-        connection.run_async(lambda raw, sql=(HERE / part).read_text(encoding="utf-8"): raw.execute(sql))
+        _run((HERE / part).read_text(encoding="utf-8"))
+
+
+def _run(sql: str) -> None:
+    """Run a file of statements, which the driver takes only by its simple protocol."""
+    raw: Any = op.get_bind().connection.dbapi_connection
+    raw.run_async(lambda driver: driver.execute(sql))
 
 
 def downgrade() -> None:

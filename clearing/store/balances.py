@@ -1,0 +1,54 @@
+"""Balances: the lanes' shares summed, and the same from the entries to compare. 余额"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clearing.store.session import driver
+
+_OF_DAY: Final = (
+    "SELECT account, sum(fen)::bigint FROM balance WHERE clearing_date = $1 GROUP BY account ORDER BY account"
+)
+_AS_OF: Final = """
+    SELECT account, sum(fen)::bigint FROM balance
+    WHERE ($1::date IS NULL OR clearing_date <= $1) AND starts_with(account, $2)
+    GROUP BY account HAVING sum(fen) <> 0 ORDER BY account
+"""
+# An id begins with its day, so entries of a range of days are a range of the primary key.
+_REPLAY: Final = """
+    WITH kept AS (
+        SELECT clearing_date, account, sum(fen)::bigint AS fen FROM balance
+        WHERE $1::date IS NULL OR clearing_date = $1 GROUP BY 1, 2
+    ), replayed AS (
+        SELECT clearing_date, account, sum(fen)::bigint AS fen FROM posting
+        WHERE $1::date IS NULL OR clearing_date = $1 GROUP BY 1, 2
+    )
+    SELECT clearing_date, account, coalesce(kept.fen, 0), coalesce(replayed.fen, 0)
+    FROM kept FULL JOIN replayed USING (clearing_date, account)
+    WHERE coalesce(kept.fen, 0) <> coalesce(replayed.fen, 0) ORDER BY 1, 2
+"""
+
+
+async def of_day(conn: AsyncConnection, day: date) -> dict[str, int]:
+    """What each account moved on one clearing date, fen, debit positive; zeros are in. 当日发生额"""
+    return dict(await (await driver(conn)).fetch(_OF_DAY, day))
+
+
+async def as_of(conn: AsyncConnection, day: date | None = None, prefix: str = "") -> dict[str, int]:
+    """Each account's balance over all clearing dates up to `day` (None: all), fen, debit positive, no zeros. 余额"""
+    return dict(await (await driver(conn)).fetch(_AS_OF, day, prefix))
+
+
+async def differing(conn: AsyncConnection, day: date | None = None) -> list[tuple[date, str, int, int]]:
+    """Where the balances kept are not the sum of the entries: (date, account, kept, replayed). 余额重算
+
+    In:      a clearing date, or None for all.
+    Out:     () when the books hold; anything else is an invariant broken.
+    """
+    raw = await driver(conn)
+    # The one join of everything with everything: here reading it all is right.
+    await raw.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
+    return [tuple(row) for row in await raw.fetch(_REPLAY, day)]

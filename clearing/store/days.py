@@ -1,0 +1,109 @@
+"""The days and how far each is closed. 清算日状态"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clearing.errors import UsageError
+from clearing.store import chain, streams
+from clearing.store.session import driver
+from clearing.store.tables import day as days
+
+STATES: Final = ("open", "cut", "netted", "filed", "reconciled", "signed")
+
+
+class Day(NamedTuple):
+    """One day."""
+
+    clearing_date: date
+    state: str
+    cut_at: datetime | None
+    root: bytes | None
+    """SM3 over the heads of all chains at the cut."""
+
+
+_DAY: Final = select(days.c.clearing_date, days.c.state, days.c.cut_at, days.c.root)
+
+
+async def first_uncut(conn: AsyncConnection) -> date:
+    """The open day that has not been cut: one look into an index of one row. 未切首日
+
+    Raises:  UsageError when no day has been opened.
+    """
+    found: date | None = await (await driver(conn)).fetchval(
+        "SELECT min(clearing_date) FROM day WHERE state = 'open'"
+    )
+    if found is None:
+        raise UsageError("day: none is open. Next: clearing init --members FILE --open-day DATE")
+    return found
+
+
+async def get(conn: AsyncConnection, day: date) -> Day | None:
+    """One day, None when it was never opened."""
+    row = (await conn.execute(_DAY.where(days.c.clearing_date == day))).one_or_none()
+    return None if row is None else Day(*row)
+
+
+async def every(conn: AsyncConnection) -> list[Day]:
+    """All days, oldest first."""
+    return [Day(*row) for row in await conn.execute(_DAY.order_by(days.c.clearing_date))]
+
+
+async def open_day(conn: AsyncConnection, day: date) -> None:
+    """Open a day: the first of all, or the one after the last. 开日
+
+    Writes:  day.
+    Again:   a day that is there is left as it is.
+    """
+    await (await driver(conn)).execute(
+        "INSERT INTO day (clearing_date, state) SELECT $1, 'open' "
+        "WHERE NOT EXISTS (SELECT 1 FROM day WHERE clearing_date = $1)",
+        day,
+    )
+
+
+async def step(conn: AsyncConnection, day: date, state: str) -> bool:
+    """Bring a day to the next state, and say whether it was not there yet. 状态推进
+
+    Writes:  day.
+    Again:   False, and nothing is written.
+    Raises:  UsageError when the day is not in the state before, or already past this one.
+    """
+    before = STATES[STATES.index(state) - 1]
+    raw = await driver(conn)
+    found = await raw.fetchval("SELECT state FROM day WHERE clearing_date = $1 FOR UPDATE", day)
+    if found == state:
+        return False
+    if found != before or state == "open":
+        raise UsageError(f"day {day}: {before} expected before {state}, {found or 'never opened'} found")
+    await raw.execute("UPDATE day SET state = $2 WHERE clearing_date = $1", day, state)
+    return True
+
+
+async def cut(conn: AsyncConnection, day: date, at: datetime) -> bytes:
+    """Cut a day, note the heads of all chains and their root, and open the next. 日切
+
+    In:      the cutover lock held exclusive in this transaction (`locks.day_exclusive`).
+    Out:     the root, 32 bytes.
+    Writes:  day, two rows.
+    Again:   refused by the day's trigger; ask for its state first.
+    """
+    heads: Sequence[tuple[str, int, bytes]] = await streams.heads(conn)
+    root = chain.root(digest for _, _, digest in heads)
+    named = [[name, partition, digest.hex()] for name, partition, digest in heads]
+    await conn.execute(
+        days.update()
+        .where(days.c.clearing_date == day)
+        .values(state="cut", cut_at=at, root=root, heads=named)
+    )
+    await (await driver(conn)).execute(
+        "INSERT INTO day (clearing_date, state) SELECT $1::date + 1, 'open' "
+        "WHERE NOT EXISTS (SELECT 1 FROM day WHERE clearing_date = $1::date + 1)",
+        day,
+    )
+    return root

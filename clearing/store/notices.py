@@ -1,0 +1,89 @@
+"""Outcomes that have not been announced yet, read from where they are kept. 通知
+
+No second table is written on the hot path: a notice is an outcome's row, and a stream remembers the last
+batch whose notices were published. Two publishers at once announce twice, which receivers can tell by the id.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clearing.store.session import driver
+
+
+class Row(NamedTuple):
+    """One outcome to announce."""
+
+    batch: int
+    no: int
+    table: str
+    """event, woken, repeat or quarantine."""
+    position: int | None
+    """In its stream partition; None when woken."""
+    source: str
+    id: str
+    type: str
+    outcome: str
+    reason: str
+    """For quarantine: the path of the field."""
+    detail: str
+    """For quarantine: what is wrong."""
+    entry_id: UUID | None
+    clearing_date: date | None
+    late: bool
+    waits_for: str
+    sm3: bytes
+    """Of the content; of the bytes for quarantine."""
+    raw: bytes | None
+    """The event's bytes: of event and woken, for the notices that tell what was said."""
+
+
+_PENDING: Final = """
+    WITH due AS (
+        SELECT b.id FROM stream s
+        JOIN batch b ON b.stream = s.name AND b.partition = s.partition AND b.id > s.announced
+        WHERE s.name = $1 AND s.partition = $2 ORDER BY b.id LIMIT $3
+    )
+    SELECT batch, no, 'event', position, source, event.id, type, outcome, reason, detail, entry_id,
+        clearing_date, late, waits_for, sm3, raw
+    FROM due JOIN event ON batch = due.id
+    UNION ALL
+    SELECT w.batch, w.no, 'woken', NULL, w.source, w.id, e.type, w.outcome, w.reason, w.detail,
+        w.entry_id, w.clearing_date, w.late, '', e.sm3, e.raw
+    FROM due JOIN woken w ON w.batch = due.id JOIN event e ON e.source = w.source AND e.id = w.id
+    UNION ALL
+    SELECT batch, no, 'repeat', position, source, repeat.id, type, outcome, reason, detail,
+        NULL, NULL, false, '', sm3, NULL
+    FROM due JOIN repeat ON batch = due.id
+    UNION ALL
+    SELECT batch, no, 'quarantine', position, source, quarantine.id, type, 'malformed', where_, what,
+        NULL, NULL, false, '', sm3, NULL
+    FROM due JOIN quarantine ON batch = due.id
+    ORDER BY 1, 2
+"""
+
+
+async def pending(conn: AsyncConnection, stream: str, partition: int, batches_max: int = 10) -> list[Row]:
+    """The outcomes of the next batches to announce, in order of batch and number. 待发通知
+
+    Out:     whole batches only; () when all is announced (or the next batches are without outcomes).
+    """
+    return [Row(*row) for row in await (await driver(conn)).fetch(_PENDING, stream, partition, batches_max)]
+
+
+async def announced(conn: AsyncConnection, stream: str, partition: int, batch: int) -> None:
+    """Remember that all notices up to this batch are out. 已发通知
+
+    Writes:  stream.
+    Again:   it never goes back.
+    """
+    await (await driver(conn)).execute(
+        "UPDATE stream SET announced = $3 WHERE name = $1 AND partition = $2 AND announced < $3",
+        stream,
+        partition,
+        batch,
+    )

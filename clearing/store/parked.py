@@ -1,0 +1,73 @@
+"""Events that wait: who waits for a name, for a day, or has waited too long. 挂起"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clearing.store.session import driver
+
+
+class Waiting(NamedTuple):
+    """One parked event."""
+
+    source: str
+    id: str
+    arrival: int
+    """Order of first parking."""
+    waits_for: str
+    """Name of the key (`facts.lock_name`), or day/YYYY-MM-DD."""
+    since: date | None
+    """First uncut day when it first waited for something that is not a day."""
+    limit_days: int
+    """The cut of `since` and this many days ends the wait."""
+    raw: bytes
+    """The record's bytes."""
+
+
+_SELECT: Final = """
+    SELECT p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, e.raw
+    FROM parked p JOIN event e ON e.source = p.source AND e.id = p.id
+"""
+_WAITING: Final = _SELECT + "WHERE p.waits_for = ANY($1::text[]) ORDER BY p.arrival"
+# What waits for an event that is parked itself waits as long as that one.
+_EXPIRED: Final = (
+    _SELECT
+    + """
+    WHERE p.since + p.limit_days <= $1 AND NOT EXISTS (
+        SELECT 1 FROM parked o WHERE p.waits_for = 'event/' || o.source || '/' || o.id)
+    ORDER BY p.arrival
+"""
+)
+_DAYS: Final = _SELECT + "WHERE p.waits_for LIKE 'day/%' AND p.waits_for <= $1 ORDER BY p.arrival"
+_ALL: Final = _SELECT + "ORDER BY p.arrival"
+
+
+async def waiting(conn: AsyncConnection, names: Iterable[str]) -> list[Waiting]:
+    """Who waits for one of these names, in order of arrival. 等待者
+
+    In:      names of keys, locked before, in this transaction.
+    """
+    return _read(await (await driver(conn)).fetch(_WAITING, list(set(names))))
+
+
+async def expired(conn: AsyncConnection, day: date) -> list[Waiting]:
+    """Whose wait the cut of `day` ends, in order of arrival; waits for days and parked events go on. 超期"""
+    return _read(await (await driver(conn)).fetch(_EXPIRED, day))
+
+
+async def waiting_for_days(conn: AsyncConnection, upto: date) -> list[Waiting]:
+    """Who waits for a day up to this one, in order of arrival. 待日"""
+    return _read(await (await driver(conn)).fetch(_DAYS, f"day/{upto.isoformat()}"))
+
+
+async def everyone(conn: AsyncConnection) -> list[Waiting]:
+    """All that is parked, in order of arrival, for people."""
+    return _read(await (await driver(conn)).fetch(_ALL))
+
+
+def _read(rows: list[Any]) -> list[Waiting]:
+    return [Waiting(*row) for row in rows]

@@ -1,0 +1,51 @@
+"""Reference data: every version that was loaded, and the one in force. 参与方资料"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clearing.errors import UsageError
+from clearing.store.job_tables import members
+
+
+async def add(conn: AsyncConnection, document: Mapping[str, Any], source: bytes, maker: str) -> int:
+    """Keep a version of the reference data and give its number; it is in force once approved. 登记
+
+    In:      the whole document, and the bytes of the file it was read from.
+    Writes:  members.
+    Again:   another version.
+    """
+    row = {"loaded_by": maker, "approved_by": "", "digest": hashlib.new("sm3", source).digest()}
+    statement = members.insert().values(row | {"document": dict(document)}).returning(members.c.id)
+    number: int = (await conn.execute(statement)).scalar_one()
+    return number
+
+
+async def approve(conn: AsyncConnection, number: int, checker: str, at: datetime) -> None:
+    """Put a version in force; the maker cannot. 复核
+
+    Writes:  members.
+    Again:   refused: a version is approved once.
+    Raises:  UsageError when there is no such version, it is approved, or the checker is its maker.
+    """
+    waiting = (members.c.id == number) & (members.c.approved_by == "") & (members.c.loaded_by != checker)
+    changed = await conn.execute(members.update().where(waiting).values(approved_by=checker, approved_at=at))
+    if changed.rowcount != 1:
+        raise UsageError(
+            f"members {number}: {checker} cannot approve it: unknown, approved before, or their own"
+        )
+
+
+async def in_force(conn: AsyncConnection) -> tuple[int, dict[str, Any]] | None:
+    """The number and document of the newest approved version, None when there is none. 现行资料"""
+    newest = select(func.max(members.c.id)).where(members.c.approved_by != "").scalar_subquery()
+    row = (
+        await conn.execute(select(members.c.id, members.c.document).where(members.c.id == newest))
+    ).one_or_none()
+    return None if row is None else (row[0], row[1])
