@@ -321,6 +321,7 @@ def repeated(event: Event, seen: Seen, record_sm3: bytes) -> Decision:
             late=seen.late,
             waits_for=seen.waits_for,
             notice_no=seen.announced,
+            first=seen,
         )
     detail = (
         f"{event.type} {event.source}/{event.id}: the id was used by a {seen.type} with other content "

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from clearing.ledger.entry import Entry
-from clearing.ledger.facts import Fact, Key
+from clearing.ledger.facts import Fact, Key, Seen
 
 if TYPE_CHECKING:
     from messages import Event
@@ -131,3 +131,5 @@ class Decision:
     """The last part of its notice's id: 1, after parking 2."""
     limit_days: int = 0
     """When parked: how many cuts it may wait; 0 while it waits for its day."""
+    first: Seen | None = None
+    """Of a duplicate: the first outcome, which is announced again."""
