@@ -34,28 +34,86 @@ class Code(NamedTuple):
 CODES: Final[dict[str, Code]] = {
     row.code: row
     for row in (
-        Code("FIL-001", "文件未到", "expected file missing at its deadline", "X", "go on; not marked reconciled"),
+        Code(
+            "FIL-001",
+            "文件未到",
+            "expected file missing at its deadline",
+            "X",
+            "go on; not marked reconciled",
+        ),
         Code("FIL-002", "文件校验失败", "file not sound", "X", "refuse whole and answer with ACK"),
         Code("FIL-003", "文件重复/跳号", "file sent again or a gap in its sequence", "X", "ignore or hold"),
-        Code("FIL-004", "行级错误", "bad lines in a file that may be partly taken", "M", "take the good lines"),
-        Code("TOT-001", "总账不平", "the partner's totals are not those of its rows", "X", "explain every fen"),
-        Code("TOT-002", "余额不符", "opening and movement do not give closing", "X", "hold that account's transfer"),
-        Code("SID-101", "银行缺", "ledger and HIS have it, the bank lacks it", "T→M", "look again, claim or reverse"),
-        Code("SID-100", "仅平台有", "only the ledger has it", "T→M", "look again, reverse under dual control"),
-        Code("SID-110", "HIS缺 已扣款未入账", "paid, but not in the HIS", "A→M", "resend to the HIS; patient first"),
-        Code("SID-011", "平台缺", "bank and HIS have it, the ledger lacks it", "A", "find the event, else book it"),
-        Code("SID-010", "仅银行有 长款", "only the bank has it", "T→M", "look again, 2091, refund by the same route"),
+        Code(
+            "FIL-004", "行级错误", "bad lines in a file that may be partly taken", "M", "take the good lines"
+        ),
+        Code(
+            "TOT-001", "总账不平", "the partner's totals are not those of its rows", "X", "explain every fen"
+        ),
+        Code(
+            "TOT-002",
+            "余额不符",
+            "opening and movement do not give closing",
+            "X",
+            "hold that account's transfer",
+        ),
+        Code(
+            "SID-101",
+            "银行缺",
+            "ledger and HIS have it, the bank lacks it",
+            "T→M",
+            "look again, claim or reverse",
+        ),
+        Code(
+            "SID-100", "仅平台有", "only the ledger has it", "T→M", "look again, reverse under dual control"
+        ),
+        Code(
+            "SID-110",
+            "HIS缺 已扣款未入账",
+            "paid, but not in the HIS",
+            "A→M",
+            "resend to the HIS; patient first",
+        ),
+        Code(
+            "SID-011",
+            "平台缺",
+            "bank and HIS have it, the ledger lacks it",
+            "A",
+            "find the event, else book it",
+        ),
+        Code(
+            "SID-010",
+            "仅银行有 长款",
+            "only the bank has it",
+            "T→M",
+            "look again, 2091, refund by the same route",
+        ),
         Code("SID-001", "仅HIS有", "only the HIS has it", "M", "the hospital reverses or proves"),
-        Code("CUT-001", "跨日切", "the sides date it on neighbouring days", "T", "clears with the other file"),
-        Code("CUT-002", "隔日冲正/退款", "the sides date an undo differently", "T", "linked; settles in its own day"),
+        Code(
+            "CUT-001", "跨日切", "the sides date it on neighbouring days", "T", "clears with the other file"
+        ),
+        Code(
+            "CUT-002",
+            "隔日冲正/退款",
+            "the sides date an undo differently",
+            "T",
+            "linked; settles in its own day",
+        ),
         Code("AMT-001", "金额不符", "the ledger has more than the bank", "M", "difference to 1091"),
         Code("AMT-002", "金额不符", "the bank has more than the ledger", "M", "difference to 2091"),
         Code("AMT-003", "HIS金额不符", "the HIS has another amount", "M", "the hospital corrects"),
         Code("GRP-001", "汇总/拆分不符", "a group's sum differs", "M", "show the members"),
-        Code("STA-001", "平台失败银行成功", "failed or unknown here, done at the bank", "A", "complete or refund"),
+        Code(
+            "STA-001",
+            "平台失败银行成功",
+            "failed or unknown here, done at the bank",
+            "A",
+            "complete or refund",
+        ),
         Code("STA-002", "平台成功银行失败", "done here, failed at the bank", "M", "reverse, tell the HIS"),
         Code("STA-003", "冲正不一致", "reversed or failed on one side only", "M", "find which side is right"),
-        Code("STA-004", "退款状态不符", "a refund accepted here is not done there", "T→M", "follow it to D+3"),
+        Code(
+            "STA-004", "退款状态不符", "a refund accepted here is not done there", "T→M", "follow it to D+3"
+        ),
         Code("DIR-001", "方向不符", "debit and credit swapped", "M", "find which side is right"),
         Code("IDN-001", "要素不符", "card, hospital or reference differs", "M", "force-match with a reason"),
         Code("IDN-002", "弱键匹配", "matched on a weak key", "A", "listed"),
@@ -69,7 +127,9 @@ CODES: Final[dict[str, Code]] = {
         Code("FND-003", "退票", "transfer returned", "M", "correct and instruct again"),
         Code("FND-004", "银行冲账", "the bank's own negative entry", "A", "listed"),
         Code("DEP-001", "预交金不符", "deposit balance differs from the HIS", "M", "compare the stay"),
-        Code("DEP-002", "预交金异常", "deposit negative, or open long after discharge", "M", "compare the stay"),
+        Code(
+            "DEP-002", "预交金异常", "deposit negative, or open long after discharge", "M", "compare the stay"
+        ),
         Code("NRC-001", "垫付不符", "advanced is not what was reimbursed", "M", "compare the claims"),
         Code("NRC-002", "核减", "cut by the office", "M", "tell the hospital"),
         Code("LED-001", "借贷不平", "the books do not balance", "X", "everything stops"),

@@ -278,7 +278,10 @@ def _noted(one: NotedTopup) -> LedgerRow:
 
 def worths(row: LedgerRow) -> tuple[tuple[str, int], ...]:
     """(partner, signed fen) of a row with each side that has a part in it."""
-    return ((row.partner, row.bank_fen), *(((row.institution, row.institution_fen),) if row.institution else ()))
+    return (
+        (row.partner, row.bank_fen),
+        *(((row.institution, row.institution_fen),) if row.institution else ()),
+    )
 
 
 __all__ = ["SIGN", "LedgerRow", "NotedTopup", "OpenTimeout", "RejectedUse", "ledger_rows", "worths"]

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
-from clearing.reconciliation.breaks import Break, OpenItem
-from clearing.reconciliation.proof import ProofLine, RollForward
-from clearing.reconciliation.rows import HisRow, LedgerRow, PartnerRow, StatementRow
+from clearing.ledger.money import yuan
+from clearing.reconciliation.breaks import AUTO_CLEARED, CONFIRMED, SUSPECT, Break, OpenItem
+from clearing.reconciliation.compare import codes_wanted
+from clearing.reconciliation.items import Item, Node, node_of, partner_worth, reopened
+from clearing.reconciliation.judging import Run, judge, rows_of
+from clearing.reconciliation.ledger_side import worths
+from clearing.reconciliation.matching import collapse, match
+from clearing.reconciliation.proof import ProofLine, RollForward, prove
+from clearing.reconciliation.rows import HisRow, LedgerRow, PartnerRow, StatementRow, fingerprint_text
 from clearing.reconciliation.statements import ParsedExport, ParsedStatement, Refused
+from clearing.reconciliation.totals import refused_break, total_breaks
+
+EARLIER_DAYS_MAX: Final = 3
+"""How many days back an open break is matched; a suspect that is older is confirmed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +81,204 @@ def reconcile(
     Raises:  NotBalanced when the proof has a residual.
     Source:  contract "Reconciliation".
     """
-    raise NotImplementedError
+    rows, early = tuple(ledger_rows), tuple(waiting_before)
+    run = Run(day, frozenset(statements), frozenset(exports), _lacking(rows, statements), card_of or {})
+    here, waiting = _of_the_day(run, statements, exports, early)
+    young = [item for item in open_before if (day - item.found.opened).days <= EARLIER_DAYS_MAX]
+    old = [node for item in young for node in reopened(item)]
+    collapse([node for node in old if not node.item.duplicate])
+    known = {(row.source, row.event_id, row.partner) for item in young for row in item.found.ledger_rows}
+    ours = [
+        row
+        for row in rows
+        if row.clearing_date == day or (row.source, row.event_id, row.partner) not in known
+    ]
+    nodes = [node_of(row) for row in (*ours, *here)]
+    taken_early = frozenset(taken_before).difference(fingerprint_text(row) for row in early)
+    items = match(nodes, old, taken_early)
+    matches, found, still_open = _judged(run, items)
+    touched = {one.id for item in items for one in item.old}
+    open_after = [*still_open, *(_aged(item, day) for item in open_before if item.id not in touched)]
+    open_after.sort(key=lambda item: item.id)
+    files = [*_file_breaks(run, statements, exports, refused)]
+    proof = _proof_lines(run, ours, nodes, found, open_before, open_after)
+    roll = RollForward(
+        before=len(open_before),
+        new=sum(one.new for one in found),
+        cleared=sum((one.state == AUTO_CLEARED) + len(one.joined) for one in found),
+        after=len(open_after),
+    )
+    prove(day, proof, roll)
+    taken = frozenset(fingerprint_text(row) for row in _all_rows(statements, exports))
+    return Reconciled(
+        day=day,
+        matches=tuple(matches),
+        breaks=tuple(sorted((*found, *files), key=lambda one: one.id)),
+        proof=proof,
+        roll=roll,
+        open_after=tuple(open_after),
+        waiting=tuple(waiting),
+        taken=taken,
+    )
 
 
 def as_json(reconciled: Reconciled, run: str) -> dict[str, Any]:
-    """The object that the `reconcile` command prints: yuan as text, differences ledger minus other side."""
-    raise NotImplementedError
+    """The object that the `reconcile` command prints: yuan as text, differences ledger minus other side.
+
+    In:      `run`: the id under which the caller keeps this run.
+    Source:  contract "Commands and settings", JSON shapes.
+    """
+    return {
+        "date": reconciled.day.isoformat(),
+        "run": run,
+        "matched": reconciled.matched,
+        "breaks": [break_json(one) for one in reconciled.breaks],
+        "proof": {
+            partner: {
+                "ledger": yuan(line.ledger_fen),
+                "other": yuan(line.other_fen),
+                "explained": yuan(line.explained_fen),
+                "residual": yuan(line.residual_fen),
+            }
+            for partner, line in reconciled.proof.items()
+        },
+        "open": {
+            "before": reconciled.roll.before,
+            "new": reconciled.roll.new,
+            "cleared": reconciled.roll.cleared,
+            "after": reconciled.roll.after,
+        },
+    }
+
+
+def break_json(one: Break) -> dict[str, Any]:
+    """One break as the command prints it."""
+    return {
+        "id": one.id,
+        "code": one.code,
+        "codes": list(one.codes),
+        "vector": one.vector,
+        "amount": yuan(one.amount_fen),
+        "difference": yuan(one.difference_fen),
+        "differences": {partner: yuan(fen) for partner, fen in one.differences},
+        "keys": {"bank_ref": one.bank_ref, "order_no": one.order_no, "entry_id": one.entry_id},
+        "bank": one.bank,
+        "institution": one.institution,
+        "state": one.state,
+        "opened": one.opened.isoformat(),
+        "detail": one.detail,
+    }
+
+
+def _lacking(rows: Iterable[LedgerRow], statements: Mapping[str, ParsedStatement]) -> frozenset[str]:
+    """Institutions for whose rows of the day a statement is not given."""
+    return frozenset(row.institution for row in rows if row.partner not in statements)
+
+
+def _all_rows(
+    statements: Mapping[str, ParsedStatement], exports: Mapping[str, ParsedExport]
+) -> Iterator[PartnerRow]:
+    for statement in statements.values():
+        yield from statement.rows
+    for export in exports.values():
+        yield from export.rows
+
+
+def _of_the_day(
+    run: Run,
+    statements: Mapping[str, ParsedStatement],
+    exports: Mapping[str, ParsedExport],
+    waiting_before: Iterable[PartnerRow],
+) -> tuple[list[PartnerRow], list[PartnerRow]]:
+    """The partners' rows that count today, and those that wait for a later day."""
+    here: list[PartnerRow] = []
+    waiting: list[PartnerRow] = []
+    for row in waiting_before:
+        given = row.partner in (statements if isinstance(row, StatementRow) else exports)
+        (here if given and row.clearing_date <= run.day else waiting).append(row)
+    for row in _all_rows(statements, exports):
+        (here if row.clearing_date <= run.day else waiting).append(row)
+    waiting.sort(key=lambda row: (row.partner, row.file, row.line))
+    return here, waiting
+
+
+def _judged(run: Run, items: Iterable[Item]) -> tuple[list[Match], list[Break], list[OpenItem]]:
+    matches: list[Match] = []
+    found: list[Break] = []
+    still_open: list[OpenItem] = []
+    names: dict[str, int] = {}
+    for item in items:
+        one, sums = judge(run, item, names)
+        if one is None:
+            matches.append(_match(item))
+            continue
+        found.append(one)
+        if one.state != AUTO_CLEARED:
+            still_open.append(OpenItem(found=one, sums=sums))
+    return matches, found, still_open
+
+
+def _match(item: Item) -> Match:
+    ledger, bank, his = rows_of(item)
+    return Match(ledger_rows=ledger, bank_rows=bank, his_rows=his, moved=codes_wanted(item))
+
+
+def _aged(item: OpenItem, day: date) -> OpenItem:
+    """A suspect that nothing has cleared in time is confirmed; that moves no money."""
+    if item.found.state == SUSPECT and (day - item.found.opened).days > EARLIER_DAYS_MAX:
+        return replace(item, found=replace(item.found, state=CONFIRMED))
+    return item
+
+
+def _file_breaks(
+    run: Run,
+    statements: Mapping[str, ParsedStatement],
+    exports: Mapping[str, ParsedExport],
+    refused: Iterable[Refused],
+) -> Iterable[Break]:
+    for statement in statements.values():
+        yield from total_breaks(run.day, statement, of_bank=True)
+    for export in exports.values():
+        yield from total_breaks(run.day, export, of_bank=False)
+    for one in refused:
+        yield refused_break(run.day, one, of_bank=one.of_bank)
+
+
+def _proof_lines(
+    run: Run,
+    ours: Iterable[LedgerRow],
+    nodes: Iterable[Node],
+    found: Iterable[Break],
+    open_before: Iterable[OpenItem],
+    open_after: Iterable[OpenItem],
+) -> dict[str, ProofLine]:
+    """One line a partner: the two sums straight from the rows, the explanation from the breaks alone."""
+    ledger: dict[str, int] = {}
+    for row in ours:
+        for partner, fen in worths(row):
+            ledger[partner] = ledger.get(partner, 0) + fen
+    other: dict[str, int] = {}
+    for node in nodes:
+        if node.side != "L":
+            other[node.row.partner] = other.get(node.row.partner, 0) + partner_worth(node)
+    explained = _added(one.differences for one in found)
+    before, after = (_added(item.sums for item in each) for each in (open_before, open_after))
+    return {
+        partner: ProofLine(
+            partner=partner,
+            ledger_fen=ledger.get(partner, 0),
+            other_fen=other.get(partner, 0),
+            explained_fen=explained.get(partner, 0),
+            open_before_fen=before.get(partner, 0),
+            open_after_fen=after.get(partner, 0),
+        )
+        for partner in sorted({*run.statements, *run.exports})
+    }
+
+
+def _added(lists: Iterable[Iterable[tuple[str, int]]]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for pairs in lists:
+        for partner, fen in pairs:
+            sums[partner] = sums.get(partner, 0) + fen
+    return sums

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from typing import Final, Generic, TypeAlias, TypeVar
+from datetime import date, datetime, time
+from typing import Final, Generic, Literal, TypeAlias, TypeVar, cast
 
 from clearing.ledger.business_day import BusinessClock
-from clearing.ledger.money import yuan
-from clearing.reconciliation.rows import SIGN, HisRow, LedgerRow, StatementRow
-from messages.sensitive import is_card_number
-
-ERRORS_MAX: Final = 1000
+from clearing.reconciliation.breaks import OpenItem
+from clearing.reconciliation.cells import Cells, Errors, signed_fen
+from clearing.reconciliation.rows import HisRow, LedgerRow, PartnerStatus, StatementRow
 
 STATEMENT_COLUMNS: Final = (
     "bank_ref", "platform_ref", "bank_date", "bank_time", "type", "direction", "amount", "status", "card",
@@ -35,10 +32,6 @@ TYPES: Final = ("PAY", "VOID", "REVERSAL", "REFUND", "TOPUP", "PREMIUM", "PAYOUT
 TRADE_TYPES: Final = ("OPD", "ARREARS", "DEP", "DISCHARGE", "REFUND")
 STATUSES: Final = ("SUCC", "FAIL", "REVD")
 
-_AMOUNT: Final = re.compile(r"\d{1,13}\.\d{2}")
-_SIGNED: Final = re.compile(r"-?\d{1,13}\.\d{2}")
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TIME: Final = re.compile(r"\d{2}:\d{2}:\d{2}")
 _BOM: Final = b"\xef\xbb\xbf"
 
 R = TypeVar("R", StatementRow, HisRow)
@@ -89,6 +82,17 @@ class Refused:
     code: str
     """FIL-002 not sound, FIL-003 sent again under the same name with other bytes."""
     errors: tuple[str, ...]
+    of_bank: bool = True
+    """False for a hospital's or pharmacy's export."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout(Generic[R]):
+    """One kind of file: its columns, and how a line becomes a row."""
+
+    columns: tuple[str, ...]
+    more: tuple[str, ...]
+    row: Callable[[Cells, str, str, int, BusinessClock], R]
 
 
 def parse_statement(
@@ -97,15 +101,244 @@ def parse_statement(
     """Rows of a bank's, network's or channel's canonical statement, or every error in it. 银行对账单
 
     In:      the file's bytes, UTF-8 with or without BOM; `known`: keys that may bring a row of another date here
-             (`known_keys`); a file without a row of `day` or a known key is of a wrong day.
+             (`known_keys`); a file without a row of `day` or with a known key is one of a wrong day.
     Out:     Parsed, rows in file order with line numbers; Refused with up to 1 000 messages.
     Source:  contract "Clearing files", coming in.
     """
-    raise NotImplementedError
+    return _parse(_STATEMENT, data, partner, file, day, clock, known)
 
 
 def parse_export(
     data: bytes, *, partner: str, file: str, day: date, clock: BusinessClock, known: Collection[str] = ()
 ) -> ParsedExport | Refused:
-    """Rows of a hospital's or pharmacy's canonical export, or every error in it; see `parse_statement`. HIS导出"""
-    raise NotImplementedError
+    """Rows of a hospital's or pharmacy's canonical export, or every error in it. HIS导出
+
+    In:      as `parse_statement`.
+    Out:     as `parse_statement`.
+    Source:  contract "Clearing files", coming in.
+    """
+    return _parse(_EXPORT, data, partner, file, day, clock, known)
+
+
+def known_keys(ledger_rows: Iterable[LedgerRow], open_before: Iterable[OpenItem]) -> frozenset[str]:
+    """The ids, references and numbers under which a partner's row of another date can still belong to a day."""
+    rows: list[LedgerRow] = list(ledger_rows)
+    keys: set[str] = set()
+    for item in open_before:
+        rows.extend(item.found.ledger_rows)
+        keys.update(key for row in item.found.bank_rows for key in _keys(row))
+        keys.update(key for row in item.found.his_rows for key in _keys(row))
+    for row in rows:
+        keys.update((row.entry_id, row.bank_ref, row.order_no, row.receipt_no, row.admission_no))
+        keys.update((*row.also, row.original_bank_ref, *row.original_keys))
+    return frozenset(keys - {""})
+
+
+def _keys(row: StatementRow | HisRow) -> tuple[str, ...]:
+    if isinstance(row, StatementRow):
+        return (row.platform_ref, row.bank_ref, row.original_bank_ref)
+    return (row.platform_ref, row.bank_ref, row.order_no, row.original_order_no)
+
+
+def _parse(
+    layout: _Layout[R],
+    data: bytes,
+    partner: str,
+    file: str,
+    day: date,
+    clock: BusinessClock,
+    known: Collection[str],
+) -> Parsed[R] | Refused:
+    errors = Errors(file)
+    sha256 = hashlib.sha256(data).hexdigest()
+    rows: list[R] = []
+    totals: Totals | None = None
+    balance: Balance | None = None
+    text = _decoded(data, errors)
+    if text is not None:
+        rows, totals, balance = _read(layout, text, partner, file, clock, errors)
+    if not errors.found:
+        _check_day(rows, day, clock, known, errors)
+    if errors.found:
+        if errors.more:
+            errors.found.append(f"{file}: {errors.more} more errors are not listed [FMT-009]")
+        return Refused(partner=partner, file=file, sha256=sha256, code="FIL-002", errors=tuple(errors.found))
+    return Parsed(
+        partner=partner,
+        file=file,
+        sha256=sha256,
+        sm3=hashlib.new("sm3", data).hexdigest(),
+        rows=tuple(rows),
+        totals=totals,
+        balance=balance,
+    )
+
+
+def _decoded(data: bytes, errors: Errors) -> str | None:
+    try:
+        return data.removeprefix(_BOM).decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        got = f"byte 0x{data[error.start]:02X} at offset {error.start}"
+        errors.add(line, "encoding", f"expected UTF-8, got {got}", "FMT-001")
+        return None
+
+
+def _read(
+    layout: _Layout[R], text: str, partner: str, file: str, clock: BusinessClock, errors: Errors
+) -> tuple[list[R], Totals | None, Balance | None]:
+    lines = _numbered(text, errors)
+    rows: list[R] = []
+    totals: Totals | None = None
+    balance: Balance | None = None
+    header = next(lines, None)
+    at = _header(layout, header, errors)
+    if header is None or at is None:
+        return rows, totals, balance
+    ended = False
+    for line, cells in lines:
+        if cells[0].startswith("#"):
+            ended = True
+            if cells[0] == "#TOTAL" and totals is None:
+                totals = _totals(cells, line, errors)
+            elif cells[0] == "#BALANCE" and balance is None:
+                balance = _balance(cells, line, errors)
+            else:
+                errors.add(line, "trailer", f'expected one #TOTAL or #BALANCE, got "{cells[0]}"', "FMT-008")
+        elif ended:
+            errors.add(line, "trailer", "expected no rows after #TOTAL or #BALANCE, got one", "FMT-008")
+        elif len(cells) != len(header[1]):
+            errors.add(line, "line", f"expected {len(header[1])} fields, got {len(cells)}", "FMT-003")
+        else:
+            rows.append(layout.row(Cells(at, cells, line, errors), partner, file, line, clock))
+    return rows, totals, balance
+
+
+def _numbered(text: str, errors: Errors) -> Iterator[tuple[int, list[str]]]:
+    """(number of its first line, cells) of every line that is not empty."""
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    start = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield start, cells
+            start = reader.line_num + 1
+    except csv.Error as error:
+        errors.add(start, "line", f"expected quotes that open and close, got {error}", "FMT-003")
+
+
+def _header(
+    layout: _Layout[R], header: tuple[int, list[str]] | None, errors: Errors
+) -> dict[str, int] | None:
+    if header is None:
+        errors.add(1, "header", "expected a header row, got an empty file", "FMT-002")
+        return None
+    line, cells = header
+    names = [cell.strip() for cell in cells]
+    at = {name: place for place, name in enumerate(names)}
+    before = len(errors.found)
+    for place, name in enumerate(names, 1):
+        if name not in layout.columns and name not in layout.more:
+            expected = ",".join((*layout.columns, *layout.more))
+            errors.add(
+                line, f"field {place} header", f'expected one of {expected}, got "{name[:64]}"', "FMT-002"
+            )
+        elif at[name] != place - 1:
+            errors.add(
+                line, f"field {place} header", f'expected each column once, got "{name}" again', "FMT-002"
+            )
+    for name in layout.columns:
+        if name not in at:
+            errors.add(line, "header", f'expected a column "{name}", got none', "FMT-002")
+    return at if len(errors.found) == before else None
+
+
+def _totals(cells: list[str], line: int, errors: Errors) -> Totals | None:
+    count, *sums = cells[1:] if len(cells) == len(("#TOTAL", "rows", "in", "out")) else ("", "", "")
+    fen = [signed_fen(text.strip()) for text in sums]
+    if not (count.strip().isascii() and count.strip().isdigit()) or None in fen:
+        got = ",".join(cells)[:100]
+        errors.add(line, "trailer", f'expected #TOTAL,<rows>,<sum in>,<sum out>, got "{got}"', "FMT-008")
+        return None
+    return Totals(int(count), fen[0] or 0, fen[1] or 0)
+
+
+def _balance(cells: list[str], line: int, errors: Errors) -> Balance | None:
+    fen = [signed_fen(text.strip()) for text in cells[1:]]
+    if len(fen) != len(("opening", "closing")) or None in fen:
+        got = ",".join(cells)[:100]
+        errors.add(line, "trailer", f'expected #BALANCE,<opening>,<closing>, got "{got}"', "FMT-008")
+        return None
+    return Balance(fen[0] or 0, fen[1] or 0)
+
+
+def _check_day(
+    rows: list[R], day: date, clock: BusinessClock, known: Collection[str], errors: Errors
+) -> None:
+    dates = {row.clearing_date for row in rows}
+    if not dates or day in dates or any(key in known for row in rows for key in _keys(row) if key):
+        return
+    start, end = (instant.astimezone(clock.zone) for instant in (clock.cut_from(day), clock.cut_to(day)))
+    got = f"{min(dates)}" if len(dates) == 1 else f"{min(dates)} to {max(dates)}"
+    errors.add(
+        0,
+        "dates",
+        f"expected rows of clearing date {day} ({start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}), got {len(rows)} "
+        f"rows, all of {got}: this looks like another day's file",
+        "FMT-010",
+    )
+
+
+def belongs_to(day: date, at: time | None, clock: BusinessClock) -> date:
+    """The clearing date of a partner's own date and time; without a time it lies before the cutover."""
+    return day if at is None else clock.date_of(datetime.combine(day, at, clock.zone))
+
+
+def _statement_row(cells: Cells, partner: str, file: str, line: int, clock: BusinessClock) -> StatementRow:
+    bank_date, bank_time = cells.date("bank_date"), cells.time_or_none("bank_time")
+    return StatementRow(
+        partner=partner,
+        bank_ref=cells.text("bank_ref"),
+        platform_ref=cells.text("platform_ref"),
+        bank_date=bank_date,
+        bank_time=bank_time,
+        type=cells.one_of("type", TYPES),
+        direction=cast("Literal['D', 'C']", cells.one_of("direction", ("D", "C"))),
+        amount_fen=cells.fen("amount"),
+        status=cast("PartnerStatus", cells.one_of("status", STATUSES)),
+        card=cells.card("card"),
+        original_bank_ref=cells.text("original_bank_ref"),
+        institution=cells.text("institution"),
+        fee_fen=cells.fen_or_none("fee"),
+        group=cells.text("group"),
+        clearing_date=belongs_to(bank_date, bank_time, clock),
+        file=file,
+        line=line,
+    )
+
+
+def _his_row(cells: Cells, partner: str, file: str, line: int, clock: BusinessClock) -> HisRow:
+    his_date, his_time = cells.date("his_date"), cells.time_or_none("his_time")
+    return HisRow(
+        partner=partner,
+        order_no=cells.text("order_no"),
+        platform_ref=cells.text("platform_ref"),
+        trade_type=cells.one_of("trade_type", TRADE_TYPES),
+        direction=cast("Literal['R', 'P']", cells.one_of("direction", ("R", "P"))),
+        amount_fen=cells.fen("amount"),
+        status=cast("PartnerStatus", cells.one_of("status", STATUSES)),
+        his_date=his_date,
+        his_time=his_time,
+        bank_ref=cells.text("bank_ref"),
+        original_order_no=cells.text("original_order_no"),
+        bank=cells.text("bank"),
+        card=cells.card("card"),
+        group=cells.text("group"),
+        clearing_date=belongs_to(his_date, his_time, clock),
+        file=file,
+        line=line,
+    )
+
+
+_STATEMENT: Final = _Layout(STATEMENT_COLUMNS, STATEMENT_MORE, _statement_row)
+_EXPORT: Final = _Layout(EXPORT_COLUMNS, EXPORT_MORE, _his_row)

@@ -1,0 +1,91 @@
+"""A file against its own totals, and against files seen before. 总额核对"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from clearing.ledger.money import yuan
+from clearing.reconciliation.breaks import OPEN, Break, break_id
+from clearing.reconciliation.rows import worth
+from clearing.reconciliation.statements import ParsedExport, ParsedStatement, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """A file taken in before."""
+
+    partner: str
+    file: str
+    sha256: str
+
+
+def gate(partner: str, file: str, sha256: str, seen: Iterable[SeenFile]) -> Literal["new", "again"] | Refused:
+    """Whether a file is new, the same again (to be ignored), or refused under FIL-003. 重复文件
+
+    In:      `seen`: files of the partner taken in before, of any day.
+    Out:     "again" for the same bytes; Refused for other bytes under a name already used.
+    Source:  contract "Clearing files", same file again.
+    """
+    ours = [one for one in seen if one.partner == partner]
+    if any(one.sha256 == sha256 for one in ours):
+        return "again"
+    for one in ours:
+        if one.file == file:
+            text = f"{file}: expected a new name for other content, got sha256 {sha256[:16]}…, had {one.sha256[:16]}…"
+            return Refused(
+                partner=partner, file=file, sha256=sha256, code="FIL-003", errors=(text + " [FIL-003]",)
+            )
+    return "new"
+
+
+def total_breaks(day: date, parsed: ParsedStatement | ParsedExport, *, of_bank: bool) -> Iterator[Break]:
+    """TOT-001 and TOT-002 of one file: what its trailer says against what its rows add up to. 总额余额核对
+
+    Out:     breaks without differences, no part of the proof; none where the trailer is absent or right.
+    Source:  contract "Reconciliation", pass 7.
+    """
+    sums = [worth(row) for row in parsed.rows]
+    got_in, got_out = sum(fen for fen in sums if fen > 0), -sum(fen for fen in sums if fen < 0)
+    told = parsed.totals
+    if told is not None and (told.rows, told.in_fen, told.out_fen) != (len(sums), got_in, got_out):
+        detail = (
+            f"{parsed.file}: #TOTAL says {told.rows} rows, in {yuan(told.in_fen)}, out {yuan(told.out_fen)}; its rows "
+            f"are {len(sums)}, in {yuan(got_in)}, out {yuan(got_out)}"
+        )
+        off = abs(told.in_fen - got_in) or abs(told.out_fen - got_out)
+        yield _file_break(day, parsed.partner, "TOT-001", detail, off, of_bank=of_bank)
+    balance = parsed.balance
+    if balance is not None and balance.opening_fen + got_in - got_out != balance.closing_fen:
+        due = balance.opening_fen + got_in - got_out
+        off = balance.closing_fen - due
+        detail = (
+            f"{parsed.file}: #BALANCE opens at {yuan(balance.opening_fen)} and its rows give {yuan(due)}, it closes at "
+            f"{yuan(balance.closing_fen)} ({yuan(abs(off))} too {'much' if off > 0 else 'little'})"
+        )
+        yield _file_break(day, parsed.partner, "TOT-002", detail, abs(off), of_bank=of_bank)
+
+
+def refused_break(day: date, refused: Refused, *, of_bank: bool) -> Break:
+    """The break of a file that was not taken in."""
+    detail = "\n".join(refused.errors)
+    return _file_break(day, refused.partner, refused.code, detail, 0, of_bank=of_bank)
+
+
+def _file_break(day: date, partner: str, code: str, detail: str, amount_fen: int, *, of_bank: bool) -> Break:
+    return Break(
+        id=break_id(day, f"{code}|{partner}|{detail}"),
+        opened=day,
+        code=code,
+        codes=(code,),
+        vector="L-B1H-" if of_bank else "L-B-H1",
+        amount_fen=amount_fen,
+        difference_fen=0,
+        differences=(),
+        bank=partner if of_bank else "",
+        institution="" if of_bank else partner,
+        state=OPEN,
+        detail=detail,
+    )
