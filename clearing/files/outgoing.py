@@ -26,7 +26,7 @@ from clearing.files.lines import (
     txn_lines,
 )
 from clearing.files.render import Writer, body_sm3
-from clearing.files.totals import Totals
+from clearing.files.totals import HASH_MODULUS, Totals, hash_part
 from clearing.ledger.entry import Entry
 from clearing.ledger.facts import Instruction
 from clearing.ledger.members import Members
@@ -77,6 +77,27 @@ class _Draft:
     pays: list[PayLine] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def count(self, line: TxnLine) -> None:
+        """Count a line in its group; the file's sums are those of its groups."""
+        self.totals.records += 1
+        self.totals.hash_total += hash_part(line.entry_id)
+        self.totals.amount_fen += line.amount_fen
+        key = (line.event_type, line.institution, line.bank, line.route)
+        sums = self.groups.get(key)
+        if sums is None:
+            sums = self.groups[key] = [0, 0, 0, 0, 0]
+        sums[0] += 1
+        if line.settle_mode == "N":
+            sums[1 if line.direction == "R" else 2] += line.amount_fen
+        sums[3] += line.fee_fen
+        sums[4] += line.settle_fen
+
+    def sum_up(self) -> None:
+        """Take the file's sums from its groups, once all lines are counted."""
+        sums = [sum(column) for column in zip(*self.groups.values(), strict=True)] or [0] * 5
+        self.totals.hash_total %= HASH_MODULUS
+        _, self.totals.in_fen, self.totals.out_fen, self.totals.fee_fen, self.totals.net_fen = sums
+
 
 def day_files(
     day: date,
@@ -93,8 +114,8 @@ def day_files(
     In:      all entries of the day in order of id, those of the close too (they say on which side an
              in-bank instruction is); the day's instructions in the order they were made; the date on which
              they settle.
-    Out:     per member in order of code and sequence its TXN, then its SUM; a member without lines gets both with
-             count 0. The same entries give the same bytes.
+    Out:     per member in order of code and sequence its TXN, then its SUM; a member without lines gets both
+             with count 0. The same entries give the same bytes.
     Raises:  InvariantViolated if an entry is of another day, out of order, or an instruction has no entry;
              UsageError if an instruction's account is in no record.
     Source:  contract "Clearing files".
@@ -112,6 +133,7 @@ def day_files(
     sums = Writer(layout, "SUM", members.clock.zone)
     for target in sorted(drafts):
         draft = drafts.pop(target)
+        draft.sum_up()
         for drawn, by in ((draft, writer), (_summary(draft, sums), sums)):
             version = (versions or {}).get((by.file_type, *target), 1)
             name = FileName(by.file_type, members.platform.code, target.receiver, day, target.seq, version)
@@ -137,9 +159,8 @@ def _write_lines(
             continue
         for target, line in txn_lines(entry, targets):
             draft = drafts[target]
-            draft.totals.add(line)
+            draft.count(line)
             draft.body += writer.line("D", line, draft.totals.records, draft.notes)
-            _count(draft.groups, line)
     return side_of
 
 
@@ -153,18 +174,6 @@ def _side(instruction: Instruction, side_of: Mapping[str, str]) -> str:
             f"the day's, got none. No file was written"
         )
     return side
-
-
-def _count(groups: dict[Group, list[int]], line: TxnLine) -> None:
-    key = (line.event_type, line.institution, line.bank, line.route)
-    sums = groups.get(key)
-    if sums is None:
-        sums = groups[key] = [0, 0, 0, 0, 0]
-    sums[0] += 1
-    if line.settle_mode == "N":
-        sums[1 if line.direction == "R" else 2] += line.amount_fen
-    sums[3] += line.fee_fen
-    sums[4] += line.settle_fen
 
 
 def _summary(draft: _Draft, writer: Writer) -> _Draft:

@@ -6,7 +6,7 @@ before it is split, since 118 characters of GBK contain the byte of a pipe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from clearing.files.layout import Column, Layout, Record
 from clearing.files.lines import MODELS
 from clearing.files.render import BOM, END_MARK, TAG_COLUMN, TOTAL_MARK, union
-from clearing.files.values import BUSINESS_ZONE, Unreadable, Value, modern, read
+from clearing.files.values import BUSINESS_ZONE, Unreadable, Value, modern, reader
 
 FAULTS_MAX: Final = 1000
 SHOWN_MAX: Final = 40
@@ -41,7 +41,7 @@ class Fault:
     def __str__(self) -> str:
         """The message as people and ACK files see it."""
         where = self.file + (f":{self.line}" if self.line else "")
-        what = f"field {self.field} {self.column}" if self.field else self.column
+        what = f"field {self.field} {self.column}".rstrip() if self.field else self.column
         return (
             f'{where}{f" {what}" if what else ""}: expected {self.expected}, got "{self.got}" [{self.code}]'
         )
@@ -121,7 +121,8 @@ def parse(name: str, content: bytes, layout: Layout, *, zone: tzinfo = BUSINESS_
 class _Slots(NamedTuple):
     """Where the columns of one kind of line stand, counted after the tag."""
 
-    columns: tuple[tuple[int, Column], ...]
+    columns: tuple[tuple[int, Column, str, Callable[[str], Value]], ...]
+    """(place, column, field, how it is read)."""
     blanks: tuple[int, ...]
     """Places of other kinds' columns, which must be empty."""
     width: int
@@ -144,19 +145,20 @@ class _Reader:
             content = content.removeprefix(bom)
         parts = content.split(end)
         if parts[-1]:
-            self.faults.add("FMT-002", f"the last line to end with {end!r}", parts[-1][-4:].hex(" "))
+            wanted = "CRLF" if self.layout.line_end == "\r\n" else "LF"
+            self.faults.add("FMT-002", f"the last line to end with {wanted}", parts[-1][-4:].hex(" "))
             return parts
         return parts[:-1]
 
     def cells(self, number: int, raw: bytes) -> list[str] | None:
         """The cells of a line, None when it cannot be decoded or split."""
         try:
-            text = raw.decode(self.layout.encoding)
+            text = raw.decode("ascii" if raw.isascii() else self.layout.encoding)
         except UnicodeDecodeError as error:
             got = raw[error.start : error.end].hex(" ")
             self.faults.add("FMT-001", f"{self.layout.encoding} at byte {error.start + 1}", got, line=number)
             return None
-        if self.layout.encoding == "gb18030":
+        if self.layout.encoding == "gb18030" and not raw.isascii():
             text = modern(text)
         if self.layout.quoting == "rfc4180":
             cells = split_quoted(text, self.layout.delimiter)
@@ -178,10 +180,10 @@ class _Reader:
             return None
         found: dict[str, Value] = {}
         sound = True
-        for place, column in slots.columns:
+        for place, column, key, read in slots.columns:
             text = cells[place + 1]
             try:
-                found[column.key] = read(column, text, self.layout, self.zone)
+                found[key] = read(text)
             except Unreadable as why:
                 sound = False
                 shown = f"{len(text)} characters, not shown" if column.kind == "secret" else text
@@ -196,6 +198,10 @@ class _Reader:
         """The detail lines that can be read, from line 2 of the file."""
         records = {record.tag: record for record in self.layout.records(file_type)}
         slots = {tag: self._slots(record, tuple(records.values())) for tag, record in records.items()}
+        numbers = {
+            tag: [(at, column) for at, column in enumerate(record.columns, 2) if column.kind == "line"]
+            for tag, record in records.items()
+        }
         for number, line in enumerate(raw, 2):
             if self.faults.full:
                 return
@@ -208,25 +214,22 @@ class _Reader:
             values = self.values(number, cells, slots[cells[0]])
             if values is None:
                 continue
-            self._number(values, number, records[cells[0]])
+            for at, column in numbers[cells[0]]:
+                if values[column.key] != number - 1:  # from 1 without gaps: a line lost or doubled shows here
+                    got = values[column.key]
+                    self.faults.add("FMT-007", str(number - 1), got, line=number, at=at, column=column.name)
             model = MODELS[file_type, cells[0]]
-            yield Row(number, cells[0], model(*(values.get(name) for name in model._fields)))
-
-    def _number(self, values: Mapping[str, Value], number: int, record: Record) -> None:
-        """Lines are numbered from 1 without gaps: a line lost or doubled shows here."""
-        for at, column in enumerate(record.columns, 2):
-            if column.kind == "line" and values[column.key] != number - 1:
-                self.faults.add(
-                    "FMT-007", str(number - 1), values[column.key], line=number, at=at, column=column.name
-                )
+            yield Row(number, cells[0], model._make(map(values.get, model._fields)))
 
     def _slots(self, record: Record, records: tuple[Record, ...]) -> _Slots:
-        if self.layout.shape == "framed":
-            return _Slots(tuple(enumerate(record.columns)), (), len(record.columns))
-        names = union(records)
-        columns = tuple((names.index(column.name), column) for column in record.columns)
-        used = {place for place, _ in columns}
-        return _Slots(columns, tuple(sorted(set(range(len(names))) - used)), len(names))
+        names = union(records) if self.layout.shape == "table" else tuple(one.name for one in record.columns)
+        return self._placed([(names.index(column.name), column) for column in record.columns], len(names))
+
+    def _placed(self, columns: Iterable[tuple[int, Column]], width: int) -> _Slots:
+        placed = tuple(
+            (place, column, column.key, reader(column, self.layout, self.zone)) for place, column in columns
+        )
+        return _Slots(placed, tuple(sorted(set(range(width)) - {place for place, *_ in placed})), width)
 
     def frame(self, number: int, raw: bytes, tag: str, columns: Sequence[Column]) -> dict[str, Value]:
         """The values of a head, tail or totals line; those that could be read."""
@@ -236,7 +239,7 @@ class _Reader:
         if cells[0] != tag:
             self.faults.add("FMT-002", tag, cells[0], line=number, at=1)
             return {}
-        return self.values(number, cells, _Slots(tuple(enumerate(columns)), (), len(columns))) or {}
+        return self.values(number, cells, self._placed(enumerate(columns), len(columns))) or {}
 
     def exact(self, number: int, raw: bytes, expected: Sequence[str]) -> None:
         """A line that always reads the same: the header rows and the end mark of a table."""

@@ -33,6 +33,7 @@ FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ue000-\uf8ff\U000f000
 """Controls, halves of surrogate pairs and private-use characters: never inside a value."""
 
 AMOUNT: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})\.[0-9]{2}", re.ASCII)
+LOOSE_AMOUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?", re.ASCII)
 WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 HEX: Final = {"id": re.compile(r"[0-9a-f]{32}"), "digest": re.compile(r"[0-9a-f]{64}")}
 FORMULA: Final = re.compile(r"[ ']*[=+\-@＝＋－＠]")
@@ -40,6 +41,10 @@ DIGITS: Final = re.compile(r"[0-9]+", re.ASCII)
 
 
 Value: TypeAlias = str | int | bool | date | datetime | None
+
+
+_yuan: Final = lru_cache(1 << 14)(yuan)
+"""Fees and small amounts come again and again."""
 
 
 class Unreadable(Exception):
@@ -66,12 +71,13 @@ def writer(column: Column, layout: Layout, zone: tzinfo) -> Callable[[Any], str]
     if column.kind in ("text", "secret"):
         return (lambda text: cell(text, layout)) if layout.quoting == "rfc4180" else None
     if column.kind in ("amount", "signed"):
-        return yuan if layout.amount_unit == "yuan" else str
+        return _yuan if layout.amount_unit == "yuan" else str
     if column.kind == "date":
         return _date_writer(layout.date_format)
     if column.kind == "instant":
         pattern = _strftime(layout.instant_format)
-        return lambda instant: instant.astimezone(zone).strftime(pattern)
+        # The lines of one entry come one after the other: each instant is written once.
+        return lru_cache(64)(lambda instant: instant.astimezone(zone).strftime(pattern))
     if column.kind == "flag":
         return lambda flag: "1" if flag else "0"
     return None if column.kind in ("id", "digest") else str
@@ -125,39 +131,46 @@ def uncell(text: str, layout: Layout) -> str:
     return text
 
 
-def read(column: Column, text: str, layout: Layout, zone: tzinfo) -> Value:
-    """The value of a cell.
+def reader(column: Column, layout: Layout, zone: tzinfo) -> Callable[[str], Value]:
+    """How a column's cells are read.
 
-    In:      the cell's text as `writer` wrote it, quotes taken off.
-    Out:     str, int (fen or a count), bool, date, aware datetime; None for an empty date.
-    Raises:  Unreadable with what was expected.
+    Out:     from the cell's text as `writer` wrote it, quotes taken off, to str, int (fen or a count), bool,
+             date, aware datetime; None for an empty date. It raises Unreadable with what was expected.
     """
-    if column.kind in ("text", "secret") and layout.quoting == "rfc4180":
-        text = uncell(text, layout)
-    if FORBIDDEN.search(text):
-        raise Unreadable("text without control or private-use characters", "FMT-001")
-    if not text and column.const is None:
-        if not column.empty:
-            raise Unreadable("a value", "FMT-004")
-        return None if column.kind in ("date", "instant") else ""
-    if column.const is not None and text != column.const:
-        raise Unreadable(f'"{column.const}"', "FMT-004")
-    if column.one_of and text not in column.one_of:
-        raise Unreadable(f"one of {' '.join(column.one_of)}", "FMT-004")
-    return _READERS[column.kind](text, layout, zone)
+    kind = _READERS[column.kind]
+    blank = None if column.kind in ("date", "instant") else ""
+    csv_text = column.kind in ("text", "secret") and layout.quoting == "rfc4180"
+
+    def read(text: str) -> Value:
+        if not text and column.const is None:
+            if not column.empty:
+                raise Unreadable("a value", "FMT-004")
+            return blank
+        if csv_text:
+            text = uncell(text, layout)
+        if not carries(text):
+            raise Unreadable("text without control or private-use characters", "FMT-001")
+        if column.const is not None and text != column.const:
+            raise Unreadable(f'"{column.const}"', "FMT-004")
+        if column.one_of and text not in column.one_of:
+            raise Unreadable(f"one of {' '.join(column.one_of)}", "FMT-004")
+        return kind(text, layout, zone) if kind else text
+
+    return read
 
 
-def _text(text: str, _layout: Layout, _zone: tzinfo) -> str:
-    return text
+def carries(text: str) -> bool:
+    """Whether a file can carry the text as it is; the first look is the fast one."""
+    return text.isprintable() or not FORBIDDEN.search(text)
 
 
 def _amount(text: str, layout: Layout, zone: tzinfo) -> int:
     if layout.amount_unit == "fen":
         return _count(text, layout, zone)
     if not AMOUNT.fullmatch(text):
-        digits = text.replace(".", "", 1)
-        if digits.isascii() and digits.isdigit():
-            raise Unreadable("two decimals", "FMT-006")
+        if LOOSE_AMOUNT.fullmatch(text):
+            wanted = "no leading zeros, 18 digits at most" if "." in text[-3:-2] else "two decimals"
+            raise Unreadable(wanted, "FMT-006")
         raise Unreadable("an amount with two decimals, not negative", "FMT-006")
     return int(text.replace(".", ""))
 
@@ -215,9 +228,9 @@ def _instant(text: str, layout: Layout, zone: tzinfo) -> datetime:
     raise Unreadable(f"a time {layout.instant_format}", "FMT-005")
 
 
-_READERS: Final[dict[str, Callable[[str, Layout, tzinfo], Value]]] = {
-    "text": _text,
-    "secret": _text,
+_READERS: Final[dict[str, Callable[[str, Layout, tzinfo], Value] | None]] = {
+    "text": None,
+    "secret": None,
     "line": _count,
     "id": _hex("id", 32),
     "amount": _amount,

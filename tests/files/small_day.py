@@ -8,7 +8,7 @@ from typing import Any
 
 from clearing.day.netting import Netted, net_day
 from clearing.files.layout import Layout, load_layout
-from clearing.files.outgoing import RenderedFile, day_files
+from clearing.files.outgoing import RenderedFile, Versions, day_files
 from clearing.ledger.entry import Entry, Leg, Posting, Status, entry_id, mirrored
 from clearing.ledger.members import Members
 from tests.day.worked_days import fen, members
@@ -28,16 +28,15 @@ def postings(text: str) -> tuple[Posting, ...]:
     )
 
 
-def entry(number: int, kind: str, legs: str, **more: Any) -> Entry:
+def entry(number: int, kind: str, legs: str, **more: Any) -> Entry:  # noqa: ANN401  (any of its fields)
     """The day's entry of that number: source SRC, id e-<number>, ten minutes after the one before."""
     return Entry(
         id=entry_id(DAY, f"PLAT/SRC/e-{number}"),
-        clearing_date=DAY,
         type=kind,
         source="SRC",
         event_id=f"e-{number}",
         occurred_at=OPENED + timedelta(minutes=10 * number),
-        **{"postings": postings(legs), **more},
+        **{"clearing_date": DAY, "postings": postings(legs), **more},
     )
 
 
@@ -58,22 +57,29 @@ def paid(institution: str, bank: str, number: int) -> dict[str, Any]:
 
 
 PHARMACY_PAYMENT = entry(
-    2, "payment.made", "1010.B1 12.00 G 2011.R1 -12.00 G 2011.R1 0.05 F 2060.B2 -0.05 F", **paid("R1", "B1", 2)
+    2,
+    "payment.made",
+    "1010.B1 12.00 G 2011.R1 -12.00 G 2011.R1 0.05 F 2060.B2 -0.05 F",
+    **paid("R1", "B1", 2),
 )
+CORRECTED = {"institution": "H1", "text": "=更正|王珅、韡、弢\n𠮷䶮"}
+REFUNDED = {"status": Status.REFUNDED}
+TERMINAL = {"terminal": "0123456789ab"}
+SCHEME = {"bank": "B1", "payer": "F1", "app_area": "SCHEME"}
 ENTRIES = [
-    entry(1, "payment.made", "1010.B2 128.50 G 2010.H1 -128.50 G", terminal="0123456789ab", **paid("H1", "B2", 1)),
+    entry(1, "payment.made", "1010.B2 128.50 G 2010.H1 -128.50 G", **TERMINAL, **paid("H1", "B2", 1)),
     PHARMACY_PAYMENT,
     entry(3, "payment.made", "1010.B1 50 G 2010.H3 -50 G 2010.H3 50 S 1010.B1 -50 S", **paid("H3", "B1", 3)),
     entry(4, "payment.made", "1050.CUP 40 G 2019.H1 -40 G", **{**paid("H1", "B2", 4), "route": "UNIONPAY"}),
     entry(5, "topup.made", "1040.T1 500 G 1010.B2 -500 G", bank="B2", route="CHANNEL", app_area="FINANCE"),
-    entry(6, "premium.paid", "1010.B1 1200 G 2040.F1 -1200 G", bank="B1", payer="F1", app_area="SCHEME"),
-    entry(7, "reimbursement.submitted", "1020.F1 640 G 2035.F1 -640 G", bank="B1", payer="F1", app_area="SCHEME"),
+    entry(6, "premium.paid", "1010.B1 1200 G 2040.F1 -1200 G", **SCHEME),
+    entry(7, "reimbursement.submitted", "1020.F1 640 G 2035.F1 -640 G", **SCHEME),
     entry(8, "payment.made", "1010.B2 15 G 2010.H2 -15 G", **paid("V1", "B2", 8)),
     entry(
         9, "payment.voided", "", postings=mirrored(PHARMACY_PAYMENT.postings), status=Status.VOIDED,
         original_id=PHARMACY_PAYMENT.id, original_date=DAY, **paid("R1", "B1", 9),
     ),
-    entry(10, "correction.approved", "1010.B1 3 G 2091.H1 -3 G", institution="H1", text="=更正|王珅、韡、弢\n𠮷䶮"),
+    entry(10, "correction.approved", "1010.B1 3 G 2091.H1 -3 G", **CORRECTED),
     entry(11, "fee.adjusted", "2060.B2 0.01 F 2011.R1 -0.01 F", institution="R1", bank="B1"),
     entry(12, "card.replaced", "1010.B2 5 G 2060.B2 -5 G", bank="B2"),
     entry(13, "deposit.transferred", "9011.H2.A1 7 M 9011.H2.A2 -7 M", institution="H2"),
@@ -82,7 +88,7 @@ ENTRIES = [
         15, "payment.confirmed", "2050.H3 30 G 2010.H3 -30 G 2010.H3 30 S 1010.B1 -30 S",
         late=True, **paid("H3", "B1", 15),
     ),
-    entry(16, "payment.refunded", "2010.H3 20 G 1010.B1 -20 G", status=Status.REFUNDED, **paid("H3", "B1", 16)),
+    entry(16, "payment.refunded", "2010.H3 20 G 1010.B1 -20 G", **REFUNDED, **paid("H3", "B1", 16)),
 ]  # fmt: skip
 
 
@@ -101,11 +107,19 @@ def netted(entries: list[Entry], who: Members | None = None) -> Netted:
     return net_day(totals(entries), {}, {}, who.on(DAY), platform="PLAT", clock=who.clock)
 
 
-def files(entries: list[Entry] = ENTRIES, layout: Layout | None = None, **more: Any) -> dict[str, RenderedFile]:
+def files(
+    entries: list[Entry] = ENTRIES, layout: Layout | None = None, versions: Versions | None = None
+) -> dict[str, RenderedFile]:
     """The files of a day of entries, by name."""
     net = netted(entries)
     every = sorted([*entries, *net.entries], key=lambda one: one.id)
     rendered = day_files(
-        DAY, every, net.instructions, members(), value_date=VALUE_DATE, layout=layout or load_layout("P"), **more
+        DAY,
+        every,
+        net.instructions,
+        members(),
+        value_date=VALUE_DATE,
+        layout=layout or load_layout("P"),
+        versions=versions,
     )
     return {one.name: one for one in rendered}

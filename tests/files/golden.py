@@ -1,0 +1,33 @@
+"""The golden files of the small day. `python -m tests.files.golden` writes them; the diff is reviewed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from clearing.files.layout import load_layout
+from clearing.files.manifest import manifest_of, write_manifest
+from tests.files.small_day import files
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "files" / "small-day"
+WRITTEN_AT = datetime(2026, 3, 10, 16, 30, tzinfo=UTC)
+IN_H = ("B1", "R1")
+"""Whose files are kept in profile H too: one of each shape is enough to look at."""
+
+
+def golden() -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every golden file, manifests after their files."""
+    for profile in ("P", "H"):
+        for name, file in files(layout=load_layout(profile)).items():
+            if profile == "P" or file.receiver in IN_H:
+                yield name, file.content
+                yield f"{name}.ok", write_manifest(manifest_of(file, run_id="golden", created_at=WRITTEN_AT))
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for old in FOLDER.iterdir():
+        old.unlink()
+    for name, content in golden():
+        (FOLDER / name).write_bytes(content)
