@@ -42,7 +42,7 @@ def fen(text: str) -> int:
     return int(text.replace(".", ""))
 
 
-def entry(no: str, type_: str, amount: str, *, day: date = DAY, original: str = "", **more: Any) -> Entry:
+def entry(no: str, type_: str, amount: str, *, day: date = DAY, original: str = "", original_day: date = DAY, **more: Any) -> Entry:
     """A posted event of bank BX and hospital H1; `no` names its event, order and reference."""
     signed = -fen(amount) if type_.endswith(CREDITS) else fen(amount)
     reversal = type_.endswith("reversed")
@@ -55,7 +55,7 @@ def entry(no: str, type_: str, amount: str, *, day: date = DAY, original: str = 
         "bank_date": None if reversal else day,
         "order_no": "" if reversal else f"O{no}",
         "card": "tok_00000001",
-        "original_id": entry_id(more.pop("original_day", DAY), f"H1/{original}") if original else "",
+        "original_id": entry_id(original_day, f"H1/{original}") if original else "",
         "postings": (Posting(account(BANK, "BX"), signed), Posting(account(HOSPITAL, "H1"), -signed)),
         **more,
     }
