@@ -99,12 +99,12 @@ def _pick(ours: list[Node], theirs: list[Node]) -> None:
     for rank in (Rank.LIVE, Rank.NIL):
         one = [node for node in ours if node.rank is rank]
         other = [node for node in theirs if node.rank is rank]
-        if len(one) == len(other) == 1 and one[0].item is not other[0].item:
+        if len(one) == len(other) == 1:
             link(one[0], other[0])
             ours, theirs = _rest(ours, one[0]), _rest(theirs, other[0])
     if ours and theirs:
         one, other = _top(ours), _top(theirs)
-        if len(one) == len(other) == 1 and one[0].item is not other[0].item:
+        if len(one) == len(other) == 1:
             link(one[0], other[0])
 
 
@@ -131,7 +131,7 @@ def _near_to(one: Node, others: Sequence[Node]) -> list[Node]:
 
 def _wanted(one: Node, other: Node) -> bool:
     """Both free for each other, and where one names the other's partner it is that one."""
-    if one.item is other.item or not one.free(other.side) or not other.free(one.side):
+    if not one.free(other.side) or not other.free(one.side):
         return False
     bank, his = (one.row, other.row) if one.side == "B" else (other.row, one.row)
     if isinstance(bank, StatementRow) and isinstance(his, HisRow):

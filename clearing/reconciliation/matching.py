@@ -312,6 +312,8 @@ def _ambiguous(pool: _Pool) -> None:
         list(candidates(without_ledger(bank), without_ledger(his), keys.reference_keys, strict=False)),
     ]
     for bucket in (nodes for each in found for nodes in each):
+        if len({id(node.item) for node in bucket}) == 1:
+            continue
         for node in bucket[1:]:
             merge(bucket[0].item, node.item)
         bucket[0].item.ambiguous = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clearing.reconciliation.reconciled import reconcile
-from clearing.reconciliation.statements import Parsed, Refused, parse_statement
+from clearing.reconciliation.statements import Parsed, ParsedStatement, Refused, parse_statement
 from clearing.reconciliation.totals import SeenFile, gate
 from tests.reconciliation.sides import CLOCK, DAY, Sides
 
@@ -13,10 +13,10 @@ HEADER = "bank_ref,platform_ref,bank_date,bank_time,type,direction,amount,status
 LINE = "R1,,2026-03-10,09:00:00,PAY,D,12.50,SUCC,,"
 
 
-def parsed(*lines: str, encoding: str = "utf-8") -> Parsed[object] | Refused:
+def parsed(*lines: str, encoding: str = "utf-8") -> ParsedStatement | Refused:
     """A statement of BX made of lines."""
     data = ("\n".join(lines) + "\n").encode(encoding)
-    return parse_statement(data, partner="BX", file="STM_B1.csv", day=DAY, clock=CLOCK)  # type: ignore[return-value]
+    return parse_statement(data, partner="BX", file="STM_B1.csv", day=DAY, clock=CLOCK)
 
 
 # fmt: off
