@@ -38,7 +38,7 @@ async def of_day(conn: AsyncConnection, day: date) -> dict[str, int]:
 
 
 async def as_of(conn: AsyncConnection, day: date | None = None, prefix: str = "") -> dict[str, int]:
-    """Each account's balance over all clearing dates up to `day` (None: all), fen, debit positive, no zeros. 余额"""
+    """Each account's balance over the clearing dates up to `day` (None: all), fen, signed, no zeros. 余额"""
     return dict(await (await driver(conn)).fetch(_AS_OF, day, prefix))
 
 

@@ -94,7 +94,8 @@ _HEXED: Final = {name: f"replace({name}::text, '-', '')" for name in ("id", "ori
 _ENTRY_LIST: Final = ", ".join(_HEXED.get(name, name) for name in COLUMNS)
 _ENTRIES: Final = f"SELECT batch, no, {_ENTRY_LIST} FROM entry WHERE batch = ANY($1::bigint[])"  # noqa: S608
 _BATCHES: Final = """
-    SELECT id, previous, digest FROM batch WHERE stream = $1 AND partition = $2 AND id > $3 ORDER BY id LIMIT $4
+    SELECT id, previous, digest FROM batch
+    WHERE stream = $1 AND partition = $2 AND id > $3 ORDER BY id LIMIT $4
 """
 _AT_ONCE: Final = 16
 

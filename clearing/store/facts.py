@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -55,7 +55,7 @@ _SEEN: Final = f"""
     JOIN event e ON e.source = k.source COLLATE "C" AND e.id = k.id COLLATE "C"
     LEFT JOIN woken w ON w.source = e.source AND w.id = e.id AND e.outcome = 'parked'
     LEFT JOIN parked p ON p.source = e.source AND p.id = e.id AND e.outcome = 'parked'
-"""
+"""  # noqa: S608 - our own names, the keys are parameters
 _ORIGINAL: Final = f"""
     SELECT k.source AS of_source, k.id AS of_id, e.raw, {", ".join(f"n.{name}" for name in entries.COLUMNS)}
     FROM unnest({texts("text", "text")}) AS k(source, id)
@@ -67,10 +67,11 @@ _PAYOUTS_OF: Final = f"""
     SELECT root, source, id,
         attempts #>> '{{-1,3}}' AS at, amount_fen, state FROM payout
     WHERE root = ANY({texts("text")}) AND state IN ('HELD','ACCEPTED','SENT','PAID') ORDER BY source, id
-"""
+"""  # noqa: S608 - our own names, the keys are parameters
 _HELD: Final = f"""
-    SELECT card, source, id FROM payout WHERE card = ANY({texts("text")}) AND state = 'HELD' ORDER BY source, id
-"""
+    SELECT card, source, id FROM payout
+    WHERE card = ANY({texts("text")}) AND state = 'HELD' ORDER BY source, id
+"""  # noqa: S608 - our own names, the keys are parameters
 
 
 async def read(conn: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Fact]:
@@ -194,7 +195,9 @@ _UPSERTS: Final = {name: _upsert(kind) for name, kind in KINDS.items()}
 
 def _plain(value: object) -> str:
     """JSON of the two types it does not know."""
-    if isinstance(value, datetime | date):
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"facts: no column for a {type(value).__name__}")
 

@@ -34,14 +34,12 @@ _SELECT: Final = """
 """
 _WAITING: Final = _SELECT + "WHERE p.waits_for = ANY($1::text[]) ORDER BY p.arrival"
 # What waits for an event that is parked itself waits as long as that one.
-_EXPIRED: Final = (
-    _SELECT
-    + """
+_OVER: Final = """
     WHERE p.since + p.limit_days <= $1 AND NOT EXISTS (
         SELECT 1 FROM parked o WHERE p.waits_for = 'event/' || o.source || '/' || o.id)
     ORDER BY p.arrival
 """
-)
+_EXPIRED: Final = _SELECT + _OVER
 _DAYS: Final = _SELECT + "WHERE p.waits_for LIKE 'day/%' AND p.waits_for <= $1 ORDER BY p.arrival"
 _ALL: Final = _SELECT + "ORDER BY p.arrival"
 

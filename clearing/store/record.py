@@ -73,7 +73,7 @@ _PARKED: Final = """
 _MOVED: Final = """
     UPDATE parked p SET waits_for = new.waits_for, since = coalesce(p.since, new.since), limit_days = $6,
         detail = new.detail
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[]) 
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[])
         AS new(source, id, waits_for, since, detail)
     WHERE p.source = new.source COLLATE "C" AND p.id = new.id COLLATE "C"
 """
@@ -87,8 +87,8 @@ async def _advance(raw: Driver, batch: BatchRecord, digest: bytes) -> int:
     """Move the position and write the batch's row, or be fenced."""
     statement = _BEGIN if batch.position_from is None else _MOVE
     number: int | None = await raw.fetchval(
-        statement, batch.stream, batch.partition, batch.position_from, batch.position_to, batch.previous, digest,
-        len(batch.items),
+        statement, batch.stream, batch.partition, batch.position_from, batch.position_to, batch.previous,
+        digest, len(batch.items),
     )  # fmt: skip
     if number is None:
         raise Fenced(

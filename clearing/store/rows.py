@@ -30,8 +30,8 @@ class BatchRecord:
     """All that one transaction of the engine writes.
 
     An event of `items` that was parked and decided again in this same batch comes once, with its last
-    decision, `woken=True` and `notice_no=2`: its `event` row then says "parked" and its `woken` row the rest, so
-    that both notices are announced. If it then waits for something else, it is parked with that.
+    decision, `woken=True` and `notice_no=2`: its `event` row then says "parked" and its `woken` row the rest,
+    so that both notices are announced. If it then waits for something else, it is parked with that.
     """
 
     stream: str
@@ -46,7 +46,7 @@ class BatchRecord:
     items: Sequence[Item] = ()
     """In order of arrival."""
     woken: Sequence[Decision] = ()
-    """Decided again, parked by an earlier batch; in the order decided. One still PARKED waits for another name."""
+    """Parked by an earlier batch and decided again, in that order; one still PARKED waits for another name."""
     entries: Sequence[Entry] = ()
     """Of no event: the end of a day's."""
     changes: Mapping[Key, Fact] = field(default_factory=dict)
@@ -64,7 +64,8 @@ COLUMNS: Final = {
     "woken": ("source", "id", *_RESULT, "no"),
     "repeat": ("source", "id", "type", "outcome", "reason", "detail", "sm3", "position", "no"),
     "quarantine": (
-        "stream", "partition", "position", "where_", "what", "source", "id", "type", "sm3", "length", "raw", "no",
+        "stream", "partition", "position", "where_", "what", "source", "id", "type", "sm3", "length", "raw",
+        "no",
     ),
     "entry": (*entries.COLUMNS, "no"),
 }  # fmt: skip
@@ -140,8 +141,8 @@ def _result(decision: Decision) -> tuple[Any, ...]:
     """The columns that `event` and `woken` share."""
     entry = decision.entry
     return (
-        str(decision.outcome), str(decision.reason), decision.detail, entry.id if entry else None, decision.clearing_date,
-        decision.late,
+        str(decision.outcome), str(decision.reason), decision.detail, entry.id if entry else None,
+        decision.clearing_date, decision.late,
     )  # fmt: skip
 
 
@@ -181,5 +182,5 @@ def _add_entry(rows: Rows, entry: Entry) -> None:
 
 
 def _storable(text: str | None) -> str:
-    """Text of a malformed record as the database takes it: half a character pair or a zero becomes U+FFFD or ?."""
+    """Text of a malformed record as the database takes it: what it cannot hold becomes U+FFFD or ?."""
     return (text or "").encode("utf-8", "replace").decode().replace("\0", "\ufffd")

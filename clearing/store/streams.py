@@ -29,7 +29,7 @@ async def load(conn: AsyncConnection, name: str) -> dict[int, Head]:
 
 
 async def heads(conn: AsyncConnection) -> list[tuple[str, int, bytes]]:
-    """Every chain's head (stream, partition, digest), in the order in which the day's root takes them. 链头"""
+    """Every chain's head (stream, partition, digest), in the order in which the root takes them. 链头"""
     rows = await (await driver(conn)).fetch(
         "SELECT name, partition, digest FROM stream ORDER BY name, partition"
     )

@@ -1,7 +1,7 @@
 """The schema: what is kept, one comment a column. 表
 
 Append-only tables refuse UPDATE, DELETE and TRUNCATE to everybody (a trigger), and the application has no
-right to try. The checks, triggers, rights and the `posting` view stand in `migrations/versions/0001_rules.sql`.
+right to try. Checks, triggers, rights and the `posting` view stand in `migrations/versions/0001_rules.sql`.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ async def upgrade(engine: AsyncEngine) -> None:
     """Create the schema, or bring it to this release's, in one transaction. 建库与升级
 
     Writes:  every table, function, trigger and right; the role `clearing_app` of the whole server.
-    Again:   nothing is left to do. Two at once: the second waits and finds it done.
+    Again:   nothing is left to do. Two processes at once: the second waits and finds it done.
     Raises:  WorldFailed when the role is missing and may not be made by this user.
     """
     async with engine.begin() as conn:

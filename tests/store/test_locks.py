@@ -1,0 +1,75 @@
+"""Locks on names that may not exist, and the cutover's."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import text
+
+from clearing.store import locks
+from clearing.store.database import Database
+from clearing.store.session import transaction
+
+
+async def test_a_name_is_held_to_the_end_of_the_transaction(any_books: Database) -> None:
+    """Nobody else gets one of the names meanwhile; other names are free; afterwards all are."""
+    async with transaction(any_books.engine) as one, transaction(any_books.engine) as other:
+        await locks.lock(one, ["card/t1", "card/t2"])
+        assert await locks.try_lock(one, ["card/t1"])
+        assert not await locks.try_lock(other, ["card/t9", "card/t2"])
+        assert await locks.try_lock(other, ["card/t3"])
+    async with transaction(any_books.engine) as conn:
+        assert await locks.try_lock(conn, ["card/t1", "card/t2", "card/t3"])
+
+
+async def test_batches_in_any_order_never_wait_for_each_other(any_books: Database) -> None:
+    """Eight workers that take the same names in other orders all come through."""
+    names = [f"card/t{number}" for number in range(300)]
+
+    async def work(turn: int) -> None:
+        for _ in range(5):
+            async with transaction(any_books.engine) as conn:
+                await locks.lock(conn, names[turn:] + names[:turn])
+
+    await asyncio.wait_for(asyncio.gather(*(work(turn * 37) for turn in range(8))), 60)
+
+
+async def test_more_names_than_the_lock_table_holds(any_books: Database) -> None:
+    """A batch too large for its share takes one lock on everything: it works alone and the table never fills."""
+    names = [f"card/t{number}" for number in range(20_000)]
+    async with transaction(any_books.engine) as one, transaction(any_books.engine) as other:
+        await locks.lock(one, names)
+        held = (
+            await one.execute(text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"))
+        ).scalar_one()
+        assert held == 1
+        assert not await locks.try_lock(other, ["card/another"])
+    async with transaction(any_books.engine) as one, transaction(any_books.engine) as other:
+        await locks.lock(one, ["card/another"])
+        assert not await locks.try_lock(other, names)
+
+
+async def test_the_cut_waits_for_batches_and_keeps_new_ones_away(any_books: Database) -> None:
+    """Batches share the day; the cut has it alone."""
+    order: list[str] = []
+
+    async def batch(name: str, seconds: float) -> None:
+        async with transaction(any_books.engine) as conn:
+            await locks.day_shared(conn)
+            order.append(f"{name} in")
+            await asyncio.sleep(seconds)
+            order.append(f"{name} out")
+
+    async def cut() -> None:
+        await asyncio.sleep(0.1)
+        async with transaction(any_books.engine) as conn:
+            await locks.day_exclusive(conn)
+            order.append("cut")
+
+    async def later() -> None:
+        await asyncio.sleep(0.2)
+        await batch("c", 0)
+
+    await asyncio.gather(batch("a", 0.4), batch("b", 0.3), cut(), later())
+    assert sorted(order[:2]) == ["a in", "b in"]
+    assert order[2:] == ["b out", "a out", "cut", "c in", "c out"]
