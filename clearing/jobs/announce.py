@@ -1,0 +1,211 @@
+"""What a decision is told as: the results notice, the swipe notice, the quarantine notice. 通知内容
+
+Pure: a decision and its place give the records to send, so that what goes out live and what goes out again
+after a crash are the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from clearing.ledger.outcomes import Decision, Outcome, Reason
+from messages import Event, Malformed
+from messages.notices import (
+    QuarantineNotice,
+    Quarantined,
+    Result,
+    ResultNotice,
+    Swipe,
+    SwipeNotice,
+    notice_id,
+    topic_name,
+)
+
+DEBITS: Final = frozenset({"payment.made", "payment.timed_out", "payment.confirmed", "deposit.paid", "arrears.paid"})
+CREDITS: Final = frozenset(
+    {"payment.voided", "payment.refunded", "payment.reversed", "deposit.voided", "deposit.refunded"}
+)
+DISCHARGES: Final = frozenset({"discharge.settled", "discharge.cancelled"})
+
+
+class Notice(NamedTuple):
+    """One record to send."""
+
+    topic: str
+    key: bytes
+    value: bytes
+
+
+class Place(NamedTuple):
+    """Where a malformed record came from."""
+
+    stream: str
+    partition: int
+    position: int
+
+
+def notices_of(decision: Decision, *, platform: str, prefix: str) -> Iterator[Notice]:
+    """The notices of one decision: its result, before it that it was parked in the same batch, and its swipe.
+
+    In:      the decision as it stands at the end of its batch.
+    """
+    if decision.woken and decision.outcome is Outcome.PARKED:
+        return  # waits for something else now; that it waits has been said
+    yield result_notice(decision, platform=platform, prefix=prefix)
+    swipe = swipe_of(decision)
+    if swipe is not None:
+        event = decision.event
+        notice = SwipeNotice(
+            id=notice_id(event.source, event.id, part_of(decision)),
+            source=platform,
+            time=event.time,
+            correlationid=event.correlationid,
+            data=swipe,
+        )
+        key = (swipe.card or f"{event.source}/{event.id}").encode()
+        yield Notice(topic_name(SwipeNotice.topic, prefix), key, notice.to_bytes())
+
+
+def parked_first(decision: Decision) -> Decision:
+    """What is told of an event that was parked and decided in one batch, before its last outcome."""
+    return Decision(decision.event, Outcome.PARKED)
+
+
+def part_of(decision: Decision) -> int | str:
+    """The last part of a notice's id."""
+    if decision.reason == Reason.ID_REUSED:
+        return decision.event.sm3.hex()[:8]
+    return decision.notice_no
+
+
+def result_notice(decision: Decision, *, platform: str, prefix: str) -> Notice:
+    """The notice that every outcome gets, keyed by its event so that its two parts stay in order."""
+    event, first = decision.event, decision.first
+    entry_id = decision.entry.id if decision.entry else first.entry_id if first else ""
+    data = Result(
+        source=event.source,
+        id=event.id,
+        type=event.type,
+        outcome=decision.outcome.value,
+        reason=decision.reason or None,
+        text=decision.detail or None if decision.outcome is Outcome.REJECTED else None,
+        entry_id=entry_id or None,
+        clearing_date=decision.clearing_date,
+        late=True if decision.late else None,
+        waits_for=decision.waits_for or None,
+        first_outcome=first.outcome if first else None,
+    )
+    notice = ResultNotice(
+        id=notice_id(event.source, event.id, part_of(decision)),
+        source=platform,
+        time=event.time,
+        correlationid=event.correlationid,
+        data=data,
+    )
+    topic = topic_name(ResultNotice.topic, prefix)
+    return Notice(topic, f"{event.source}/{event.id}".encode(), notice.to_bytes())
+
+
+def swipe_of(decision: Decision) -> Swipe | None:
+    """The card's use at an institution, for the card platform; None when the decision is no such use.
+
+    Source:  contract "Transport", clearing.swipes.
+    """
+    if decision.outcome not in (Outcome.POSTED, Outcome.NOTED, Outcome.REJECTED):
+        return None
+    event, entry = decision.event, decision.entry
+    data: Any = event.data
+    used = use_of(event, entry.amount_fen if entry else 0)
+    if used is None or decision.reason == Reason.ID_REUSED:
+        return None
+    if decision.outcome is Outcome.REJECTED and getattr(data, "bank_ref", None) is None:
+        return None
+    if event.type == "payment.timed_out" and data.bank_ref is None:
+        return None  # whether the card was used at all is not known yet
+    direction, amount_fen = used
+    if not amount_fen:
+        return None
+    card = entry.card if entry else getattr(data, "card", None)
+    return Swipe(
+        source=event.source,
+        id=event.id,
+        type=event.type,
+        outcome=decision.outcome.value,
+        reason=decision.reason or None,
+        entry_id=entry.id if entry else None,
+        card=card or None,
+        card_last4=(entry.card_last4 if entry else getattr(data, "card_last4", None)) or None,
+        institution=(entry.institution if entry else getattr(data, "institution", None)) or None,
+        terminal=getattr(data, "terminal", None),
+        access=getattr(data, "access", None),
+        app_area=(entry.app_area if entry else "") or getattr(data, "app_area", "MEDICAL"),
+        amount=amount_fen,
+        direction=direction,
+        time=event.time,
+    )
+
+
+def use_of(event: Event, entry_fen: int) -> tuple[str, int] | None:
+    """(DEBIT or CREDIT, fen) of a card's use; None for other events. An undo of a discharge goes the other way."""
+    data: Any = event.data
+    if event.type in DEBITS:
+        return ("DEBIT", getattr(data, "amount", entry_fen))
+    if event.type in CREDITS:
+        return ("CREDIT", data.amount)
+    if event.type == "discharge.settled":
+        return ("DEBIT", data.top_up) if data.top_up else ("CREDIT", data.refund)
+    if event.type == "discharge.cancelled" and data.card is not None:
+        return ("CREDIT", entry_fen)
+    return None
+
+
+def quarantine_notice(malformed: Malformed, place: Place, *, platform: str, prefix: str, time: Any) -> Notice:  # noqa: ANN401 - an aware datetime
+    """The notice that a record could not be read; it shows none of its values."""
+    data = Quarantined(
+        where=malformed.where,
+        what=malformed.what,
+        source=malformed.source,
+        id=malformed.id,
+        type=malformed.type,
+        sm3=malformed.sm3.hex(),
+        length=malformed.length,
+        kept=malformed.keep_bytes,
+        topic=place.stream,
+        partition=place.partition,
+        offset=place.position,
+    )
+    notice = QuarantineNotice(
+        id=f"{place.stream}/{place.partition}/{place.position}", source=platform, time=time, data=data
+    )
+    return Notice(topic_name(QuarantineNotice.topic, prefix), malformed.sm3.hex().encode(), notice.to_bytes())
+
+
+def batch_notices(
+    outcomes: Iterable[tuple[int, Decision | Malformed]],
+    woken: Iterable[Decision],
+    *,
+    stream: str,
+    partition: int,
+    platform: str,
+    prefix: str,
+    malformed_at: Any,  # noqa: ANN401 - an aware datetime
+) -> list[Notice]:
+    """All notices of one batch, in order of its records, then of what it woke.
+
+    In:      (position, outcome) of its records; the time that is told for what has none of its own.
+    """
+    out: list[Notice] = []
+    finals: list[Decision] = []
+    for position, outcome in outcomes:
+        if isinstance(outcome, Malformed):
+            place = Place(stream, partition, position)
+            out.append(quarantine_notice(outcome, place, platform=platform, prefix=prefix, time=malformed_at))
+        elif outcome.woken and outcome.outcome is not Outcome.PARKED:
+            out.append(result_notice(parked_first(outcome), platform=platform, prefix=prefix))
+            finals.append(outcome)
+        else:
+            out.extend(notices_of(outcome, platform=platform, prefix=prefix))
+    for decision in (*finals, *woken):
+        out.extend(notices_of(decision, platform=platform, prefix=prefix))
+    return out

@@ -1,0 +1,275 @@
+"""The end of a day: cut, net, file. Each step one transaction; run again it goes on from where it stood. 日终
+
+    cut   nobody can add an entry of the day any more; what waited too long ends, what waited for its day wakes
+    net   trial balance, roll-up to settlement banks, bank nets, instructions and their entries
+    file  every member's clearing files, rendered once and stored with their digests
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import chinese_calendar
+
+from clearing.day.netting import Netted, net_day
+from clearing.day.states import State, check_step, day_root
+from clearing.errors import InvariantViolated, UsageError, WorldFailed
+from clearing.files.layout import load_layout
+from clearing.files.outgoing import RenderedFile, day_files
+from clearing.jobs.gather import Busy, gather, waiting_of
+from clearing.jobs.ingest import TRIES_MAX, Stream, context_of, ends_of, networks_of, new_keys
+from clearing.ledger.business_day import ONE_DAY
+from clearing.ledger.decide import decide
+from clearing.ledger.outcomes import Outcome
+from clearing.store import balances, days, entries, files, instructions, locks, parked, streams
+from clearing.store.record import BatchRecord, record
+from clearing.store.session import transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from clearing.ledger.facts import Fact, Key
+    from clearing.ledger.members import Members
+    from clearing.settings import Settings
+
+JOBS: Final = "jobs"
+"""The stream of what no producer sent: the cut's outcomes and the entries of the end of a day."""
+JOBS_LANE: Final = 31_000
+PROFILES: Final = ("P", "H")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """What a cut did."""
+
+    day: date
+    done: bool
+    """False when the day had been cut before."""
+    expired: int = 0
+    woken: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """What the file step made."""
+
+    day: date
+    done: bool
+    files: int
+    lines: int
+
+
+async def cut(engine: AsyncEngine, settings: Settings, members: Members, day: date) -> Cut:
+    """Cut a day: after this commits no entry of it can be made by anyone. 日切
+
+    Writes:  day (this and the next), outcomes of what waited too long or for its day, the jobs stream.
+    Again:   nothing; the day stays cut.
+    Raises:  UsageError when the day is not open or an earlier one is.
+    """
+    known: frozenset[str] = frozenset()
+    for _ in range(TRIES_MAX):
+        try:
+            async with transaction(engine) as conn:
+                return await _cut(conn, settings, members, day, known)
+        except Busy as busy:
+            known = busy.names
+    raise WorldFailed(f"day {day}: cannot cut, keys stayed locked after {TRIES_MAX} tries. Next: try again")
+
+
+async def _cut(
+    conn: AsyncConnection, settings: Settings, members: Members, day: date, known: frozenset[str]
+) -> Cut:
+    await locks.day_exclusive(conn)
+    if not await _may(conn, day, "cut"):
+        return Cut(day=day, done=False)
+    stream = await _jobs(conn)
+    late = [waiting_of(row) for row in await parked.expired(conn, day)]
+    due = [waiting_of(row) for row in await parked.waiting_for_days(conn, day + 2 * ONE_DAY)]
+    folded = None
+    if late or due:
+        gathered = await gather(
+            conn, [], networks_of(members), known_names=known, parked_first=[*late, *due]
+        )
+        folded = decide(
+            (),
+            gathered.waiting,
+            gathered.facts,
+            context_of(settings, members, day + ONE_DAY),
+            expired=[(one.event.source, one.event.id) for one in late],
+            awake=sorted({one.waits_for for one in due}),
+        )
+        _, woken = ends_of(folded, ())
+        await record(
+            conn,
+            BatchRecord(
+                stream=stream.name,
+                partition=stream.partition,
+                position_from=stream.position,
+                position_to=(stream.position or 0) + 1,
+                previous=stream.digest,
+                lane=stream.lane,
+                woken=woken,
+                changes=folded.changes,
+                new=new_keys(folded, gathered),
+                first_uncut=day + ONE_DAY,
+            ),
+        )
+    heads = {f"{name}/{partition}": digest for name, partition, digest in await streams.heads(conn)}
+    await days.cut(conn, day, datetime.now(UTC), day_root(heads), heads)
+    final = [one for one in folded.woken if one.outcome is not Outcome.PARKED] if folded else []
+    return Cut(
+        day=day,
+        done=True,
+        expired=sum(one.reason == "never_arrived" for one in final),
+        woken=sum(one.reason != "never_arrived" for one in final),
+    )
+
+
+async def net(engine: AsyncEngine, members: Members, day: date) -> bool:
+    """Net a cut day: the entries of its end, and the instructions. 轧差
+
+    Out:     False when it had been netted before.
+    Writes:  entries, balances, instructions, the jobs stream, day.
+    Again:   nothing.
+    Raises:  NotBalanced (LED-001) and UsageError: nothing is written, the day stays cut.
+    """
+    async with transaction(engine) as conn:
+        await locks.day_exclusive(conn)
+        if not await _may(conn, day, "net"):
+            return False
+        await _replayed(conn, day)
+        netted = await netting_of(conn, members, day)
+        await _record_close(conn, netted)
+        await days.step(conn, day, State.NETTED)
+    return True
+
+
+async def netting_of(conn: AsyncConnection, members: Members, day: date) -> Netted:
+    """What netting the day gives, from the books as they stand; nothing is written."""
+    return net_day(
+        await balances.before_close(conn, day),
+        await balances.held(conn, day),
+        await balances.carried(conn, day),
+        members.on(day),
+        platform=members.platform.code,
+        clock=members.clock,
+        value_date=value_date(day),
+    )
+
+
+async def _replayed(conn: AsyncConnection, day: date) -> None:
+    wrong = await balances.differing(conn, day)
+    if wrong:
+        _, account, kept, replayed = wrong[0]
+        raise InvariantViolated(
+            f"day {day}: {account} is kept as {kept} fen, its entries make {replayed} ({len(wrong)} accounts differ) "
+            "[LED-001]. Nothing was netted. See: clearing verify"
+        )
+
+
+async def _record_close(conn: AsyncConnection, netted: Netted) -> None:
+    stream = await _jobs(conn)
+    changes: dict[Key, Fact] = {("instruction", one.id): one for one in netted.instructions}
+    if netted.entries or changes:
+        await record(
+            conn,
+            BatchRecord(
+                stream=stream.name,
+                partition=stream.partition,
+                position_from=stream.position,
+                position_to=(stream.position or 0) + 1,
+                previous=stream.digest,
+                lane=stream.lane,
+                entries=netted.entries,
+                changes=changes,
+                new=set(changes),
+            ),
+        )
+
+
+async def file(engine: AsyncEngine, members: Members, day: date) -> Filed:
+    """Render every member's files of a netted day, once, and store them. 出文件
+
+    Writes:  file, day.
+    Again:   nothing: the stored bytes stand.
+    """
+    async with transaction(engine) as conn:
+        if not await _may(conn, day, "file"):
+            return Filed(day=day, done=False, files=0, lines=0)
+        made = lines = 0
+        rows = [entry async for entry in entries.entries_of(conn, day)]
+        told = await instructions.of_day(conn, day)
+        for profile in PROFILES:
+            rendered = [
+                stored(one)
+                for one in day_files(
+                    day, rows, told, members, value_date=value_date(day), layout=load_layout(profile)
+                )
+            ]
+            await files.add(conn, rendered)
+            made += len(rendered)
+            lines += sum(one.records for one in rendered)
+        await days.step(conn, day, State.FILED)
+    return Filed(day=day, done=True, files=made, lines=lines)
+
+
+def stored(one: RenderedFile) -> files.StoredFile:
+    """A rendered file as it is kept."""
+    return files.StoredFile(
+        name=one.name,
+        clearing_date=one.clearing_date,
+        type=one.type,
+        receiver=one.receiver,
+        seq=one.seq,
+        version=one.version,
+        profile=one.profile,
+        content=one.content,
+        records=one.records,
+        amount_total_fen=one.amount_total,
+        hash_total=str(one.hash_total),
+        sha256=bytes.fromhex(one.sha256),
+        sm3=bytes.fromhex(one.sm3),
+        replaces=one.replaces,
+    )
+
+
+async def close(engine: AsyncEngine, settings: Settings, members: Members, day: date) -> Sequence[Any]:
+    """Cut, net, file: each its own transaction, so that a killed close goes on where it stood. 日终处理
+
+    Writes, Again, Raises: as the steps.
+    """
+    return [
+        await cut(engine, settings, members, day),
+        await net(engine, members, day),
+        await file(engine, members, day),
+    ]
+
+
+def value_date(day: date) -> date:
+    """The working day on which a clearing date is settled: the first after it, holidays and 调休 counted.
+
+    Raises:  UsageError beyond the years of the calendar: an error, not a guess.
+    """
+    at = day + ONE_DAY
+    try:
+        while not chinese_calendar.is_workday(at):
+            at += ONE_DAY
+    except NotImplementedError as error:
+        raise UsageError(
+            f"day {day}: the working-day calendar does not know {at.year}. Next: upgrade the package chinesecalendar"
+        ) from error
+    return at
+
+
+async def _may(conn: AsyncConnection, day: date, step: str) -> bool:
+    now, before = await days.get(conn, day), await days.get(conn, day - timedelta(days=1))
+    return check_step(day, step, State(now.state) if now else None, State(before.state) if before else None)
+
+
+async def _jobs(conn: AsyncConnection) -> Stream:
+    heads = await streams.load(conn, JOBS)
+    found = Stream.of(JOBS, 0, heads.get(0))
+    return Stream(found.name, found.partition, found.position, found.digest, JOBS_LANE)

@@ -1,0 +1,287 @@
+"""The worker: records from Kafka to durable outcomes to notices, until it is told to stop. 消费
+
+    assigned  → load the stored positions, send what was committed and not announced, seek
+    records   → one batch a partition: decode, take (one transaction), announce
+    revoked   → finish the batch in hand; the new owner goes on from the stored position
+
+The database holds the position, so the group's own offsets are only committed for people who watch the lag. A
+worker that lost its partition without noticing is fenced: its next batch finds the position moved, writes
+nothing, and the worker loads the position again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, TopicAlreadyExistsError
+
+from clearing.errors import Fenced, UsageError, WorldFailed
+from clearing.jobs.ingest import Record, Stream, Taken, Totals, decoded, take
+from clearing.jobs.publish import Publisher
+from clearing.store import streams
+from clearing.store.session import transaction
+from messages.notices import DAYS, QUARANTINE, RESULTS, SWIPES, topic_name
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from clearing.ledger.members import Members
+    from clearing.settings import Settings
+
+FAMILIES: Final = ("cards", "payments", "deposits", "reimbursements", "control")
+NOTICE_FAMILIES: Final = (RESULTS, SWIPES, DAYS, QUARANTINE)
+RETRY_SECONDS_MAX: Final = 30.0
+GENERATION: Final = 7
+"""Partitions of one family have lanes of their own: lane = partition × GENERATION + family."""
+
+log = structlog.get_logger("worker")
+
+
+def kafka_options(settings: Settings) -> dict[str, Any]:
+    """What every client of the brokers is given: addresses, TLS, SASL.
+
+    Raises:  UsageError when no broker is named, or a certificate cannot be read.
+    """
+    if not settings.kafka_bootstrap:
+        raise UsageError("CLEARING_KAFKA_BOOTSTRAP: expected host:port of a broker, got nothing")
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap,
+        "security_protocol": settings.kafka_security,
+    }
+    if "SSL" in settings.kafka_security:
+        options["ssl_context"] = _tls(settings)
+    if settings.kafka_security.startswith("SASL"):
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": settings.kafka_sasl_password,
+        }
+    return options
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.kafka_ca or None)
+        if settings.kafka_certificate:
+            context.load_cert_chain(settings.kafka_certificate, settings.kafka_key or None)
+    except OSError as error:
+        raise UsageError(
+            f"Kafka TLS: cannot read {error.filename or 'the certificates'}: {error.strerror or error}. "
+            "Next: see CLEARING_KAFKA_CA, CLEARING_KAFKA_CERTIFICATE, CLEARING_KAFKA_KEY"
+        ) from error
+    return context
+
+
+def event_topics(prefix: str) -> list[str]:
+    """The topics that the worker reads."""
+    return [topic_name(family, prefix) for family in FAMILIES]
+
+
+async def create_topics(settings: Settings, *, replication: int = 1) -> list[str]:
+    """Create the topics of the contract that are missing, and give their names.
+
+    Writes:  topics.
+    Again:   nothing is missing.
+    """
+    admin = AIOKafkaAdminClient(**kafka_options(settings))
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        wanted = [topic_name(family, settings.kafka_prefix) for family in (*FAMILIES, *NOTICE_FAMILIES)]
+        missing = [name for name in wanted if name not in existing]
+        if missing:
+            new = [NewTopic(name, settings.kafka_partitions, replication) for name in missing]
+            try:
+                await admin.create_topics(new)
+            except TopicAlreadyExistsError:
+                log.info("topics were created by another worker")
+        return missing
+    finally:
+        await admin.close()
+
+
+class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has no types
+    """One consumer of the group: takes batches, one lane a partition, until `stop`."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, members: Members) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._members = members
+        self._stopping = asyncio.Event()
+        self._streams: dict[TopicPartition, Stream] = {}
+        self._wait_ms = settings.batch_wait_ms_max
+        self.totals = Totals()
+        options = kafka_options(settings)
+        self._consumer = AIOKafkaConsumer(
+            **options,
+            group_id=settings.kafka_group,
+            enable_auto_commit=False,
+            # A partition that was never taken is sought to its beginning on assignment; any other to its
+            # stored position. A position that the broker does not have any more must stop us, not skip.
+            auto_offset_reset="none",
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            fetch_max_wait_ms=50,
+        )
+        self._producer = AIOKafkaProducer(
+            **options, enable_idempotence=True, linger_ms=2, max_batch_size=256 * 1024, compression_type=None
+        )
+        self._publisher = Publisher(
+            engine, self._producer, platform=members.platform.code, prefix=settings.kafka_prefix
+        )
+
+    def stop(self) -> None:
+        """Finish the batch in hand and come to an end."""
+        self._stopping.set()
+
+    async def run(self, *, until_idle: bool = False) -> Totals:
+        """Consume until stopped; with `until_idle` until all that is in the topics now has been taken.
+
+        Writes:  as `take`, and the notice topics.
+        Again:   goes on from the stored positions.
+        Raises:  UsageError when a topic is missing; InvariantViolated.
+        """
+        await self._producer.start()
+        await self._consumer.start()
+        try:
+            await self._check_topics()
+            self._consumer.subscribe(event_topics(self._settings.kafka_prefix), listener=self)
+            log.info("worker started", group=self._settings.kafka_group)
+            await self._consume(until_idle=until_idle)
+        finally:
+            await self._consumer.stop()
+            await self._producer.stop()
+        log.info("worker stopped", **self.totals.counts)
+        return self.totals
+
+    async def _check_topics(self) -> None:
+        existing = await self._consumer.topics()
+        missing = [name for name in event_topics(self._settings.kafka_prefix) if name not in existing]
+        if missing:
+            raise UsageError(
+                f"Kafka: topic {missing[0]} does not exist ({len(missing)} missing). "
+                "Next: create it, or run clearing worker --create-topics"
+            )
+
+    async def _consume(self, *, until_idle: bool) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                fetched = await self._consumer.getmany(
+                    timeout_ms=self._wait_ms, max_records=self._settings.batch_events_max
+                )
+                await self._take_all(fetched)
+                failures = 0
+            except (WorldFailed, KafkaError) as error:
+                failures += 1
+                seconds = min(RETRY_SECONDS_MAX, 0.2 * 2**failures)
+                log.warning("trying again", error=str(error), seconds=seconds)
+                await self._reload(self._streams)
+                await self._pause(seconds)
+                continue
+            if until_idle and not fetched and await self._idle():
+                return
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _take_all(self, fetched: dict[TopicPartition, list[Any]]) -> None:
+        """One batch a partition. They share nothing but the database, so they run together."""
+        results = await asyncio.gather(
+            *(self._take(partition, records) for partition, records in fetched.items()), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _take(self, partition: TopicPartition, messages: Sequence[Any]) -> None:
+        stream = self._streams.get(partition)
+        if stream is None:
+            return  # revoked while the records were on their way
+        records = [
+            Record(one.offset, one.value, datetime.fromtimestamp(one.timestamp / 1000, UTC)) for one in messages
+        ]
+        batch = decoded(stream, records, records[-1].position + 1)
+        try:
+            taken = await take(self._engine, self._settings, self._members, batch)
+        except Fenced as fenced:
+            log.warning("fenced", stream=partition.topic, partition=partition.partition, error=str(fenced))
+            await self._reload([partition])
+            return
+        self._streams[partition] = taken.stream
+        self.totals.add(taken)
+        await self._publisher.publish(batch, taken)
+        await self._commit_offset(partition, taken)
+
+    async def _commit_offset(self, partition: TopicPartition, taken: Taken) -> None:
+        """For lag monitoring only: nothing of ours reads it."""
+        try:
+            await self._consumer.commit({partition: taken.stream.position or 0})
+        except (CommitFailedError, IllegalStateError):
+            log.info("group offset not committed; the partition has moved", topic=partition.topic)
+
+    async def _idle(self) -> bool:
+        """Whether every assigned partition has been taken to its end."""
+        assigned = self._consumer.assignment()
+        if not assigned:
+            return False
+        ends = await self._consumer.end_offsets(list(assigned))
+        return all(
+            (self._streams[one].position or 0) >= end for one, end in ends.items() if one in self._streams
+        )
+
+    # -- rebalance -----------------------------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Forget them; a batch in hand either commits before its new owner loads, or is fenced."""
+        for partition in revoked:
+            self._streams.pop(partition, None)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Load where each stands, announce what its last owner did not, and seek there."""
+        partitions = list(assigned)
+        await self._reload(partitions)
+        for partition in partitions:
+            sent = await self._publisher.catch_up(partition.topic, partition.partition)
+            if sent:
+                log.info("notices sent again", topic=partition.topic, partition=partition.partition, notices=sent)
+
+    async def _reload(self, partitions: Iterable[TopicPartition]) -> None:
+        wanted = list(partitions)
+        async with transaction(self._engine) as conn:
+            heads = {topic: await streams.load(conn, topic) for topic in {one.topic for one in wanted}}
+        beginnings = [one for one in wanted if one.partition not in heads[one.topic]]
+        first = await self._consumer.beginning_offsets(beginnings) if beginnings else {}
+        for partition in wanted:
+            stream = Stream.of(partition.topic, partition.partition, heads[partition.topic].get(partition.partition))
+            self._streams[partition] = replace(stream, lane=self._lane(partition))
+            position = stream.position if stream.position is not None else first[partition]
+            self._consumer.seek(partition, position)
+
+    def _lane(self, partition: TopicPartition) -> int:
+        family = event_topics(self._settings.kafka_prefix).index(partition.topic)
+        return partition.partition * GENERATION + family
+
+
+async def work(engine: AsyncEngine, settings: Settings, members: Members, *, until_idle: bool = False) -> Totals:
+    """Run one worker until SIGTERM or SIGINT, which let it finish the batch in hand."""
+    worker = Worker(engine, settings, members)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    try:
+        return await worker.run(until_idle=until_idle)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,122 @@
+"""Everything a batch must know, read once, under locks that keep it true until the commit. 取数
+
+Names are locked before anything is read, present or not: what is not there could be written by another worker
+a moment later, and a wake-up or a tombstone would be lost. Some keys are only known once others are read (an
+alias leads to its card, an original to its stay, a parked event to its own). Those are locked without waiting;
+when one is busy the batch starts again with all names it knows by then, in order, so no two ever wait in a ring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from clearing.ledger.decide import Waiting, needs
+from clearing.ledger.facts import Fact, Facts, Key, lock_name
+from clearing.store import facts as store_facts
+from clearing.store import locks, parked
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from messages import Event
+
+LEADING: Final = frozenset({"alias", "original", "timeout", "stay", "settlement", "payout", "aliases_of", "held"})
+"""Kinds of facts that lead to other keys, besides cards that were replaced or have limits."""
+
+
+class Busy(Exception):  # noqa: N818 - not an error: the batch starts again with what it has learned
+    """A key found on the way is held by another batch."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__("locked by another batch")
+        self.names = names
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The facts of a batch and what is parked for any of its keys."""
+
+    facts: Facts
+    waiting: list[Waiting] = field(default_factory=list)
+    read: set[Key] = field(default_factory=set)
+    """Every key that was locked and read."""
+    found: set[Key] = field(default_factory=set)
+    """Those that were there."""
+
+
+async def gather(
+    conn: AsyncConnection,
+    events: Sequence[Event],
+    networks: tuple[str, ...],
+    *,
+    known_names: Iterable[str] = (),
+    parked_first: Sequence[Waiting] = (),
+) -> Gathered:
+    """Lock and read all that the events need, and all that is parked for them, in turn.
+
+    In:      `known_names` from an earlier try; `parked_first` are parked events that the caller wakes itself.
+    Writes:  nothing; holds advisory locks to the end of the transaction.
+    Raises:  Busy when a key found on the way is held; roll back and call again with its names.
+    """
+    out = Gathered(Facts(networks=networks), list(parked_first))
+    asked: dict[int, list[Key]] = {}
+    todo = [*events, *(one.event for one in parked_first)]
+    held: set[str] = set(known_names)
+    first = True
+    while todo:
+        fresh: set[Key] = set()
+        for event in todo:
+            keys = asked[id(event)] = needs(event, out.facts)
+            fresh.update(keys)
+        fresh -= out.read
+        names = {lock_name(key) for key in fresh} - (set() if first else held)
+        if first:
+            await locks.lock(conn, names | held)
+            first = False
+        elif names and not await locks.try_lock(conn, names):
+            raise Busy(frozenset(names | held))
+        held |= names
+        found = await store_facts.read(conn, fresh) if fresh else {}
+        out.facts.update(found)
+        out.read |= fresh
+        out.found.update(found)
+        woken = await _parked_for(conn, names, out.waiting)
+        out.waiting += woken
+        todo = [one.event for one in woken]
+        todo += _ask_again(asked, todo, events, out, found)
+    return out
+
+
+def _ask_again(
+    asked: dict[int, list[Key]], new: Sequence[Event], events: Sequence[Event], out: Gathered, found: dict[Key, Fact]
+) -> list[Event]:
+    """Events of which a fact was just found that may lead to other keys."""
+    leading = {key for key, fact in found.items() if _leads(key, fact)}
+    if not leading:
+        return []
+    fresh = {id(event) for event in new}
+    every = [*events, *(one.event for one in out.waiting)]
+    return [event for event in every if id(event) not in fresh and not leading.isdisjoint(asked.get(id(event), ()))]
+
+
+def _leads(key: Key, fact: Fact) -> bool:
+    if key[0] == "card":
+        return bool(fact.replaced_by) or fact.account_class != "I"
+    return key[0] in LEADING and bool(fact)
+
+
+async def _parked_for(conn: AsyncConnection, names: set[str], known: Sequence[Waiting]) -> list[Waiting]:
+    if not names:
+        return []
+    have = {(one.event.source, one.event.id) for one in known}
+    return [
+        waiting_of(row) for row in await parked.waiting(conn, names) if (row.source, row.id) not in have
+    ]
+
+
+def waiting_of(row: parked.Waiting) -> Waiting:
+    """A parked event as the fold takes it, read again from its stored bytes."""
+    event = store_facts.event_of(row.raw, f"{row.source}/{row.id}")
+    return Waiting(event, row.arrival, row.waits_for, row.since)

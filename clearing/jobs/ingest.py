@@ -1,0 +1,305 @@
+"""Records in, one transaction a batch, one outcome a record. 入账
+
+The one door: the Kafka worker, `clearing ingest FILE` and the demo all come through `take`. A batch is the unit
+of durability; an event alone is a batch of one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from clearing.errors import InvariantViolated, WorldFailed
+from clearing.jobs.gather import Busy, Gathered, gather
+from clearing.ledger.case import Context, Limits
+from clearing.ledger.decide import Folded, Incoming, Waiting, decide
+from clearing.ledger.facts import Key
+from clearing.ledger.members import Members
+from clearing.ledger.outcomes import Decision, Outcome
+from clearing.settings import Settings
+from clearing.store import days, locks
+from clearing.store.chain import GENESIS
+from clearing.store.record import BatchRecord, Item, record
+from clearing.store.session import transaction
+from clearing.store.streams import Head
+from messages import Event, Malformed, decode
+
+TRIES_MAX: Final = 8
+"""How often a batch starts again because another one holds a key it found, or the database aborted it."""
+
+
+class Record(NamedTuple):
+    """One record as it came."""
+
+    position: int
+    """Offset in its partition, or line number of its file."""
+    value: bytes | None
+    recorded_at: datetime | None = None
+    """The broker's own time; None for files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream partition, where it stands, and whose share of the balances it adds to."""
+
+    name: str
+    partition: int
+    position: int | None
+    """Where its next batch starts; None when nothing of it was ever taken."""
+    digest: bytes
+    """Head of its digest chain."""
+    lane: int = 0
+    """Streams that run at the same time have lanes of their own, so that none waits for another's row."""
+
+    @classmethod
+    def of(cls, name: str, partition: int, head: Head | None) -> Stream:
+        """The stream partition as it was loaded."""
+        return cls(name, partition, head.position if head else None, head.digest if head else GENESIS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Records of one stream partition, decoded, in order."""
+
+    head: Stream
+    """The stream partition as it was loaded: the position moves from here or the batch is fenced."""
+    position_to: int
+    """The next position after the batch."""
+    records: Sequence[Record]
+    decoded: Sequence[Event | Malformed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A batch that is durable."""
+
+    number: int
+    stream: Stream
+    """The stream partition after the batch."""
+    outcomes: Sequence[Decision | Malformed]
+    """Of its records, in order, as they stand at the end of the batch."""
+    woken: Sequence[Decision]
+    """Of events parked by earlier batches, decided by this one."""
+
+
+def decoded(head: Stream, records: Sequence[Record], position_to: int) -> Batch:
+    """Decode the records of a batch; this is pure work that can go on while another batch commits."""
+    return Batch(
+        head=head,
+        position_to=position_to,
+        records=records,
+        decoded=[decode(one.value) for one in records],
+    )
+
+
+def context_of(settings: Settings, members: Members, open_day: date) -> Context:
+    """What holds for a batch, from the settings and the day."""
+    return Context(
+        members=members,
+        open_day=open_day,
+        env=settings.env,
+        cards_required=settings.cards_required,
+        refund_days_max=settings.refund_days_max,
+        depends_days_max=settings.depends_days_max,
+        park_days_max=settings.park_days_max,
+        account_limits={
+            "II": Limits(day_fen=settings.limit_class2_day_fen, year_fen=settings.limit_class2_year_fen),
+            "III": Limits(day_fen=settings.limit_class3_day_fen, year_fen=settings.limit_class3_year_fen),
+        },
+    )
+
+
+async def take(engine: AsyncEngine, settings: Settings, members: Members, batch: Batch) -> Taken:
+    """Decide a batch and make it durable, all of it or nothing.
+
+    Writes:  events, entries, balances, facts, parked events, quarantine, the stream's position and digest.
+    Again:   a batch that is durable is refused as Fenced; load the position and go on from there.
+    Raises:  Fenced, WorldFailed when the database cannot be had, InvariantViolated.
+    """
+    known: frozenset[str] = frozenset()
+    for attempt in range(1, TRIES_MAX + 1):
+        try:
+            async with transaction(engine) as conn:
+                return await _take(conn, settings, members, batch, known)
+        except Busy as busy:
+            known = busy.names
+        except DBAPIError as error:
+            if not _worth_another_try(error) or attempt == TRIES_MAX:
+                raise database_failed(error) from error
+        await asyncio.sleep(0.01 * attempt)
+    raise WorldFailed(
+        f"{batch.head.name}[{batch.head.partition}]: other batches held its keys {TRIES_MAX} times. Next: try again"
+    )
+
+
+def _worth_another_try(error: DBAPIError) -> bool:
+    """Deadlock, serialization failure, or a unique key that another batch took a moment before."""
+    return getattr(error.orig, "sqlstate", None) in ("40P01", "40001", "23505")
+
+
+def database_failed(error: DBAPIError) -> WorldFailed:
+    """The database's own words as one of our errors; they name constraints, never values."""
+    original: Any = error.orig
+    cause = getattr(original, "__cause__", None) or original
+    state = getattr(original, "sqlstate", None) or "no state"
+    first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    return WorldFailed(f"database: {first} [{state}]. Nothing was written. Next: see that it runs, then try again")
+
+
+async def _take(
+    conn: AsyncConnection, settings: Settings, members: Members, batch: Batch, known: frozenset[str]
+) -> Taken:
+    await locks.day_shared(conn)
+    open_day = await days.first_uncut(conn)
+    events = [one for one in batch.decoded if isinstance(one, Event)]
+    gathered = await gather(conn, events, networks_of(members), known_names=known)
+    incoming = [
+        Incoming(one, record_.recorded_at)
+        for one, record_ in zip(batch.decoded, batch.records, strict=True)
+        if isinstance(one, Event)
+    ]
+    folded = decide(incoming, gathered.waiting, gathered.facts, context_of(settings, members, open_day))
+    outcomes, woken = ends_of(folded, batch.decoded)
+    head = batch.head
+    number, digest = await record(
+        conn,
+        BatchRecord(
+            stream=head.name,
+            partition=head.partition,
+            position_from=head.position,
+            position_to=batch.position_to,
+            previous=head.digest,
+            lane=head.lane,
+            items=[
+                Item(one.position, one.value or b"", outcome)
+                for one, outcome in zip(batch.records, outcomes, strict=True)
+            ],
+            woken=woken,
+            changes=folded.changes,
+            new=new_keys(folded, gathered),
+            first_uncut=open_day,
+        ),
+    )
+    return Taken(
+        number=number,
+        stream=replace(head, position=batch.position_to, digest=digest),
+        outcomes=outcomes,
+        woken=[one for one in woken if one.outcome is not Outcome.PARKED],
+    )
+
+
+def networks_of(members: Members) -> tuple[str, ...]:
+    """Every card network that the members file names, whatever its dates."""
+    return tuple(sorted({one.code for one in members.records if one.kind == "network"}))
+
+
+def ends_of(
+    folded: Folded, decoded_: Sequence[Event | Malformed]
+) -> tuple[list[Decision | Malformed], list[Decision]]:
+    """Each record's outcome at the end of the batch, and those of events parked before it.
+
+    Out:     an event parked and decided in this batch stands once, with its last decision; one that still waits
+             stands as parked with what it waits for now.
+    """
+    last = {(one.event.source, one.event.id): one for one in folded.woken}
+    outcomes: list[Decision | Malformed] = []
+    decisions = iter(folded.decisions)
+    for one in decoded_:
+        if isinstance(one, Malformed):
+            outcomes.append(one)
+            continue
+        decision = next(decisions)
+        if decision.outcome is Outcome.PARKED:
+            key = (one.source, one.id)
+            waits = folded.parked.get(key)
+            if (final := last.pop(key, None)) is not None:
+                decision = final
+            elif waits is not None:
+                decision = replace(
+                    decision, waits_for=waits.waits_for, detail=waits.detail, limit_days=waits.limit_days
+                )
+        outcomes.append(decision)
+    earlier = [one for one in folded.woken if (one.event.source, one.event.id) in last]
+    for waits in folded.parked.values():
+        if waits.arrival is not None:
+            earlier.append(
+                Decision(
+                    waits.event,
+                    Outcome.PARKED,
+                    detail=waits.detail,
+                    waits_for=waits.waits_for,
+                    woken=True,
+                    limit_days=waits.limit_days,
+                )
+            )
+    return outcomes, earlier
+
+
+def new_keys(folded: Folded, gathered: Gathered) -> set[Key]:
+    """Changed facts that were not there before; every one of them was locked and read.
+
+    Raises:  InvariantViolated when a rule changes a key that it did not name as a need.
+    """
+    strange = folded.changes.keys() - gathered.read
+    if strange:
+        kinds = ", ".join(sorted({key[0] for key in strange}))
+        raise InvariantViolated(f"rules changed {len(strange)} facts they did not ask for ({kinds}). Nothing was written")
+    return folded.changes.keys() - gathered.found
+
+
+# -- totals --------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a run came to: each record once, by the outcome it has at the end of the run."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    woken: int = 0
+    """Events parked in earlier runs and decided in this one."""
+    _parked_here: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, taken: Taken) -> None:
+        """Count one batch."""
+        for one in taken.outcomes:
+            if isinstance(one, Malformed):
+                self.counts["malformed"] += 1
+                continue
+            self.counts[one.outcome.value] += 1
+            if one.outcome is Outcome.REJECTED:
+                self.reasons[one.reason] += 1
+            elif one.outcome is Outcome.PARKED:
+                self._parked_here.add((one.event.source, one.event.id))
+        for one in taken.woken:
+            key = (one.event.source, one.event.id)
+            if key in self._parked_here:
+                self._parked_here.discard(key)
+                self.counts["parked"] -= 1
+                self.counts[one.outcome.value] += 1
+                if one.outcome is Outcome.REJECTED:
+                    self.reasons[one.reason] += 1
+            else:
+                self.woken += 1
+
+    def as_json(self, seconds: float) -> dict[str, Any]:
+        """The shape that `clearing ingest --json` prints."""
+        names = ("posted", "noted", "duplicate", "rejected", "parked", "malformed")
+        counts = {name: self.counts[name] for name in names}
+        return {
+            "taken": sum(counts.values()),
+            **counts,
+            "woken": self.woken,
+            "seconds": round(seconds, 3),
+            "reasons": dict(sorted(self.reasons.items())),
+        }
+
+

@@ -1,0 +1,155 @@
+"""Notices out: after the commit, and again after a crash, from what is stored. 发布通知
+
+A stream remembers the last batch whose notices were sent. What a worker commits it sends itself; what was
+committed and not sent, by this worker or one that died, is read back and sent by whoever has the partition next.
+At least once: a notice's id says which outcome it is, so a receiver can tell a repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from clearing.jobs.announce import Notice, batch_notices
+from clearing.ledger.outcomes import Decision, Outcome
+from clearing.store import entries, notices
+from clearing.store import facts as store_facts
+from clearing.store.session import transaction
+from messages import Malformed
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from clearing.jobs.ingest import Batch, Taken
+    from clearing.ledger.entry import Entry
+    from clearing.ledger.facts import Seen
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Told as the time of a notice about a record that has none we could read: the same however often it is sent."""
+
+
+class Publisher:
+    """Sends the notices of batches and remembers how far they are out."""
+
+    def __init__(
+        self, engine: AsyncEngine, producer: AIOKafkaProducer, *, platform: str, prefix: str
+    ) -> None:
+        self._engine = engine
+        self._producer = producer
+        self._platform = platform
+        self._prefix = prefix
+
+    async def publish(self, batch: Batch, taken: Taken) -> None:
+        """Send the notices of a batch just committed, and remember it.
+
+        Writes:  the topics results, swipes, quarantine; stream.announced.
+        Again:   the same notices under the same ids.
+        """
+        positions = [one.position for one in batch.records]
+        await self._send(
+            batch_notices(
+                zip(positions, taken.outcomes, strict=True),
+                taken.woken,
+                stream=batch.head.name,
+                partition=batch.head.partition,
+                platform=self._platform,
+                prefix=self._prefix,
+                malformed_at=EPOCH,
+            )
+        )
+        await self._remember(batch.head.name, batch.head.partition, taken.number)
+
+    async def catch_up(self, stream: str, partition: int) -> int:
+        """Send what is committed and was not sent, and give how many notices that were.
+
+        Writes:  as `publish`.
+        Again:   nothing is left to send.
+        """
+        sent = 0
+        while True:
+            async with transaction(self._engine) as conn:
+                rows = await notices.pending(conn, stream, partition)
+                if not rows:
+                    return sent
+                batches = [(number, list(of)) for number, of in groupby(rows, key=lambda row: row.batch)]
+                told = [await self._told(conn, stream, partition, of) for _, of in batches]
+            for one in told:
+                await self._send(one)
+                sent += len(one)
+            await self._remember(stream, partition, batches[-1][0])
+
+    async def _told(
+        self, conn: AsyncConnection, stream: str, partition: int, rows: Sequence[notices.Row]
+    ) -> list[Notice]:
+        """The notices of one stored batch."""
+        ids = [row.entry_id.hex for row in rows if row.entry_id]
+        made = await entries.of_ids(conn, ids) if ids else {}
+        repeats = [("seen", row.source, row.id) for row in rows if row.table == "repeat"]
+        firsts = await store_facts.read(conn, repeats) if repeats else {}
+        outcomes: list[tuple[int, Decision | Malformed]] = []
+        woken: list[Decision] = []
+        for row in rows:
+            position = row.position or 0
+            if row.table == "quarantine":
+                outcomes.append((position, _malformed(row)))
+                continue
+            entry = made.get(row.entry_id.hex) if row.entry_id else None
+            first: Seen | None = firsts.get(("seen", row.source, row.id))
+            decision = _decision(row, entry, first)
+            if row.table == "woken":
+                woken.append(decision)
+            else:
+                outcomes.append((position, decision))
+        return batch_notices(
+            outcomes,
+            woken,
+            stream=stream,
+            partition=partition,
+            platform=self._platform,
+            prefix=self._prefix,
+            malformed_at=EPOCH,
+        )
+
+    async def _send(self, told: Sequence[Notice]) -> None:
+        futures = [await self._producer.send(one.topic, one.value, one.key) for one in told]
+        for future in futures:
+            await future
+
+    async def _remember(self, stream: str, partition: int, number: int) -> None:
+        async with transaction(self._engine) as conn:
+            await notices.announced(conn, stream, partition, number)
+
+
+def _malformed(row: notices.Row) -> Malformed:
+    return Malformed(
+        where=row.reason,
+        what=row.detail,
+        source=row.source or None,
+        id=row.id or None,
+        type=row.type or None,
+        sm3=row.sm3,
+        length=row.length,
+        keep_bytes=row.kept,
+    )
+
+
+def _decision(row: notices.Row, entry: Entry | None, first: Seen | None) -> Decision:
+    """The decision that a stored outcome was."""
+    event = store_facts.event_of(row.raw or b"", f"{row.source}/{row.id}")
+    woken = row.table == "woken"
+    return Decision(
+        event,
+        Outcome(row.outcome),
+        reason=row.reason,
+        detail=row.detail,
+        entry=entry,
+        clearing_date=row.clearing_date,
+        late=row.late,
+        waits_for=row.waits_for,
+        woken=woken,
+        notice_no=2 if woken or (first is not None and first.announced == 2) else 1,
+        first=first if row.outcome == Outcome.DUPLICATE else None,
+    )
