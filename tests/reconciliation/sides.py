@@ -42,7 +42,16 @@ def fen(text: str) -> int:
     return int(text.replace(".", ""))
 
 
-def entry(no: str, type_: str, amount: str, *, day: date = DAY, original: str = "", original_day: date = DAY, **more: Any) -> Entry:
+def entry(
+    no: str,
+    type_: str,
+    amount: str,
+    *,
+    day: date = DAY,
+    original: str = "",
+    original_day: date = DAY,
+    **more: Any,
+) -> Entry:
     """A posted event of bank BX and hospital H1; `no` names its event, order and reference."""
     signed = -fen(amount) if type_.endswith(CREDITS) else fen(amount)
     reversal = type_.endswith("reversed")
@@ -111,7 +120,9 @@ def statement(lines: Iterable[Mapping[str, str]], *, day: date = DAY, partner: s
     """A statement from lines; it must be sound."""
     data = _csv([*STATEMENT_COLUMNS, *STATEMENT_MORE], lines)
     known = {line["bank_ref"] for line in lines}
-    parsed = parse_statement(data, partner=partner, file=f"STM_{partner}.csv", day=day, clock=CLOCK, known=known)
+    parsed = parse_statement(
+        data, partner=partner, file=f"STM_{partner}.csv", day=day, clock=CLOCK, known=known
+    )
     assert not hasattr(parsed, "errors"), parsed
     return parsed
 
@@ -138,7 +149,9 @@ class Sides:
     rows: Sequence[LedgerRow] = field(default=())
     """Ledger rows that no entry gives."""
 
-    def run(self, day: date = DAY, *, originals: Sequence[Entry] = (), after: Reconciled | None = None) -> Reconciled:
+    def run(
+        self, day: date = DAY, *, originals: Sequence[Entry] = (), after: Reconciled | None = None
+    ) -> Reconciled:
         """Reconcile the day, after another one where given."""
         ours = ledger_rows(
             day,
@@ -162,7 +175,10 @@ class Sides:
 def worked_entries() -> list[Entry]:
     """The ledger of the worked example."""
     with (WORKED / "entries.csv").open(encoding="utf-8") as file:
-        return [entry(row["no"], row["type"], row["amount"], original=row["original"]) for row in csv.DictReader(file)]
+        return [
+            entry(row["no"], row["type"], row["amount"], original=row["original"])
+            for row in csv.DictReader(file)
+        ]
 
 
 def expected(name: str) -> Any:  # noqa: ANN401 - JSON as it is written

@@ -62,7 +62,9 @@ def test_a_file_of_another_day_is_refused() -> None:
     """A file without any row of the day says which dates were expected and which came."""
     found = parsed(HEADER, LINE.replace("2026-03-10", "2026-02-10"))
     assert isinstance(found, Refused)
-    assert "expected rows of clearing date 2026-03-10 (2026-03-09 23:00 to 2026-03-10 23:00)" in found.errors[0]
+    assert (
+        "expected rows of clearing date 2026-03-10 (2026-03-09 23:00 to 2026-03-10 23:00)" in found.errors[0]
+    )
     assert "all of 2026-02-10" in found.errors[0]
 
 

@@ -43,7 +43,9 @@ def day_of(kinds: Sequence[tuple[str, int]]) -> tuple[list[Entry], list[Line], l
     return ours, bank, his
 
 
-days = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(200, 10**7)), min_size=1, max_size=8).map(day_of)
+days = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(200, 10**7)), min_size=1, max_size=8).map(
+    day_of
+)
 few = settings(max_examples=60, deadline=None)
 
 
@@ -197,4 +199,3 @@ def test_the_proof_stands_and_the_order_of_lines_does_not_matter(
 def again(one: Entry) -> Entry:
     """The same entry on the next day under another id."""
     return replace(one, id=f"{NEXT:%Y%m%d}{one.id[8:]}", clearing_date=NEXT, event_id=f"{one.event_id}n")
-

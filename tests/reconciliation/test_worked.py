@@ -10,7 +10,13 @@ from clearing.reconciliation.ledger_side import ledger_rows
 from clearing.reconciliation.reconciled import Reconciled, as_json, reconcile
 from clearing.reconciliation.report import as_csv, report
 from clearing.reconciliation.report import as_json as report_json
-from clearing.reconciliation.statements import Parsed, ParsedExport, ParsedStatement, parse_export, parse_statement
+from clearing.reconciliation.statements import (
+    Parsed,
+    ParsedExport,
+    ParsedStatement,
+    parse_export,
+    parse_statement,
+)
 from tests.reconciliation.sides import CLOCK, DAY, NEXT, WORKED, expected, worked_entries
 
 
