@@ -110,6 +110,8 @@ class Layout(Strict):
                 raise ValueError(f"name: expected {part} once, got {self.name!r}")
         if self.quoting == "none" and (not self.substitute or self.delimiter in self.substitute):
             raise ValueError("substitute: expected text without the delimiter, since there are no quotes")
+        if (self.tab_digits or self.neutralise) and self.quoting == "none":
+            raise ValueError("tab_digits, neutralise: only a layout with quotes, a CSV, knows them")
         if self.bom and self.encoding != "utf-8":
             raise ValueError("bom: only utf-8 has one")
         return self

@@ -100,7 +100,7 @@ class Writer:
         """
         plan = self._plans[tag]
         row = self._row(plan, record, line_no)
-        if not self._sound(plan, row):
+        if not self._sound(plan, row, record):
             cleaned = list(record)
             for index, name in plan.texts:
                 cleaned[index] = self._clean(record[index])
@@ -110,9 +110,11 @@ class Writer:
         # Both encodings contain ASCII, whose own codec is far faster than that of GB18030.
         return f"{row}{self.layout.line_end}".encode("ascii" if row.isascii() else self.layout.encoding)
 
-    def _sound(self, plan: Plan, row: str) -> bool:
+    def _sound(self, plan: Plan, row: str, record: tuple[Any, ...]) -> bool:
         """Whether the row reads back as it is: only characters that a file carries, no stray delimiter."""
-        if not carries(row.replace("\t", "") if self.layout.tab_digits else row):
+        if self.layout.tab_digits:
+            return all(carries(record[index]) for index, _ in plan.texts)  # the row has tabs of its own
+        if not carries(row):
             return False
         return self.layout.quoting != "none" or row.count(self.layout.delimiter) == self._delimiters(plan)
 

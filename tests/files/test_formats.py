@@ -34,7 +34,7 @@ HEAD = {
     "type": "TXN", "file_id": NAME, "sender": "PLAT", "receiver": "B1", "clearing_date": date(2026, 3, 10),
     "cut_from": datetime(2026, 3, 9, 15, tzinfo=UTC), "cut_to": datetime(2026, 3, 10, 15, tzinfo=UTC),
     "created": datetime(2026, 3, 10, 15, tzinfo=UTC), "records": 1, "in_fen": 12850, "out_fen": 0,
-    "fee_fen": 5,  
+    "fee_fen": 5,
     "net_fen": 12845,
     "reprocessed": False, "replaces": "", "hash_total": 0, "body_sm3": "0" * 64,
 }  # fmt: skip
@@ -97,9 +97,11 @@ def test_rare_characters_survive(layout: Layout) -> None:
     assert read_back(layout, LINE._replace(remark=RARE))[0].remark == RARE
 
 
-def test_a_pipe_in_a_value_becomes_a_wide_one_and_is_noted_without_the_value() -> None:
+def test_a_pipe_in_a_value_becomes_a_wide_one_a_control_a_space_and_both_are_noted() -> None:
     """The note names line and column, for the log of whoever renders."""
     notes: list[str] = []
+    tabbed = Writer(TABBED, "TXN", BUSINESS_ZONE).line("D", LINE._replace(remark="a\tb"), 1, [])
+    assert tabbed.endswith(b",a b\r\n")
     row = Writer(P, "TXN", BUSINESS_ZONE).line("D", LINE._replace(remark="a|b", card="x\ny"), 7, notes)
     assert row.decode("gb18030").endswith("|x y|0001|0.05|128.45|MEDICAL|0|2010.H1|a｜b|\r\n")
     assert notes == [
@@ -326,6 +328,7 @@ WRONG = [
     ("{seq}", "", "expected {seq} once"),
     ('{ name = "status"', '{ name = "amount"', "each column once"),
     ("bom = false", "bom = true", "only utf-8"),
+    ('quoting = "none"', 'quoting = "none"\ntab_digits = 9', "only a layout with quotes"),
     ('id = "RHCP0100"', "id = ", "expected TOML"),
 ]
 
