@@ -157,7 +157,7 @@ class Break:
     difference_fen: int
     """The bank's difference, else the HIS's."""
     differences: tuple[tuple[str, int], ...]
-    """(partner, ledger minus partner) of this day, fen, in order of partner; () where money is no question."""
+    """(partner, ledger minus partner) of this day, fen, by partner; () where money is no question."""
     bank_ref: str = ""
     order_no: str = ""
     entry_id: str = ""

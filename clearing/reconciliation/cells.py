@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, time
 from typing import Final
 
-FEN_PER_YUAN: Final = 100
 from messages.sensitive import is_card_number
 
+FEN_PER_YUAN: Final = 100
 ERRORS_MAX: Final = 1000
 TEXT_MAX: Final = 64
 

@@ -70,7 +70,7 @@ def _parts(item: Item) -> Sequence[Sequence[Node]]:
 
 
 def _spans(rest: Sequence[Node], undo: Sequence[Node]) -> bool:
-    """Whether one side has both an original and an undo; a type named otherwise by one side does not count."""
+    """Whether one side has both an original and an undo; what one side calls otherwise does not count."""
     return bool({node.side for node in rest} & {node.side for node in undo})
 
 
@@ -92,12 +92,12 @@ def views(nodes: Sequence[Node]) -> dict[Side, View]:
     for side in ("B", "H", "L"):
         own = [node for node in nodes if node.side == side]
         if own:
-            found[side] = _view(own, undo_of_partner)
+            found[side] = _view(own, undo=undo_of_partner)
             undo_of_partner = found[side].row.undo if undo_of_partner is None else undo_of_partner
     return found
 
 
-def _view(nodes: Sequence[Node], undo: bool | None) -> View:
+def _view(nodes: Sequence[Node], *, undo: bool | None) -> View:
     if any(row_group(node.row) for node in nodes):
         return _group_view(nodes)
     pair = _is_pair(nodes)

@@ -29,7 +29,7 @@ def join_near(left: Sequence[Node], right: Sequence[Node], keys: Keys, *, weak: 
 
 
 def near(ours: Sequence[Node], theirs: Sequence[Node]) -> Iterator[tuple[Node, list[Node]]]:
-    """Each of our nodes with the candidates near it; rows that moved nothing only where nothing else is there."""
+    """Each of our nodes with the candidates near it; rows that moved nothing only where all are such."""
     ours, theirs = _alive(ours), _alive(theirs)
     by_date: dict[date, list[Node]] = {}
     for node in theirs:
@@ -73,21 +73,22 @@ def _buckets(
     if not left or not right:
         return
     left_side, right_side = left[0].side, right[0].side
-    by_key: dict[Key, list[Node]] = {}
-    for node in right:
-        if node.free(left_side):
-            for key in keys(node):
-                by_key.setdefault(key, []).append(node)
-    ours_by_key: dict[Key, list[Node]] = {}
-    for node in left:
-        if node.free(right_side):
-            for key in keys(node):
-                if key in by_key:
-                    ours_by_key.setdefault(key, []).append(node)
+    by_key = _by_key(_free(right, left_side), keys)
+    ours_by_key = _by_key(_free(left, right_side), keys)
     for key, ours in ours_by_key.items():
+        if key not in by_key:
+            continue
         free = _free(ours, right_side), _free(by_key[key], left_side)
         if free[0] and free[1]:
             yield free
+
+
+def _by_key(nodes: Iterable[Node], keys: Keys) -> dict[Key, list[Node]]:
+    found: dict[Key, list[Node]] = {}
+    for node in nodes:
+        for key in keys(node):
+            found.setdefault(key, []).append(node)
+    return found
 
 
 def _free(nodes: Iterable[Node], side: Side) -> list[Node]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from clearing.errors import InvariantViolated
 from clearing.reconciliation.breaks import (
     AUTO_CLEARED,
     OPEN,
@@ -25,7 +26,7 @@ Sums = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is given to one run: whose files, and which institutions lack a statement for some of their rows."""
+    """What is given to one run: whose files, and which institutions lack a statement for some rows."""
 
     day: date
     statements: frozenset[str]
@@ -51,7 +52,7 @@ def judge(run: Run, item: Item, names: dict[str, int]) -> tuple[Break | None, Su
         codes = _carried(item, codes, even=even)
     if not codes:
         return None, sums
-    return _break(run, item, in_order(codes), vector, differences, names, even=even), sums
+    return _break(run, item, in_order(codes), vector, differences, names=names, even=even), sums
 
 
 def _carried(item: Item, codes: set[str], *, even: bool) -> set[str]:
@@ -123,8 +124,8 @@ def _break(
     codes: tuple[str, ...],
     vector: str,
     differences: Sums,
-    names: dict[str, int],
     *,
+    names: dict[str, int],
     even: bool,
 ) -> Break:
     ledger, bank, his = rows_of(item)
@@ -140,7 +141,7 @@ def _break(
         codes=codes,
         vector=vector,
         amount_fen=shown.amount_fen,
-        difference_fen=_headline(item, run, differences),
+        difference_fen=_headline(run, differences),
         differences=differences,
         **_place(ledger, bank, his),
         state=_state(codes[0], older, even=even),
@@ -178,7 +179,7 @@ def _state(code: str, older: Sequence[OpenItem], *, even: bool) -> str:
     return worked_on[0] if worked_on else state
 
 
-def _headline(item: Item, run: Run, differences: Sums) -> int:
+def _headline(run: Run, differences: Sums) -> int:
     """The bank's difference if it is not zero, else the HIS's."""
     banks = [fen for partner, fen in differences if partner in run.statements]
     rest = [fen for partner, fen in differences if partner in run.exports]
@@ -191,7 +192,7 @@ def _leading(item: Item) -> Node:
         nodes = item.of(side)
         if nodes:
             return min(nodes, key=lambda node: (node.undo, node.name))
-    raise AssertionError("an item has a row")
+    raise InvariantViolated("reconciliation: an item without rows")
 
 
 def _name(item: Item, lead: Node, names: dict[str, int]) -> str:

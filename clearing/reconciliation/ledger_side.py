@@ -105,10 +105,10 @@ def ledger_rows(
 ) -> tuple[LedgerRow, ...]:
     """Our rows of one clearing date. 平台明细
 
-    In:      entries of any dates, those of `day` count, others serve as originals; `originals`: earlier entries
-             that the day's undos and confirmations name; rejected events with a `bank_ref`, time-outs open at
-             the day's end, noted top-ups: of the day, earlier ones too where a partner may still list them.
-    Out:     one row a partner of each entry, by (clearing date, source, event id, partner); gross, signed, fen.
+    In:      entries of any dates, those of `day` count, others serve as originals; `originals`: earlier
+             entries that the day's undos and confirmations name; rejected events with a `bank_ref`, time-outs
+             open at the day's end, noted top-ups: of the day, and earlier ones that may still be listed.
+    Out:     one row a partner of each entry, by (date, source, event id, partner); gross, signed, fen.
     Source:  contract "Reconciliation", pass 1.
     """
     known: dict[str, Entry] = {entry.id: entry for entry in originals}

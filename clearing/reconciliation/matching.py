@@ -1,7 +1,8 @@
 """The passes, in their order: which rows are one item. 勾对
 
-collapse → exact repeats → strict keys → noted top-ups → earlier days → originals of undos → groups → weak keys
-→ once more what has become unique → what is left with several candidates. A row is claimed at most once.
+collapse → exact repeats → strict keys → noted top-ups → earlier days → originals of undos → groups
+→ weak keys → once more what has become unique → what is left with several candidates.
+A row is claimed at most once.
 """
 
 from __future__ import annotations

@@ -62,8 +62,9 @@ def _faults(lines: Iterable[ProofLine]) -> Iterable[str]:
         if line.residual_fen:
             yield (
                 f"{line.partner}: ledger {yuan(line.ledger_fen)} − other {yuan(line.other_fen)} is "
-                f"{yuan(line.ledger_fen - line.other_fen)}, items explain {yuan(line.explained_fen)}, residual "
-                f"{yuan(line.residual_fen)} ({'ledger' if line.residual_fen > 0 else 'partner'} has more)"
+                f"{yuan(line.ledger_fen - line.other_fen)}, items explain {yuan(line.explained_fen)}, "
+                f"residual {yuan(line.residual_fen)} "
+                f"({'ledger' if line.residual_fen > 0 else 'partner'} has more)"
             )
         rolled = line.open_before_fen + line.explained_fen
         if rolled != line.open_after_fen:

@@ -72,11 +72,11 @@ def reconcile(
 ) -> Reconciled:
     """Match one clearing date with its partners' files, name every difference and prove the sums. 对账
 
-    In:      `ledger_rows` as the function of that name gives them; parsed files by bank, network or channel and
-             by institution; `open_before`: all breaks open after the day before (those found up to 3 days ago
-             are matched, older ones stay); `waiting_before`: rows of earlier files that belong to `day` or later;
-             `taken_before`: `fingerprint_text` of rows of earlier days' files; `card_of`: alias to card token;
-             `refused`: files that were not sound, to be listed.
+    In:      `ledger_rows` as the function of that name gives them; parsed files by bank, network or channel
+             and by institution; `open_before`: all breaks open after the day before (those found up to 3 days
+             ago are matched, older ones stay); `waiting_before`: rows of earlier files that belong to `day`
+             or later; `taken_before`: `fingerprint_text` of rows of earlier days' files; `card_of`: alias to
+             card token; `refused`: files that were not sound, to be listed.
     Out:     see `Reconciled`; the same inputs in any order give the same result.
     Raises:  NotBalanced when the proof has a residual.
     Source:  contract "Reconciliation".
@@ -101,7 +101,7 @@ def reconcile(
     open_after = [*still_open, *(_aged(item, day) for item in open_before if item.id not in touched)]
     open_after.sort(key=lambda item: item.id)
     files = [*_file_breaks(run, statements, exports, refused)]
-    proof = _proof_lines(run, ours, nodes, found, open_before, open_after)
+    proof = _proof_lines(run, ours, nodes, found=found, open_before=open_before, open_after=open_after)
     roll = RollForward(
         before=len(open_before),
         new=sum(one.new for one in found),
@@ -248,6 +248,7 @@ def _proof_lines(
     run: Run,
     ours: Iterable[LedgerRow],
     nodes: Iterable[Node],
+    *,
     found: Iterable[Break],
     open_before: Iterable[OpenItem],
     open_after: Iterable[OpenItem],

@@ -181,7 +181,7 @@ _LEDGER_COLUMNS: Final = tuple(f.name for f in fields(LedgerRow) if f.name not i
 
 
 def fingerprint(row: AnyRow) -> tuple[object, ...]:
-    """Every column of a row but line and time (of ours: but its ids and time): equal means an exact repeat."""
+    """All columns of a row but line and time (ours: but ids and time); equal means an exact repeat."""
     if isinstance(row, StatementRow):
         return ("B", *(getattr(row, name) for name in _STATEMENT_COLUMNS))
     if isinstance(row, HisRow):

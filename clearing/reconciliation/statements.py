@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -24,8 +25,8 @@ STATEMENT_COLUMNS: Final = (
 )  # fmt: skip
 STATEMENT_MORE: Final = ("institution", "fee", "group")
 EXPORT_COLUMNS: Final = (
-    "order_no", "platform_ref", "trade_type", "direction", "amount", "status", "his_date", "his_time", "bank_ref",
-    "original_order_no",
+    "order_no", "platform_ref", "trade_type", "direction", "amount", "status", "his_date", "his_time",
+    "bank_ref", "original_order_no",
 )  # fmt: skip
 EXPORT_MORE: Final = ("bank", "card", "group")
 TYPES: Final = ("PAY", "VOID", "REVERSAL", "REFUND", "TOPUP", "PREMIUM", "PAYOUT", "RETURN", "FEE", "OTHER")
@@ -87,12 +88,22 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class _Origin:
+    """Whose file it is, under which name, and the clock that dates its rows."""
+
+    partner: str
+    file: str
+    clock: BusinessClock
+
+
+@dataclass(frozen=True, slots=True)
 class _Layout(Generic[R]):
     """One kind of file: its columns, and how a line becomes a row."""
 
     columns: tuple[str, ...]
     more: tuple[str, ...]
-    row: Callable[[Cells, str, str, int, BusinessClock], R]
+    row: Callable[[Cells, _Origin, int], R]
+    of_bank: bool
 
 
 def parse_statement(
@@ -100,12 +111,12 @@ def parse_statement(
 ) -> ParsedStatement | Refused:
     """Rows of a bank's, network's or channel's canonical statement, or every error in it. 银行对账单
 
-    In:      the file's bytes, UTF-8 with or without BOM; `known`: keys that may bring a row of another date here
-             (`known_keys`); a file without a row of `day` or with a known key is one of a wrong day.
+    In:      the file's bytes, UTF-8 with or without BOM; `known`: keys that may bring a row of another date
+             here (`known_keys`); a file without a row of `day` or with a known key is of a wrong day.
     Out:     Parsed, rows in file order with line numbers; Refused with up to 1 000 messages.
     Source:  contract "Clearing files", coming in.
     """
-    return _parse(_STATEMENT, data, partner, file, day, clock, known)
+    return _parse(_STATEMENT, data, _Origin(partner, file, clock), day, known)
 
 
 def parse_export(
@@ -117,11 +128,11 @@ def parse_export(
     Out:     as `parse_statement`.
     Source:  contract "Clearing files", coming in.
     """
-    return _parse(_EXPORT, data, partner, file, day, clock, known)
+    return _parse(_EXPORT, data, _Origin(partner, file, clock), day, known)
 
 
 def known_keys(ledger_rows: Iterable[LedgerRow], open_before: Iterable[OpenItem]) -> frozenset[str]:
-    """The ids, references and numbers under which a partner's row of another date can still belong to a day."""
+    """The ids, references and numbers by which a partner's row of another date may belong to a day."""
     rows: list[LedgerRow] = list(ledger_rows)
     keys: set[str] = set()
     for item in open_before:
@@ -141,28 +152,29 @@ def _keys(row: StatementRow | HisRow) -> tuple[str, ...]:
 
 
 def _parse(
-    layout: _Layout[R],
-    data: bytes,
-    partner: str,
-    file: str,
-    day: date,
-    clock: BusinessClock,
-    known: Collection[str],
+    layout: _Layout[R], data: bytes, origin: _Origin, day: date, known: Collection[str]
 ) -> Parsed[R] | Refused:
-    errors = Errors(file)
+    partner, file, errors = origin.partner, origin.file, Errors(origin.file)
     sha256 = hashlib.sha256(data).hexdigest()
     rows: list[R] = []
     totals: Totals | None = None
     balance: Balance | None = None
     text = _decoded(data, errors)
     if text is not None:
-        rows, totals, balance = _read(layout, text, partner, file, clock, errors)
+        rows, totals, balance = _read(layout, text, origin, errors)
     if not errors.found:
-        _check_day(rows, day, clock, known, errors)
+        _check_day(rows, day, origin.clock, known, errors)
     if errors.found:
         if errors.more:
             errors.found.append(f"{file}: {errors.more} more errors are not listed [FMT-009]")
-        return Refused(partner=partner, file=file, sha256=sha256, code="FIL-002", errors=tuple(errors.found))
+        return Refused(
+            partner=partner,
+            file=file,
+            sha256=sha256,
+            code="FIL-002",
+            errors=tuple(errors.found),
+            of_bank=layout.of_bank,
+        )
     return Parsed(
         partner=partner,
         file=file,
@@ -185,7 +197,7 @@ def _decoded(data: bytes, errors: Errors) -> str | None:
 
 
 def _read(
-    layout: _Layout[R], text: str, partner: str, file: str, clock: BusinessClock, errors: Errors
+    layout: _Layout[R], text: str, origin: _Origin, errors: Errors
 ) -> tuple[list[R], Totals | None, Balance | None]:
     lines = _numbered(text, errors)
     rows: list[R] = []
@@ -210,13 +222,13 @@ def _read(
         elif len(cells) != len(header[1]):
             errors.add(line, "line", f"expected {len(header[1])} fields, got {len(cells)}", "FMT-003")
         else:
-            rows.append(layout.row(Cells(at, cells, line, errors), partner, file, line, clock))
+            rows.append(layout.row(Cells(at, cells, line, errors), origin, line))
     return rows, totals, balance
 
 
 def _numbered(text: str, errors: Errors) -> Iterator[tuple[int, list[str]]]:
     """(number of its first line, cells) of every line that is not empty."""
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     start = 1
     try:
         for cells in reader:
@@ -283,8 +295,8 @@ def _check_day(
     errors.add(
         0,
         "dates",
-        f"expected rows of clearing date {day} ({start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}), got {len(rows)} "
-        f"rows, all of {got}: this looks like another day's file",
+        f"expected rows of clearing date {day} ({start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}), "
+        f"got {len(rows)} rows, all of {got}: this looks like another day's file",
         "FMT-010",
     )
 
@@ -294,10 +306,10 @@ def belongs_to(day: date, at: time | None, clock: BusinessClock) -> date:
     return day if at is None else clock.date_of(datetime.combine(day, at, clock.zone))
 
 
-def _statement_row(cells: Cells, partner: str, file: str, line: int, clock: BusinessClock) -> StatementRow:
+def _statement_row(cells: Cells, origin: _Origin, line: int) -> StatementRow:
     bank_date, bank_time = cells.date("bank_date"), cells.time_or_none("bank_time")
     return StatementRow(
-        partner=partner,
+        partner=origin.partner,
         bank_ref=cells.text("bank_ref"),
         platform_ref=cells.text("platform_ref"),
         bank_date=bank_date,
@@ -311,16 +323,16 @@ def _statement_row(cells: Cells, partner: str, file: str, line: int, clock: Busi
         institution=cells.text("institution"),
         fee_fen=cells.fen_or_none("fee"),
         group=cells.text("group"),
-        clearing_date=belongs_to(bank_date, bank_time, clock),
-        file=file,
+        clearing_date=belongs_to(bank_date, bank_time, origin.clock),
+        file=origin.file,
         line=line,
     )
 
 
-def _his_row(cells: Cells, partner: str, file: str, line: int, clock: BusinessClock) -> HisRow:
+def _his_row(cells: Cells, origin: _Origin, line: int) -> HisRow:
     his_date, his_time = cells.date("his_date"), cells.time_or_none("his_time")
     return HisRow(
-        partner=partner,
+        partner=origin.partner,
         order_no=cells.text("order_no"),
         platform_ref=cells.text("platform_ref"),
         trade_type=cells.one_of("trade_type", TRADE_TYPES),
@@ -334,11 +346,11 @@ def _his_row(cells: Cells, partner: str, file: str, line: int, clock: BusinessCl
         bank=cells.text("bank"),
         card=cells.card("card"),
         group=cells.text("group"),
-        clearing_date=belongs_to(his_date, his_time, clock),
-        file=file,
+        clearing_date=belongs_to(his_date, his_time, origin.clock),
+        file=origin.file,
         line=line,
     )
 
 
-_STATEMENT: Final = _Layout(STATEMENT_COLUMNS, STATEMENT_MORE, _statement_row)
-_EXPORT: Final = _Layout(EXPORT_COLUMNS, EXPORT_MORE, _his_row)
+_STATEMENT: Final = _Layout(STATEMENT_COLUMNS, STATEMENT_MORE, _statement_row, of_bank=True)
+_EXPORT: Final = _Layout(EXPORT_COLUMNS, EXPORT_MORE, _his_row, of_bank=False)

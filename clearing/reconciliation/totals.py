@@ -34,7 +34,8 @@ def gate(partner: str, file: str, sha256: str, seen: Iterable[SeenFile]) -> Lite
         return "again"
     for one in ours:
         if one.file == file:
-            text = f"{file}: expected a new name for other content, got sha256 {sha256[:16]}…, had {one.sha256[:16]}…"
+            had = one.sha256[:16]
+            text = f"{file}: expected a new name for other content, got sha256 {sha256[:16]}…, had {had}…"
             return Refused(
                 partner=partner, file=file, sha256=sha256, code="FIL-003", errors=(text + " [FIL-003]",)
             )
@@ -52,8 +53,8 @@ def total_breaks(day: date, parsed: ParsedStatement | ParsedExport, *, of_bank: 
     told = parsed.totals
     if told is not None and (told.rows, told.in_fen, told.out_fen) != (len(sums), got_in, got_out):
         detail = (
-            f"{parsed.file}: #TOTAL says {told.rows} rows, in {yuan(told.in_fen)}, out {yuan(told.out_fen)}; its rows "
-            f"are {len(sums)}, in {yuan(got_in)}, out {yuan(got_out)}"
+            f"{parsed.file}: #TOTAL says {told.rows} rows, in {yuan(told.in_fen)}, out {yuan(told.out_fen)}; "
+            f"its rows are {len(sums)}, in {yuan(got_in)}, out {yuan(got_out)}"
         )
         off = abs(told.in_fen - got_in) or abs(told.out_fen - got_out)
         yield _file_break(day, parsed.partner, "TOT-001", detail, off, of_bank=of_bank)
@@ -62,8 +63,9 @@ def total_breaks(day: date, parsed: ParsedStatement | ParsedExport, *, of_bank: 
         due = balance.opening_fen + got_in - got_out
         off = balance.closing_fen - due
         detail = (
-            f"{parsed.file}: #BALANCE opens at {yuan(balance.opening_fen)} and its rows give {yuan(due)}, it closes at "
-            f"{yuan(balance.closing_fen)} ({yuan(abs(off))} too {'much' if off > 0 else 'little'})"
+            f"{parsed.file}: #BALANCE opens at {yuan(balance.opening_fen)} and its rows give {yuan(due)}, "
+            f"it closes at {yuan(balance.closing_fen)} "
+            f"({yuan(abs(off))} too {'much' if off > 0 else 'little'})"
         )
         yield _file_break(day, parsed.partner, "TOT-002", detail, abs(off), of_bank=of_bank)
 

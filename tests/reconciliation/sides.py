@@ -50,7 +50,7 @@ def entry(
     day: date = DAY,
     original: str = "",
     original_day: date = DAY,
-    **more: Any,
+    **more: Any,  # noqa: ANN401 - any field of an entry
 ) -> Entry:
     """A posted event of bank BX and hospital H1; `no` names its event, order and reference."""
     signed = -fen(amount) if type_.endswith(CREDITS) else fen(amount)

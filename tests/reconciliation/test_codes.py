@@ -1,5 +1,7 @@
 """One scenario a code: what the sides say, and how the engine calls it."""
 
+# ruff: noqa: E501 - aligned tables and sentences of behaviour are read, not wrapped
+
 from __future__ import annotations
 
 import pytest
@@ -95,7 +97,7 @@ SCENARIOS = [
 
 
 @pytest.mark.parametrize(("lead", "codes", "vector", "state", "difference", "sides"), SCENARIOS)
-def test_each_difference_has_its_code(
+def test_each_difference_has_its_code(  # noqa: PLR0917 - a row of the table
     lead: str, codes: tuple[str, ...], vector: str, state: str, difference: str, sides: Sides
 ) -> None:
     """What the sides say gives exactly one break with its codes, vector, state and signed difference, or none."""

@@ -1,5 +1,7 @@
 """What passes from one day to the next: time-outs, undos, late rows, and money at one partner only."""
 
+# ruff: noqa: E501 - aligned tables and sentences of behaviour are read, not wrapped
+
 from __future__ import annotations
 
 from clearing.ledger.entry import Posting

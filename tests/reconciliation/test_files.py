@@ -1,5 +1,7 @@
 """Partners' files: taken whole or refused with every error."""
 
+# ruff: noqa: E501 - aligned tables and sentences of behaviour are read, not wrapped
+
 from __future__ import annotations
 
 import pytest
@@ -85,7 +87,7 @@ def test_columns_are_found_by_name() -> None:
 def test_a_wrong_total_is_a_break_without_a_difference(trailer: str, code: str) -> None:
     """A trailer that its rows do not bear out is named and takes no part in the proof."""
     found = parse_statement(
-        "\n".join((HEADER, LINE, trailer)).encode(), partner="BX", file="S.csv", day=DAY, clock=CLOCK
+        f"{HEADER}\n{LINE}\n{trailer}".encode(), partner="BX", file="S.csv", day=DAY, clock=CLOCK
     )
     assert isinstance(found, Parsed)
     run = reconcile(DAY, (), {"BX": found}, {})

@@ -1,5 +1,7 @@
 """What holds for every day, whatever is in it."""
 
+# ruff: noqa: E501 - aligned tables and sentences of behaviour are read, not wrapped
+
 from __future__ import annotations
 
 import random
@@ -15,6 +17,7 @@ from clearing.ledger.entry import Entry
 from clearing.ledger.money import yuan
 from clearing.reconciliation.ledger_side import ledger_rows
 from clearing.reconciliation.reconciled import Reconciled, reconcile
+from clearing.reconciliation.rows import HisRow, StatementRow
 from tests.reconciliation.sides import DAY, NEXT, Sides, bank_line, entry, export, his_line, statement
 
 Line = Mapping[str, str]
@@ -51,7 +54,11 @@ few = settings(max_examples=60, deadline=None)
 
 def claimed(found: Reconciled) -> Counter[str]:
     """How often each partner's line stands in a match or a break."""
-    rows = [row for one in (*found.matches, *found.breaks) for row in (*one.bank_rows, *one.his_rows)]
+    rows: list[StatementRow | HisRow] = []
+    for match in found.matches:
+        rows.extend((*match.bank_rows, *match.his_rows))
+    for one in found.breaks:
+        rows.extend((*one.bank_rows, *one.his_rows))
     return Counter(f"{row.file}:{row.line}" for row in rows)
 
 

@@ -1,5 +1,7 @@
 """The worked reconciliation, both days, from its folder."""
 
+# ruff: noqa: E501 - aligned tables and sentences of behaviour are read, not wrapped
+
 from __future__ import annotations
 
 from typing import Any
@@ -8,8 +10,9 @@ import pytest
 
 from clearing.reconciliation.ledger_side import ledger_rows
 from clearing.reconciliation.reconciled import Reconciled, as_json, reconcile
-from clearing.reconciliation.report import as_csv, report
-from clearing.reconciliation.report import as_json as report_json
+from clearing.reconciliation.renderings import as_csv
+from clearing.reconciliation.renderings import as_json as report_json
+from clearing.reconciliation.report import report
 from clearing.reconciliation.statements import (
     Parsed,
     ParsedExport,
