@@ -93,7 +93,8 @@ def batch(
     items = [Item(start + number, _raw(one), one) for number, one in enumerate(outcomes)]
     values: dict[str, Any] = {
         "stream": "clearing.payments", "partition": 0, "position_from": first,
-        "position_to": start + len(items), "previous": chain.GENESIS, "lane": 1, "items": items, "first_uncut": DAY,
+        "position_to": start + len(items), "previous": chain.GENESIS, "lane": 1, "items": items,
+        "first_uncut": DAY,
     }  # fmt: skip
     return BatchRecord(**(values | more))
 

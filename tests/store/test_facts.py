@@ -25,11 +25,12 @@ WORDS = ["", "B1", "tok_00000001", "健康卡·尾号", 'quote " and \\ back', "
 
 def sample(hint: Value, chance: random.Random) -> Value:
     """Some value of a type."""
-    if get_origin(hint) is UnionType:
+    origin: object = get_origin(hint)
+    if origin is UnionType:
         return chance.choice(
             [None, sample(next(one for one in get_args(hint) if one is not NoneType), chance)]
         )
-    if get_origin(hint) is tuple:
+    if origin is tuple:
         inner = get_args(hint)
         if inner[-1] is Ellipsis:
             return tuple(sample(inner[0], chance) for _ in range(chance.randrange(4)))

@@ -19,12 +19,14 @@ from clearing.store.session import transaction
 from tests.store.made import DAY, NOON, batch, posted
 
 FILE = StoredFile(
-    name="RHC_TXN_PLAT_B1_20260310_001_V1.txt", clearing_date=DAY, type="TXN", receiver="B1", seq=1, version=1,
-    profile="P", content=b"H|", records=1, amount_total_fen=5, hash_total="5", sha256=bytes(32), sm3=bytes(32),
+    name="RHC_TXN_PLAT_B1_20260310_001_V1.txt", clearing_date=DAY, type="TXN", receiver="B1", seq=1,
+    version=1, profile="P", content=b"H|", records=1, amount_total_fen=5, hash_total="5", sha256=bytes(32),
+    sm3=bytes(32),
 )  # fmt: skip
 BREAK = StoredBreak(
-    id="BRK-1", first_run=1, last_run=1, clearing_date=DAY, code="SID-101", codes=("SID-101",), vector="L1B0H1",
-    amount_fen=8000, differences={"B1": 8000}, keys={"bank_ref": "R1"}, bank="B1", state="SUSPECT", rows={"L": []},
+    id="BRK-1", first_run=1, last_run=1, clearing_date=DAY, code="SID-101", codes=("SID-101",),
+    vector="L1B0H1", amount_fen=8000, differences={"B1": 8000}, keys={"bank_ref": "R1"}, bank="B1",
+    state="SUSPECT", rows={"L": []},
 )  # fmt: skip
 
 

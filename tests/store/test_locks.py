@@ -35,7 +35,7 @@ async def test_batches_in_any_order_never_wait_for_each_other(any_books: Databas
 
 
 async def test_more_names_than_the_lock_table_holds(any_books: Database) -> None:
-    """A batch too large for its share takes one lock on everything: it works alone and the table never fills."""
+    """A batch beyond its share takes one lock on everything: it works alone, the table never fills."""
     names = [f"card/t{number}" for number in range(20_000)]
     async with transaction(any_books.engine) as one, transaction(any_books.engine) as other:
         await locks.lock(one, names)

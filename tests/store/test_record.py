@@ -31,8 +31,17 @@ async def test_each_outcome_is_kept_in_its_place(books: Database) -> None:
     """Posted, refused and parked are events; repeats and malformed records have tables of their own."""
     duplicate = Decision(event=event("P1"), outcome=Outcome.DUPLICATE, detail="again")
     reused = rejected("P1", Reason.ID_REUSED)
-    mixed: list[Decision | Malformed] = [posted("P1"), duplicate, malformed(), reused, rejected("P2"), made.parked("P3", "card/x"),
-             malformed(keep_bytes=False, source="H\ud800", id="a\0b")]  # fmt: skip
+    unreadable = malformed(keep_bytes=False, source="H\ud800", id="a\0b")
+    refused, waits = rejected("P2"), made.parked("P3", "card/x")
+    mixed: list[Decision | Malformed] = [
+        posted("P1"),
+        duplicate,
+        malformed(),
+        reused,
+        refused,
+        waits,
+        unreadable,
+    ]
     async with transaction(books.engine) as conn:
         number = await record(conn, batch(mixed))
         assert await rows(conn, "SELECT no, id, outcome, reason FROM event ORDER BY no") == [
@@ -157,7 +166,8 @@ async def test_parked_and_woken_in_one_batch(books: Database) -> None:
         await record(conn, batch([final, other, posted("P3")]))
         told = await notices.pending(conn, "clearing.payments", 0)
         assert [(one.id, one.table, one.outcome) for one in told] == [
-            ("P1", "event", "parked"), ("P2", "event", "parked"), ("P3", "event", "posted"), ("P1", "woken", "posted"),
+            ("P1", "event", "parked"), ("P2", "event", "parked"), ("P3", "event", "posted"),
+            ("P1", "woken", "posted"),
         ]  # fmt: skip
         assert [(one.id, one.waits_for) for one in await parked.everyone(conn)] == [("P2", "card/y")]
         assert [link.sound async for link in chain.recompute(conn, "clearing.payments", 0)] == [True]
@@ -199,7 +209,7 @@ async def three_batches(books: Database) -> Database:
     position, previous = None, chain.GENESIS
     for number in range(3):
         duplicate = Decision(event=event("P0"), outcome=Outcome.DUPLICATE)
-        mixed = [
+        mixed: list[Decision | Malformed] = [
             posted(f"P{number}"),
             rejected(f"R{number}"),
             made.parked(f"W{number}", "card/x"),
