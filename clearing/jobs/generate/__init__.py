@@ -1,0 +1,28 @@
+"""`clearing generate`: a seeded, realistic day of a city, with breaks planted in the partners' files. 生成测试日
+
+    plan (shares) + members + day + count + seed ── generate_day ──> Generated ── write ──> a folder
+
+The generator is pure: no clock, no I/O but in `write`, and chance comes from the seed alone. It knows the rules
+only by what it sends: whether the ledger takes it is the ledger's business and is held by tests.
+"""
+
+from clearing.jobs.generate.clerk import Line, Planted, Sent, Step
+from clearing.jobs.generate.day import EVENTS_MIN, Generated, generate_day
+from clearing.jobs.generate.plan import BREAK_KINDS, Plan
+from clearing.jobs.generate.write import CITY, Summary, answers_text, write
+
+__all__ = [
+    "BREAK_KINDS",
+    "CITY",
+    "EVENTS_MIN",
+    "Generated",
+    "Line",
+    "Plan",
+    "Planted",
+    "Sent",
+    "Step",
+    "Summary",
+    "answers_text",
+    "generate_day",
+    "write",
+]

@@ -1,0 +1,116 @@
+"""A day of a city, event by event in order of arrival. 生成一日"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import accumulate
+from typing import Final
+
+from clearing.errors import UsageError
+from clearing.jobs.generate import cards, payments, schemes, stays
+from clearing.jobs.generate.clerk import LONGEST, Clerk, Sent, Step
+from clearing.jobs.generate.plan import EARLIEST, LATEST, OPENING, Plan, begun_by
+from clearing.jobs.generate.town import Town, town_of
+from clearing.ledger.members import Members
+
+EVENTS_MIN: Final = 100
+MINUTE: Final = 60
+CLAIMS_AT: Final = 20 * 3600
+"""When the offices pay hospitals for claims."""
+END_OF_DAY: Final = 24 * 3600
+
+Begin = Callable[[Clerk, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A day that can be read as often as one likes, the same each time. 生成的一日"""
+
+    plan: Plan
+    members: Members
+    town: Town
+    day: date
+    count: int
+    """How many records are sent."""
+    seed: int
+
+    def steps(self) -> Iterator[Step]:
+        """All that happens, in order of arrival: records, lines at partners, planted breaks."""
+        return _steps(self)
+
+    def events(self) -> Iterator[Sent]:
+        """The records alone, in order of arrival: exactly `count`."""
+        return (step.sent for step in _steps(self) if step.sent is not None)
+
+
+def generate_day(plan: Plan, members: Members, day: date, events: int, seed: int) -> Generated:
+    """A seeded, realistic day: events, and what banks and hospitals write about them. 生成一日
+
+    In:      members with an issuing bank, a hospital, a second institution and a card platform on `day`; `events`:
+             how many records, at least 100, repeated ones included.
+    Out:     Generated, made while it is read and never held whole; the same arguments give the same bytes. All
+             events lie between 05:00 and 22:57 of `day`, so before a cutover at 23:00.
+    Raises:  UsageError for fewer events; MembersRefused when the members cannot make a day.
+    """
+    if events < EVENTS_MIN:
+        raise UsageError(f"generate: a day needs {EVENTS_MIN} events or more, got {events}")
+    return Generated(plan, members, town_of(members, day, plan), day, events, seed)
+
+
+def _steps(what: Generated) -> Iterator[Step]:
+    clerk = Clerk(what.plan, what.members, what.town, what.day, what.count, what.seed)
+    begins, sums = _beginnings(what.plan, what.town)
+    early = what.count * what.plan.cards * what.plan.cards_before_seven
+    cards.switch_on_terminals(clerk)
+    for second in range(EARLIEST, LATEST, MINUTE):
+        if second < OPENING:
+            _register_cards(clerk, second, early)
+        else:
+            _begin_some(clerk, second, early, begins, sums)
+        if second == CLAIMS_AT and clerk.room > len(clerk.claims) + LONGEST:
+            schemes.settle_claims(clerk, second)
+        yield from clerk.arriving_before(second + MINUTE)
+    while clerk.room > 0:
+        payments.single(clerk, LATEST)
+    yield from clerk.arriving_before(END_OF_DAY)
+
+
+def _register_cards(clerk: Clerk, second: int, early: float) -> None:
+    """Cards come evenly until the counters open."""
+    target = early * (second - EARLIEST) / (OPENING - EARLIEST)
+    while clerk.card_events < target and clerk.room > LONGEST:
+        cards.issue(clerk, second + int(clerk.rng.random() * MINUTE))
+
+
+def _begin_some(
+    clerk: Clerk, second: int, early: float, begins: tuple[Begin, ...], sums: tuple[float, ...]
+) -> None:
+    """As much begins in this minute as the hour's share asks for."""
+    rng = clerk.rng
+    target = early + (clerk.events - early) * begun_by(second + MINUTE)
+    while clerk.scheduled < target and clerk.room > 0:
+        at = second + int(rng.random() * MINUTE)
+        if clerk.room <= LONGEST:
+            payments.single(clerk, at)
+        else:
+            begins[bisect(sums, rng.random() * sums[-1])](clerk, at)
+            if clerk.due("correction", clerk.plan.corrections * 3):
+                schemes.correction(clerk, at)
+
+
+def _beginnings(plan: Plan, town: Town) -> tuple[tuple[Begin, ...], tuple[float, ...]]:
+    """What can begin in this town, with running sums of the weights."""
+    table: tuple[tuple[Begin, float, object], ...] = (
+        (payments.visit, plan.visit, town.hospitals.names),
+        (payments.purchase, plan.pharmacy, town.pharmacies.names),
+        (stays.stay, plan.stay, town.wards.names),
+        (schemes.reimbursement, plan.reimbursement, town.fund),
+        (schemes.batch, plan.batch, town.fund),
+        (schemes.top_up, plan.top_up, town.banks),
+        (schemes.premium, plan.premium, town.fund),
+    )
+    chosen = [(begin, weight) for begin, weight, needed in table if needed and weight > 0]
+    return tuple(begin for begin, _ in chosen), tuple(accumulate(weight for _, weight in chosen))

@@ -1,0 +1,65 @@
+"""How partners write down what happened: lines of statements and exports. 对方账务"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clearing.jobs.generate.clerk import Line
+from clearing.ledger.money import yuan
+from clearing.reconciliation.statements import EXPORT_COLUMNS, STATEMENT_COLUMNS
+
+if TYPE_CHECKING:
+    from clearing.jobs.generate.clerk import Clerk
+
+STATEMENT_HEADER = ",".join(STATEMENT_COLUMNS)
+EXPORT_HEADER = ",".join(EXPORT_COLUMNS)
+
+
+def booked(
+    clerk: Clerk,
+    partner: str,
+    second: int,
+    kind: str,
+    direction: str,
+    fen: int,
+    ref: str,
+    card: str,
+    *,
+    original: str = "",
+    status: str = "SUCC",
+    day: str = "",
+    clock: str = "",
+) -> Line:
+    """One line of a bank's, channel's or network's statement.
+
+    In:      direction D or C as the card sees it, fen unsigned; `original`: reference of what it undoes; `day` and
+             `clock` where the partner dates it otherwise.
+    """
+    text = (
+        f"{ref},,{day or clerk.day_text},{clock or clerk.clock[second]},{kind},{direction},{yuan(fen)},{status},"
+        f"{card},{original}"
+    )
+    counts = fen if status == "SUCC" else 0
+    return Line(partner, False, text, *((counts, 0) if direction == "D" else (0, counts)))
+
+
+def exported(
+    clerk: Clerk,
+    institution: str,
+    second: int,
+    trade: str,
+    direction: str,
+    fen: int,
+    key: str,
+    ref: str,
+    *,
+    original: str = "",
+) -> Line:
+    """One line of a hospital's or pharmacy's export.
+
+    In:      direction R (received) or P (paid back), fen unsigned; `original`: number of what it undoes.
+    """
+    text = (
+        f"{key},,{trade},{direction},{yuan(fen)},SUCC,{clerk.day_text},{clerk.clock[second]},{ref},{original}"
+    )
+    return Line(institution, True, text, *((fen, 0) if direction == "R" else (0, fen)))

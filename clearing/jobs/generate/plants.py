@@ -1,0 +1,132 @@
+"""Planted breaks: a payment that two of three sides see differently, with the answer. 预埋差错
+
+A break is planted on a payment that nothing else happens to, so that the answer does not depend on anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from clearing.jobs.generate.clerk import Line, Planted
+from clearing.jobs.generate.partners import booked, exported
+
+if TYPE_CHECKING:
+    from clearing.jobs.generate.clerk import Clerk, HeldCard
+    from clearing.jobs.generate.town import Place
+
+IN_LEDGER_BANK_HIS: Final = {
+    "SID-101": (True, False, True),
+    "SID-110": (True, True, False),
+    "SID-100": (True, False, False),
+    "SID-011": (False, True, True),
+    "SID-010": (False, True, False),
+    "SID-001": (False, False, True),
+    "STA-001": (True, True, False),
+}
+"""Which sides have it; all three where a kind is not here."""
+LITTLE_FEN: Final = 1800
+"""By how much amounts differ, at most."""
+
+
+class Paid(NamedTuple):
+    """A payment by the direct route, before it is written down."""
+
+    second: int
+    card: HeldCard
+    place: Place
+    fen: int
+    ref: str
+    order: str
+    data: dict[str, Any]
+
+
+def plant_due(clerk: Clerk) -> str:
+    """The kind of break that is to be planted now, or empty."""
+    plan = clerk.plan
+    if isinstance(plan.breaks, int):
+        due = clerk.planted < plan.breaks and clerk.scheduled * plan.breaks >= clerk.events * (
+            clerk.planted + 0.3
+        )
+    else:
+        due = clerk.planted + 0.5 < clerk.payments * plan.breaks
+    return plan.break_kinds[clerk.planted % len(plan.break_kinds)] if due else ""
+
+
+def plant(clerk: Clerk, kind: str, paid: Paid) -> None:
+    """Write a payment down with one break in it, and the answer beside it."""
+    clerk.planted += 1
+    in_ledger, at_bank, in_his = IN_LEDGER_BANK_HIS.get(kind, (True, True, True))
+    lines = [
+        *(_bank_lines(clerk, kind, paid) if at_bank else ()),
+        *(_his_lines(clerk, kind, paid) if in_his else ()),
+    ]
+    source = clerk.town.elsewhere(paid.place) if kind == "STA-001" else paid.place.sender
+    event_id = clerk.new_id() if in_ledger else ""
+    his_only = kind in ("AMT-003", "DUP-003", "SID-110", "SID-001")
+    answer = Planted(
+        kind=kind,
+        code="SID-101" if kind == "NEXT-DAY" else kind,
+        partner=paid.place.code if his_only else paid.card.bank,
+        institution=paid.place.code,
+        bank_ref=paid.ref,
+        order_no=paid.order,
+        amount_fen=paid.fen,
+        source=source if in_ledger else "",
+        id=event_id,
+        next_day="CUT-001" if kind in ("NEXT-DAY", "SID-101") and kind == "NEXT-DAY" else "",
+    )
+    if in_ledger:
+        clerk.send(
+            "payment.made",
+            source,
+            paid.second,
+            paid.data,
+            paid.card.token,
+            lines=lines,
+            planted=answer,
+            event_id=event_id,
+        )
+    else:
+        clerk.write_only(paid.second, lines, answer)
+
+
+def _bank_lines(clerk: Clerk, kind: str, paid: Paid) -> list[Line]:
+    fen, direction, status, day, clock, card = paid.fen, "D", "SUCC", "", "", paid.card.token
+    match kind:
+        case "AMT-001":
+            fen = fen - min(LITTLE_FEN, fen // 2)
+        case "AMT-002":
+            fen += LITTLE_FEN
+        case "STA-002":
+            status = "FAIL"
+        case "DIR-001":
+            direction = "C"
+        case "CUT-001":
+            day = clerk.day_before
+        case "NEXT-DAY":
+            day, clock = clerk.day_after, "00:05:00"
+        case "IDN-001":
+            card = f"tok_{clerk.stamp}_other_{clerk.planted:05d}"
+        case _:
+            pass
+    line = booked(
+        clerk,
+        paid.card.bank,
+        paid.second,
+        "PAY",
+        direction,
+        fen,
+        paid.ref,
+        card,
+        status=status,
+        day=day,
+        clock=clock,
+    )
+    return [line, line] if kind == "DUP-002" else [line]
+
+
+def _his_lines(clerk: Clerk, kind: str, paid: Paid) -> list[Line]:
+    fen = paid.fen + (LITTLE_FEN if kind == "AMT-003" else 0)
+    ref = "" if kind == "SID-001" else paid.ref
+    line = exported(clerk, paid.place.code, paid.second, "OPD", "R", fen, paid.order, ref)
+    return [line, line] if kind == "DUP-003" else [line]

@@ -1,0 +1,139 @@
+"""A generated day as files: what `clearing generate` leaves behind. 写出生成文件"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TextIO
+
+from clearing.jobs.generate.clerk import Line, Planted
+from clearing.jobs.generate.day import Generated
+from clearing.jobs.generate.partners import EXPORT_HEADER, STATEMENT_HEADER
+from clearing.ledger.money import yuan
+
+CITY: Final = Path(__file__).with_name("city.toml")
+"""Members of a synthetic city, shipped with the package."""
+TOLD_EVERY: Final = 1000
+
+
+@dataclass(slots=True)
+class Summary:
+    """What was written."""
+
+    out: Path
+    events: int = 0
+    by_type: Counter[str] = field(default_factory=Counter)
+    statements: dict[str, Path] = field(default_factory=dict)
+    """By bank, channel or network."""
+    exports: dict[str, Path] = field(default_factory=dict)
+    """By institution."""
+    planted: list[Planted] = field(default_factory=list)
+
+    @property
+    def members(self) -> Path:
+        """The members file."""
+        return self.out / "members.toml"
+
+    @property
+    def events_file(self) -> Path:
+        """The records, one a line, in order of arrival."""
+        return self.out / "events.jsonl"
+
+    @property
+    def answers(self) -> Path:
+        """The list of planted breaks."""
+        return self.out / "answers.json"
+
+
+class _PartnerFile:
+    """One statement or export while it is written."""
+
+    def __init__(self, file: TextIO, header: str) -> None:
+        self.file = file
+        self.rows = self.in_fen = self.out_fen = 0
+        file.write(header + "\n")
+
+    def add(self, line: Line) -> None:
+        self.file.write(line.text + "\n")
+        self.rows += 1
+        self.in_fen += line.in_fen
+        self.out_fen += line.out_fen
+
+    def end(self) -> None:
+        self.file.write(f"#TOTAL,{self.rows},{yuan(self.in_fen)},{yuan(self.out_fen)}\n")
+
+
+def write(
+    generated: Generated,
+    out_dir: Path,
+    *,
+    members_toml: Path = CITY,
+    progress: Callable[[int], None] | None = None,
+) -> Summary:
+    """Write a day out: members, events, statements, exports and the answers. 写出
+
+    In:      `members_toml`: the file the members came from, copied beside the events; `progress` is told the count
+             of events now and then.
+    Out:     Summary with every path. Every partner has a file, one without rows too.
+    Writes:  members.toml, events.jsonl, statements/STM_<partner>.csv, exports/HIS_<institution>.csv, answers.json.
+    Again:   the same bytes over the old ones.
+    """
+    summary = Summary(out_dir)
+    for folder in ("statements", "exports"):
+        (out_dir / folder).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(members_toml, summary.members)
+    town = generated.town
+    summary.statements = {code: out_dir / "statements" / f"STM_{code}.csv" for code in town.statements}
+    summary.exports = {p.code: out_dir / "exports" / f"HIS_{p.code}.csv" for p in town.places}
+    with ExitStack() as opened:
+        files = {
+            (his, code): _PartnerFile(opened.enter_context(_open(path)), header)
+            for his, paths, header in (
+                (False, summary.statements, STATEMENT_HEADER),
+                (True, summary.exports, EXPORT_HEADER),
+            )
+            for code, path in paths.items()
+        }
+        events = opened.enter_context(summary.events_file.open("wb"))
+        for step in generated.steps():
+            if step.sent is not None:
+                events.write(step.sent.value + b"\n")
+                summary.events += 1
+                summary.by_type[step.sent.type] += 1
+                if progress is not None and summary.events % TOLD_EVERY == 0:
+                    progress(summary.events)
+            for line in step.lines:
+                files[line.his, line.partner].add(line)
+            if step.planted is not None:
+                summary.planted.append(step.planted)
+        for one in files.values():
+            one.end()
+    summary.answers.write_text(answers_text(summary.planted), encoding="utf-8")
+    return summary
+
+
+def _open(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", newline="")
+
+
+def answers_text(planted: list[Planted]) -> str:
+    """The answers as JSON: a list, amounts in yuan, in the order in which they were planted."""
+    rows = [
+        {
+            "kind": one.kind,
+            "code": one.code,
+            "partner": one.partner,
+            "institution": one.institution,
+            "keys": {"bank_ref": one.bank_ref, "order_no": one.order_no},
+            "amount": yuan(one.amount_fen),
+            "event": {"source": one.source, "id": one.id} if one.id else None,
+            "next_day": one.next_day or None,
+        }
+        for one in planted
+    ]
+    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
