@@ -1,0 +1,1 @@
+"""What people touch. 操作台"""

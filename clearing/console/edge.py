@@ -1,0 +1,208 @@
+"""Where the program meets the shell: settings, the database, exit codes, one object of JSON. 程序边界
+
+Exit codes: 0 done · 1 books or a proof do not come out · 2 asked for what cannot be · 3 the world failed, try
+again · 4 a promise of ours is broken. Messages, logs and progress go to stderr; stdout has the answer only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import structlog
+import typer
+import uvloop
+from aiokafka.errors import KafkaError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from clearing import settings as settings_table
+from clearing.errors import ClearingError, UsageError, WorldFailed
+from clearing.jobs.ingest import database_failed
+from clearing.jobs.setup import members_in_force, with_settings
+from clearing.ledger.members import Members
+from clearing.settings import Settings
+from clearing.store.database import open_database
+
+T = TypeVar("T")
+
+DEBUG: Final = "CLEARING_DEBUG"
+STOPPED: Final = 130
+"""What a shell expects of a program that Ctrl-C ended."""
+_NO_BOOKS: Final = frozenset({"42P01", "3F000", "22023", "42704"})
+"""No such table, schema or role: nobody has run `init` on this database."""
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
+
+
+def a_date(text: str) -> date:
+    """A date as the command line takes it."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"expected a date such as 2026-03-10, got {text!r}") from error
+
+
+Day = Annotated[date, typer.Argument(parser=a_date, metavar="DATE", help="Clearing date, YYYY-MM-DD.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What nearly every command works on."""
+
+    engine: AsyncEngine
+    settings: Settings
+    members: Members
+    how: str
+    """The database, for people."""
+
+
+def settings_now() -> Settings:
+    """The settings of this run, from the environment and the working directory."""
+    return settings_table.load(os.environ, Path.cwd())
+
+
+@contextlib.asynccontextmanager
+async def books() -> AsyncIterator[Books]:
+    """Open the books that the settings name, with the members in force.
+
+    Raises:  UsageError when nobody has run `init` there.
+    """
+    settings = settings_now()
+    async with open_database(settings.database_url) as database:
+        members = with_settings(await members_in_force(database.engine), settings)
+        yield Books(database.engine, settings, members, database.how)
+
+
+def perform(work: Callable[[], Coroutine[Any, Any, T]], *, fast: bool = False) -> T:
+    """Run a command's work to its end and turn what goes wrong into a message and an exit code.
+
+    In:      `fast` for work that moves many records: it gets the quicker event loop.
+    Raises:  typer.Exit with the code of the table above.
+    """
+    logs()
+    try:
+        return uvloop.run(work()) if fast else asyncio.run(work())
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        say("stopped. What is committed stays; run the same command again to go on")
+        raise typer.Exit(STOPPED) from None
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(WorldFailed.exit_code) from None
+    except Exception as error:
+        raise typer.Exit(failed(error)) from error
+
+
+def failed(error: Exception) -> int:
+    """Say what went wrong and give the exit code. No traceback, unless CLEARING_DEBUG is set."""
+    known = _known(error)
+    if os.environ.get(DEBUG):
+        Console(stderr=True).print_exception()
+    if known is not None:
+        say(str(known))
+        return known.exit_code
+    say(
+        f"unexpected: {type(error).__name__}. This is a fault of ours; nothing is retried. "
+        f"Next: run again with {DEBUG}=1 to see where, and: clearing verify"
+    )
+    return ClearingError.exit_code
+
+
+def _known(error: Exception) -> ClearingError | None:
+    """The error as one of ours, None when nobody expected it."""
+    if isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        return _known(error.exceptions[0])
+    if isinstance(error, ClearingError):
+        return error
+    if isinstance(error, DBAPIError):
+        if getattr(error.orig, "sqlstate", None) in _NO_BOOKS:
+            return UsageError(
+                "database: there are no books in it. Next: clearing init --members FILE --open-day DATE"
+            )
+        return database_failed(error)
+    if isinstance(error, KafkaError):
+        return WorldFailed(f"Kafka: {type(error).__name__}: {error}. Next: see that it runs, then try again")
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return WorldFailed(f"{where}{error.strerror or type(error).__name__}. Next: mend it and run again")
+    return None
+
+
+def say(message: str) -> None:
+    """A line for people, on stderr."""
+    print(message, file=sys.stderr)
+
+
+def answer(found: object) -> None:
+    """The one JSON object of a command, on stdout."""
+    print(json.dumps(found, ensure_ascii=False, indent=1 if sys.stdout.isatty() else None, default=str))
+
+
+def logs() -> None:
+    """Logs go to stderr, one line each."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
+    for noisy in ("aiokafka", "kafka", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL if noisy == "aiokafka" else logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere; gives a function that hears of each step forward."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.update(task, advance=count)
+
+
+def read_file(path: Path) -> bytes:
+    """A file that somebody named.
+
+    Raises:  UsageError when it cannot be read: naming another one is what helps.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or 'cannot be read'}. Next: name a file that is there") from error
+
+
+def named_files(pairs: Sequence[str], option: str) -> dict[str, Path]:
+    """`B1=FILE` pairs as files by member code.
+
+    Raises:  UsageError for another form, a code twice, or a file that is not there.
+    """
+    found: dict[str, Path] = {}
+    for pair in pairs:
+        code, equals, name = pair.partition("=")
+        if not code or not equals or not name:
+            raise UsageError(f"{option} {pair}: expected CODE=FILE such as {option} B1=STM_B1.csv")
+        if code in found:
+            raise UsageError(f"{option} {code}: given twice, {found[code]} and {name}. One file a partner and day")
+        found[code] = Path(name)
+        if not found[code].is_file():
+            raise UsageError(f"{option} {code}: {name}: no such file. Next: name a file that is there")
+    return found
