@@ -72,7 +72,9 @@ def rejected(id_: str, reason: Reason = Reason.CARD_NOT_ALLOWED, **more: Value) 
 
 def parked(id_: str, waits_for: str, **more: Value) -> Decision:
     """A payment that waits."""
-    made = Decision(event=event(id_), outcome=Outcome.PARKED, waits_for=waits_for, detail="waits")
+    made = Decision(
+        event=event(id_), outcome=Outcome.PARKED, waits_for=waits_for, detail="waits", limit_days=3
+    )
     return replace(made, **more)
 
 

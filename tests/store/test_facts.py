@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from clearing.errors import InvariantViolated
-from clearing.ledger.facts import Attempt, BankRef, Card, OrderNo, Payout, Seen, Step
+from clearing.ledger.facts import Attempt, BankRef, Card, LivePayout, OrderNo, Payout, Seen, Step
 from clearing.store import facts
 from clearing.store.database import Database
 from clearing.store.kinds import KINDS, Kind
@@ -162,7 +162,7 @@ async def test_payouts_are_found_by_root_and_by_card(books: Database) -> None:
             conn, [("payouts_of", "t1"), ("payouts_of", "t9"), ("held", "t2"), ("held", "t1")]
         )
     last = datetime(2026, 3, 11, 4, tzinfo=UTC)
-    live = [("F1", state, last, 5, state) for state in ("ACCEPTED", "HELD", "PAID", "SENT")]
+    live = [LivePayout("F1", state, last, 5) for state in ("ACCEPTED", "HELD", "PAID", "SENT")]
     assert found == {
         ("payouts_of", "t1"): tuple(live),
         ("payouts_of", "t9"): (),

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from clearing.errors import UsageError
-from clearing.store import breaks, chain, days, files, reference, statements, streams
+from clearing.store import breaks, days, files, reference, statements, streams
 from clearing.store.breaks import StoredBreak
 from clearing.store.database import Database
 from clearing.store.files import StoredFile
@@ -39,15 +39,18 @@ async def test_the_days_follow_each_other(books: Database) -> None:
         await days.open_day(conn, DAY)
         await record(conn, batch([posted("P1")]))
         assert await days.first_uncut(conn) == DAY
-        root = await days.cut(conn, DAY, NOON)
+        heads = {f"{name}/{number}": digest for name, number, digest in await streams.heads(conn)}
+        await days.cut(conn, DAY, NOON, bytes(32), heads)
         assert await days.first_uncut(conn) == DAY + timedelta(days=1)
         found = await days.get(conn, DAY)
-        heads = [digest for _, _, digest in await streams.heads(conn)]
+        kept = (
+            await conn.execute(text("SELECT heads FROM day WHERE clearing_date = '2026-03-10'"))
+        ).scalar_one()
         assert [one.state for one in await days.every(conn)] == ["cut", "open"]
         with pytest.raises(UsageError):
             await days.step(conn, DAY, "filed")
-    assert found == days.Day(DAY, "cut", NOON, root)
-    assert root == chain.root(heads) == hashlib.new("sm3", heads[0]).digest()
+    assert found == days.Day(DAY, "cut", NOON, bytes(32))
+    assert kept == [["clearing.payments/0", heads["clearing.payments/0"].hex()]]
 
 
 async def test_a_file_is_kept_byte_for_byte(books: Database) -> None:

@@ -186,19 +186,23 @@ async def test_a_day_only_goes_forward(any_books: Database, statement: str) -> N
     """No day goes back, skips a state, changes what its cut wrote, or leaves a gap before it."""
     async with transaction(any_books.engine) as conn:
         await days.open_day(conn, DAY)
-        await days.cut(conn, DAY, NOON)
+        await days.cut(conn, DAY, NOON, root=bytes(32), heads={})
     assert await refusal(any_books, statement) == "23001"
 
 
 async def test_a_signed_day_never_moves(any_books: Database) -> None:
-    """After its last step a day takes no change, and no day is ever removed."""
+    """After its last step a day only notes that members were told, and no day is ever removed."""
     async with transaction(any_books.engine) as conn:
         await days.open_day(conn, DAY)
-        await days.cut(conn, DAY, NOON)
+        await days.cut(conn, DAY, NOON, root=bytes(32), heads={})
         for state in days.STATES[2:]:
             assert await days.step(conn, DAY, state)
             assert not await days.step(conn, DAY, state)
-    assert await refusal(any_books, "UPDATE day SET state = 'signed'") == "23001"
+        await days.announced(conn, DAY, "signed")
+        assert (await days.unannounced(conn))[0][0] > DAY
+    for change in ("state = 'reconciled'", "cut_at = now()", "root = NULL"):
+        statement = f"UPDATE day SET {change} WHERE clearing_date = '{DAY}'"  # noqa: S608
+        assert await refusal(any_books, statement) == "23001"
     assert await refusal(any_books, "DELETE FROM day", owner=True) == "23001"
 
 

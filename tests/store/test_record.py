@@ -43,7 +43,8 @@ async def test_each_outcome_is_kept_in_its_place(books: Database) -> None:
         unreadable,
     ]
     async with transaction(books.engine) as conn:
-        number = await record(conn, batch(mixed))
+        number, digest = await record(conn, batch(mixed))
+        assert (await streams.load(conn, "clearing.payments"))[0].digest == digest
         assert await rows(conn, "SELECT no, id, outcome, reason FROM event ORDER BY no") == [
             (0, "P1", "posted", ""), (4, "P2", "rejected", "card_not_allowed"), (5, "P3", "parked", ""),
         ]  # fmt: skip
@@ -152,7 +153,7 @@ async def test_what_waited_too_long_is_ended_by_the_cut(books: Database) -> None
             made.parked("P3", "event/H1/P9"),
         ]
         days = [made.parked("P4", "day/2026-03-12"), made.parked("P5", "day/2026-03-14")]
-        await record(conn, batch([*waits, *days], limit_days=3))
+        await record(conn, batch([*waits, *days]))
         assert await parked.expired(conn, date(2026, 3, 12)) == []
         assert made.ids(await parked.expired(conn, date(2026, 3, 13))) == ["P1", "P3"]
         assert made.ids(await parked.waiting_for_days(conn, date(2026, 3, 13))) == ["P4"]
@@ -183,9 +184,8 @@ async def test_parking_needs_the_open_day(books: Database) -> None:
 async def test_notices_are_pending_until_announced(books: Database) -> None:
     """Outcomes come in order of batch and number, whole batches at a time, and never twice once announced."""
     async with transaction(books.engine) as conn:
-        first = await record(conn, batch([posted("P1"), malformed()]))
-        head = (await streams.load(conn, "clearing.payments"))[0]
-        second = await record(conn, batch([rejected("P2")], first=2, previous=head.digest))
+        first, head = await record(conn, batch([posted("P1"), malformed()]))
+        second, _ = await record(conn, batch([rejected("P2")], first=2, previous=head))
         told = await notices.pending(conn, "clearing.payments", 0)
         assert [(one.batch, one.no, one.outcome) for one in told] == [
             (first, 0, "posted"), (first, 1, "malformed"), (second, 0, "rejected"),

@@ -49,7 +49,7 @@ async def test_an_ordinary_user_is_told_what_an_administrator_must_run(
     async with open_database(url) as database:
         await upgrade(database.engine)
         async with transaction(database.engine) as conn:
-            assert await record(conn, batch([posted("P1")])) == 1
+            assert (await record(conn, batch([posted("P1")])))[0] == 1
 
 
 async def test_a_user_who_may_make_roles_needs_no_help(owned: tuple[DatabaseServer, str]) -> None:
@@ -66,4 +66,4 @@ async def test_a_user_who_may_make_roles_needs_no_help(owned: tuple[DatabaseServ
     async with open_database(url) as database:
         await upgrade(database.engine)
         async with transaction(database.engine) as conn:
-            assert await record(conn, batch([posted("P1")])) == 1
+            assert (await record(conn, batch([posted("P1")])))[0] == 1

@@ -69,7 +69,8 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
-    IF OLD.state = 'signed' THEN
+    -- That members were told of it is no part of the day.
+    IF OLD.state = 'signed' AND to_jsonb(NEW) - 'announced' <> to_jsonb(OLD) - 'announced' THEN
         RAISE EXCEPTION 'day %: a signed day never moves', OLD.clearing_date USING ERRCODE = 'restrict_violation';
     END IF;
     IF NEW.clearing_date <> OLD.clearing_date
