@@ -262,6 +262,7 @@ def net_day(
     *,
     platform: str,
     clock: BusinessClock,
+    value_date: date,
 ) -> Netted:
     """Net one cut day: trial balance, roll-up, bank nets, instructions and the entries of all of it. 日终轧差
 
@@ -287,7 +288,7 @@ def net_day(
         positions=positions(totals),
         roll_up=lines,
         bank_nets=nets,
-        instructions=tuple(_instruction(one, platform, day) for one in made),
+        instructions=tuple(_instruction(one, platform, day, value_date) for one in made),
         entries=tuple(_entry(one, platform, day, clock) for one in made if one.postings),
     )
 
@@ -325,7 +326,7 @@ def _entry(made: _Made, platform: str, day: date, clock: BusinessClock) -> Entry
     )
 
 
-def _instruction(made: _Made, platform: str, day: date) -> Instruction:
+def _instruction(made: _Made, platform: str, day: date, value_date: date) -> Instruction:
     return Instruction(
         id=entry_id(day, f"{platform}/{made.name}"),
         clearing_date=day,
@@ -334,4 +335,5 @@ def _instruction(made: _Made, platform: str, day: date) -> Instruction:
         creditor=made.creditor,
         amount_fen=made.amount_fen,
         state=WAITING,
+        value_date=value_date,
     )

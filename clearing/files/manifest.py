@@ -11,7 +11,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clearing.files.outgoing import RenderedFile
 from clearing.files.parse import Fault, Faults
 from clearing.ledger.money import yuan
 
@@ -49,22 +48,33 @@ class Manifest(BaseModel):
     """file_id of the version before, null for the first."""
 
 
-def manifest_of(file: RenderedFile, *, run_id: str, created_at: datetime) -> Manifest:
-    """The manifest of a rendered file, not signed. 文件清单
+def manifest_of(
+    name: str,
+    content: bytes,
+    *,
+    records: int,
+    amount_total_fen: int,
+    hash_total: int,
+    replaces: str,
+    run_id: str,
+    created_at: datetime,
+) -> Manifest:
+    """The manifest of a file as it is delivered, not signed. 文件清单
 
-    In:      the run that made it and when; both come from the caller, since the file itself knows no clock.
+    In:      the bytes that go out, whose digests are taken here; the run that made it and when, from the
+             caller, since the file itself knows no clock.
     """
     return Manifest(
-        file=file.name,
-        bytes=len(file.content),
-        records=file.records,
-        amount_total=yuan(file.amount_total),
-        hash_total=file.hash_total,
-        sha256=file.sha256,
-        sm3=file.sm3,
+        file=name,
+        bytes=len(content),
+        records=records,
+        amount_total=yuan(amount_total_fen),
+        hash_total=hash_total,
+        sha256=hashlib.sha256(content).hexdigest(),
+        sm3=hashlib.new("sm3", content).hexdigest(),
         run_id=run_id,
         created_at=created_at,
-        replaces=file.replaces or None,
+        replaces=replaces or None,
     )
 
 

@@ -65,7 +65,16 @@ def _deliver(directory: Path, one: files.StoredFile) -> bool:
         )
     if target.exists() and ok.exists():
         return False
-    manifest = manifest_of(one, run_id=one.sm3.hex()[:16], created_at=datetime.now(UTC))
+    manifest = manifest_of(
+        one.name,
+        one.content,
+        records=one.records,
+        amount_total_fen=one.amount_total_fen,
+        hash_total=int(one.hash_total),
+        replaces=one.replaces,
+        run_id=one.sm3.hex()[:16],
+        created_at=datetime.now(UTC),
+    )
     _put(target, one.content)
     _put(ok, write_manifest(manifest))
     return True

@@ -426,6 +426,8 @@ class Instruction:
     amount_fen: int
     state: str
     """WAITING, CONFIRMED, FAILED or REPLACED."""
+    value_date: date
+    """The working day on which it is to be settled."""
     replaces: str = ""
 
 

@@ -52,3 +52,45 @@ async def differing(conn: AsyncConnection, day: date | None = None) -> list[tupl
     # The one join of everything with everything: here reading it all is right.
     await raw.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
     return [tuple(row) for row in await raw.fetch(_REPLAY, day)]
+
+
+# A bank that holds for others is named by the other posting of the roll-up's line.
+_HELD: Final = """
+    SELECT split_part(held.account, '.', 2), split_part(bank.account, '.', 2), sum(held.fen)::bigint
+    FROM entry e, unnest(e.accounts, e.fens) AS held(account, fen), unnest(e.accounts) AS bank(account)
+    WHERE e.type = 'day.roll_up' AND e.clearing_date < $1
+        AND starts_with(held.account, '3020.') AND starts_with(bank.account, '1010.')
+    GROUP BY 1, 2 HAVING sum(held.fen) <> 0
+"""
+_CARRIED: Final = """
+    SELECT split_part(i.creditor, '.', 2), i.debtor,
+        sum(CASE WHEN e.id IS NULL THEN -i.amount_fen ELSE i.amount_fen END)::bigint
+    FROM instruction i LEFT JOIN entry e ON e.id = i.id::uuid
+    WHERE i.kind = 'CARRY' AND i.clearing_date < $1 GROUP BY 1, 2
+"""
+_BEFORE_CLOSE: Final = """
+    SELECT account, (kept.fen - coalesce(closing.fen, 0))::bigint
+    FROM (SELECT account, sum(fen) AS fen FROM balance WHERE clearing_date = $1 GROUP BY 1) AS kept
+    LEFT JOIN (
+        SELECT p.account, sum(p.fen) AS fen FROM entry e, unnest(e.accounts, e.fens) AS p(account, fen)
+        WHERE e.clearing_date = $1 AND e.type IN ('day.roll_up', 'day.net') GROUP BY 1
+    ) AS closing USING (account)
+    WHERE kept.fen <> coalesce(closing.fen, 0) ORDER BY account
+"""
+
+
+async def before_close(conn: AsyncConnection, day: date) -> dict[str, int]:
+    """What each account moved on a clearing date without the entries of its end, fen, no zeros. 归集前发生额"""
+    return dict(await (await driver(conn)).fetch(_BEFORE_CLOSE, day))
+
+
+async def held(conn: AsyncConnection, day: date) -> dict[tuple[str, str], int]:
+    """What stands at 3020 before a day's roll-up, by (owner, bank that holds it), fen, debit positive. 代管"""
+    rows = await (await driver(conn)).fetch(_HELD, day)
+    return {(owner, bank): fen for owner, bank, fen in rows}
+
+
+async def carried(conn: AsyncConnection, day: date) -> dict[tuple[str, str], int]:
+    """What a bank has advanced to a negative hospital and not had back, by (hospital, bank), fen. 垫付头寸"""
+    rows = await (await driver(conn)).fetch(_CARRIED, day)
+    return {(hospital, bank): fen for hospital, bank, fen in rows if fen}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
@@ -10,7 +10,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import UsageError
-from clearing.store import chain, streams
 from clearing.store.session import driver
 from clearing.store.tables import day as days
 
@@ -61,9 +60,28 @@ async def open_day(conn: AsyncConnection, day: date) -> None:
     Again:   a day that is there is left as it is.
     """
     await (await driver(conn)).execute(
-        "INSERT INTO day (clearing_date, state) SELECT $1, 'open' "
+        "INSERT INTO day (clearing_date, state, announced) SELECT $1, 'open', '' "
         "WHERE NOT EXISTS (SELECT 1 FROM day WHERE clearing_date = $1)",
         day,
+    )
+
+
+async def unannounced(conn: AsyncConnection) -> list[tuple[date, str]]:
+    """(day, state) of which members have not been told, oldest first. 待通知日"""
+    rows = await (await driver(conn)).fetch(
+        "SELECT clearing_date, state FROM day WHERE announced <> state ORDER BY clearing_date"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def announced(conn: AsyncConnection, day: date, state: str) -> None:
+    """Remember that members were told.
+
+    Writes:  day.
+    Again:   the same.
+    """
+    await (await driver(conn)).execute(
+        "UPDATE day SET announced = $2 WHERE clearing_date = $1 AND state = $2", day, state
     )
 
 
@@ -85,25 +103,22 @@ async def step(conn: AsyncConnection, day: date, state: str) -> bool:
     return True
 
 
-async def cut(conn: AsyncConnection, day: date, at: datetime) -> bytes:
+async def cut(conn: AsyncConnection, day: date, at: datetime, root: bytes, heads: Mapping[str, bytes]) -> None:
     """Cut a day, note the heads of all chains and their root, and open the next. 日切
 
-    In:      the cutover lock held exclusive in this transaction (`locks.day_exclusive`).
-    Out:     the root, 32 bytes.
+    In:      the cutover lock held exclusive in this transaction (`locks.day_exclusive`); heads by the chain's
+             name, `stream/partition`, and the root over them.
     Writes:  day, two rows.
     Again:   refused by the day's trigger; ask for its state first.
     """
-    heads: Sequence[tuple[str, int, bytes]] = await streams.heads(conn)
-    root = chain.root(digest for _, _, digest in heads)
-    named = [[name, partition, digest.hex()] for name, partition, digest in heads]
+    named = [[name, digest.hex()] for name, digest in sorted(heads.items())]
     await conn.execute(
         days.update()
         .where(days.c.clearing_date == day)
         .values(state="cut", cut_at=at, root=root, heads=named)
     )
     await (await driver(conn)).execute(
-        "INSERT INTO day (clearing_date, state) SELECT $1::date + 1, 'open' "
+        "INSERT INTO day (clearing_date, state, announced) SELECT $1::date + 1, 'open', '' "
         "WHERE NOT EXISTS (SELECT 1 FROM day WHERE clearing_date = $1::date + 1)",
         day,
     )
-    return root

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import InvariantViolated
-from clearing.ledger.facts import Fact, Key, Original, Seen
+from clearing.ledger.facts import Fact, Key, LivePayout, Original, Seen
 from clearing.store import entries
 from clearing.store.kinds import KINDS, Kind
 from clearing.store.session import Driver, driver
@@ -65,12 +65,15 @@ _ORIGINAL: Final = f"""
 """  # noqa: S608
 _PAYOUTS_OF: Final = f"""
     SELECT root, source, id,
-        attempts #>> '{{-1,3}}' AS at, amount_fen, state FROM payout
+        attempts #>> '{{-1,3}}' AS at, amount_fen FROM payout
     WHERE root = ANY({texts("text")}) AND state IN ('HELD','ACCEPTED','SENT','PAID') ORDER BY source, id
 """  # noqa: S608 - our own names, the keys are parameters
 _HELD: Final = f"""
     SELECT card, source, id FROM payout
     WHERE card = ANY({texts("text")}) AND state = 'HELD' ORDER BY source, id
+"""  # noqa: S608 - our own names, the keys are parameters
+_ALIASES_OF: Final = f"""
+    SELECT card, token FROM alias WHERE card = ANY({texts("text")}) ORDER BY token
 """  # noqa: S608 - our own names, the keys are parameters
 
 
@@ -78,7 +81,7 @@ async def read(conn: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Fact]:
     """Every fact that is there under these keys; what is not there is absent. 读取事实
 
     In:      keys of any kind, repeats allowed; their names locked before, in this transaction.
-    Out:     by key; `payouts_of` and `held` are always there, with () when there is none.
+    Out:     by key; `payouts_of`, `held` and `aliases_of` are always there, with () when there is none.
     Raises:  InvariantViolated for a kind nobody knows, or stored bytes that are no event any more.
     """
     by_kind: defaultdict[str, set[Key]] = defaultdict(set)
@@ -155,9 +158,9 @@ def event_of(raw: bytes, name: str) -> Event:
 
 async def _payouts_of(raw: Driver, wanted: Collection[Key]) -> Found:
     rows = await raw.fetch(_PAYOUTS_OF, *joined(wanted))
-    found: dict[Key, list[tuple[Any, ...]]] = {key: [] for key in wanted}
-    for root, source, id_, at, fen, state in rows:
-        found["payouts_of", root].append((source, id_, at and datetime.fromisoformat(at), fen, state))
+    found: dict[Key, list[LivePayout]] = {key: [] for key in wanted}
+    for root, source, id_, at, fen in rows:
+        found["payouts_of", root].append(LivePayout(source, id_, datetime.fromisoformat(at), fen))
     return [(key, tuple(values)) for key, values in found.items()]
 
 
@@ -168,11 +171,19 @@ async def _held(raw: Driver, wanted: Collection[Key]) -> Found:
     return [(key, tuple(values)) for key, values in found.items()]
 
 
+async def _aliases_of(raw: Driver, wanted: Collection[Key]) -> Found:
+    found: dict[Key, list[str]] = {key: [] for key in wanted}
+    for card, token in await raw.fetch(_ALIASES_OF, *joined(wanted)):
+        found["aliases_of", card].append(token)
+    return [(key, tuple(values)) for key, values in found.items()]
+
+
 _VIRTUAL: Final[dict[str, Callable[[Any, Collection[Key]], Awaitable[Found]]]] = {
     "seen": _seen,
     "original": _original,
     "payouts_of": _payouts_of,
     "held": _held,
+    "aliases_of": _aliases_of,
 }
 """Kinds that are read from other tables, and written with what they come from."""
 

@@ -30,7 +30,7 @@ file: Final = Table(
     _column("clearing_date", Date, "The day it is of."),
     _text("type", "TXN, SUM, ERR, DEP, NRC, PAY, SWP, REG, MIS..."),
     _text("receiver", "Member code of the receiver."),
-    _column("seq", Integer, "Number in (type, receiver, day), without gaps."),
+    _column("seq", Integer, "Number in (profile, type, receiver, day), without gaps."),
     _column("version", Integer, "1, and one more each time it is corrected."),
     _text("profile", "The layout it was written in."),
     _column("content", LargeBinary, "Its bytes."),
@@ -40,7 +40,7 @@ file: Final = Table(
     _column("sha256", LargeBinary, "SHA-256 of the bytes."),
     _column("sm3", LargeBinary, "SM3 of the bytes."),
     _text("replaces", "Name of the version it corrects."),
-    UniqueConstraint("clearing_date", "type", "receiver", "seq", "version"),
+    UniqueConstraint("clearing_date", "profile", "type", "receiver", "seq", "version"),
     comment="Clearing files as they were rendered (清算文件)",
 )
 

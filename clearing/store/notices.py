@@ -39,29 +39,34 @@ class Row(NamedTuple):
     sm3: bytes
     """Of the content; of the bytes for quarantine."""
     raw: bytes | None
-    """The event's bytes: of event and woken, for the notices that tell what was said."""
+    """The record's bytes, for the notices that tell what was said; never of quarantine."""
+    length: int
+    """Of quarantine: of the record, in bytes; else 0."""
+    kept: bool
+    """Of quarantine: whether the record's bytes were kept."""
 
 
 _PENDING: Final = """
     WITH due AS (
         SELECT b.id FROM stream s
         JOIN batch b ON b.stream = s.name AND b.partition = s.partition AND b.id > s.announced
-        WHERE s.name = $1 AND s.partition = $2 ORDER BY b.id LIMIT $3
+        WHERE s.name = $1 AND s.partition = $2 AND (b.records > 0 OR EXISTS (SELECT 1 FROM woken WHERE batch = b.id))
+        ORDER BY b.id LIMIT $3
     )
     SELECT batch, no, 'event', position, source, event.id, type, outcome, reason, detail, entry_id,
-        clearing_date, late, waits_for, sm3, raw
+        clearing_date, late, waits_for, sm3, raw, 0, true
     FROM due JOIN event ON batch = due.id
     UNION ALL
     SELECT w.batch, w.no, 'woken', NULL, w.source, w.id, e.type, w.outcome, w.reason, w.detail,
-        w.entry_id, w.clearing_date, w.late, '', e.sm3, e.raw
+        w.entry_id, w.clearing_date, w.late, '', e.sm3, e.raw, 0, true
     FROM due JOIN woken w ON w.batch = due.id JOIN event e ON e.source = w.source AND e.id = w.id
     UNION ALL
     SELECT batch, no, 'repeat', position, source, repeat.id, type, outcome, reason, detail,
-        NULL, NULL, false, '', sm3, NULL
+        NULL, NULL, false, '', sm3, raw, 0, true
     FROM due JOIN repeat ON batch = due.id
     UNION ALL
     SELECT batch, no, 'quarantine', position, source, quarantine.id, type, 'malformed', where_, what,
-        NULL, NULL, false, '', sm3, NULL
+        NULL, NULL, false, '', sm3, NULL, length, raw IS NOT NULL
     FROM due JOIN quarantine ON batch = due.id
     ORDER BY 1, 2
 """
@@ -70,7 +75,7 @@ _PENDING: Final = """
 async def pending(conn: AsyncConnection, stream: str, partition: int, batches_max: int = 10) -> list[Row]:
     """The outcomes of the next batches to announce, in order of batch and number. 待发通知
 
-    Out:     whole batches only; () when all is announced (or the next batches are without outcomes).
+    Out:     whole batches only; () when all is announced; batches without outcomes are passed over.
     """
     return [Row(*row) for row in await (await driver(conn)).fetch(_PENDING, stream, partition, batches_max)]
 

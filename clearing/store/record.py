@@ -18,8 +18,8 @@ from clearing.store.session import Driver, driver
 __all__ = ["BatchRecord", "Item", "record"]
 
 
-async def record(conn: AsyncConnection, batch: BatchRecord) -> int:
-    """Write a batch, all of it or nothing, and give its number. 记录一批
+async def record(conn: AsyncConnection, batch: BatchRecord) -> tuple[int, bytes]:
+    """Write a batch, all of it or nothing, and give its number and the chain's new head. 记录一批
 
     In:      decided facts, with their names locked and the day held shared in this transaction.
     Writes:  batch, stream, event, woken, repeat, quarantine, entry, balance, parked, a table a kind of fact.
@@ -29,7 +29,8 @@ async def record(conn: AsyncConnection, batch: BatchRecord) -> int:
     """
     rows = collect(batch)
     raw = await driver(conn)
-    number = await _advance(raw, batch, chain.seal(batch.previous, rows.lines))
+    digest = chain.seal(batch.previous, rows.lines)
+    number = await _advance(raw, batch, digest)
     for table, columns in COLUMNS.items():
         values = getattr(rows, table)
         if values:
@@ -40,7 +41,7 @@ async def record(conn: AsyncConnection, batch: BatchRecord) -> int:
     await _park(raw, batch, rows)
     if batch.changes:
         await facts.write(conn, batch.changes, batch.new)
-    return number
+    return number, digest
 
 
 _MOVE: Final = """
@@ -66,15 +67,15 @@ _BALANCES: Final = """
 """
 _PARKED: Final = """
     INSERT INTO parked (source, id, waits_for, since, limit_days, detail)
-    SELECT source, id, waits_for, since, $6, detail
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[])
-        WITH ORDINALITY AS new(source, id, waits_for, since, detail, no) ORDER BY no
+    SELECT source, id, waits_for, since, limit_days, detail
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[], $6::integer[])
+        WITH ORDINALITY AS new(source, id, waits_for, since, detail, limit_days, no) ORDER BY no
 """
 _MOVED: Final = """
-    UPDATE parked p SET waits_for = new.waits_for, since = coalesce(p.since, new.since), limit_days = $6,
-        detail = new.detail
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[])
-        AS new(source, id, waits_for, since, detail)
+    UPDATE parked p SET waits_for = new.waits_for, since = coalesce(p.since, new.since),
+        limit_days = new.limit_days, detail = new.detail
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[], $6::integer[])
+        AS new(source, id, waits_for, since, detail, limit_days)
     WHERE p.source = new.source COLLATE "C" AND p.id = new.id COLLATE "C"
 """
 _GONE: Final = """
@@ -114,7 +115,7 @@ async def _add_balances(raw: Driver, batch: BatchRecord, rows: Iterable[tuple[An
 async def _park(raw: Driver, batch: BatchRecord, rows: Rows) -> None:
     for statement, decisions in ((_PARKED, rows.parked), (_MOVED, rows.moved)):
         if decisions:
-            await raw.execute(statement, *_waits(batch, decisions), batch.limit_days)
+            await raw.execute(statement, *_waits(batch, decisions))
     if rows.gone:
         sources, ids = map(list, zip(*((one.event.source, one.event.id) for one in rows.gone), strict=True))
         await raw.execute(_GONE, sources, ids)
@@ -131,6 +132,7 @@ def _waits(batch: BatchRecord, decisions: Sequence[Decision]) -> list[list[Any]]
             one.waits_for,
             None if one.waits_for.startswith(DAY_PREFIX) else batch.first_uncut,
             one.detail,
+            one.limit_days,
         )
         for one in decisions
     ]

@@ -46,7 +46,7 @@ class BatchRecord:
     items: Sequence[Item] = ()
     """In order of arrival."""
     woken: Sequence[Decision] = ()
-    """Parked by an earlier batch and decided again, in that order; one still PARKED waits for another name."""
+    """Parked by an earlier batch and decided again, in that order; one still PARKED waits for more."""
     entries: Sequence[Entry] = ()
     """Of no event: the end of a day's."""
     changes: Mapping[Key, Fact] = field(default_factory=dict)
@@ -54,15 +54,13 @@ class BatchRecord:
     """Keys of `changes` that were not there when they were read: copied in, which is fastest."""
     first_uncut: date | None = None
     """The open day; needed where anything is parked."""
-    limit_days: int = 3
-    """How many cuts an event waits for what it names (`park_days_max`)."""
 
 
 _RESULT: Final = ("outcome", "reason", "detail", "entry_id", "clearing_date", "late")
 COLUMNS: Final = {
     "event": ("source", "id", "type", "sm3", *_RESULT, "waits_for", "occurred_at", "raw", "position", "no"),
     "woken": ("source", "id", *_RESULT, "no"),
-    "repeat": ("source", "id", "type", "outcome", "reason", "detail", "sm3", "position", "no"),
+    "repeat": ("source", "id", "type", "outcome", "reason", "detail", "sm3", "position", "raw", "no"),
     "quarantine": (
         "stream", "partition", "position", "where_", "what", "source", "id", "type", "sm3", "length", "raw",
         "no",
@@ -160,7 +158,7 @@ def _add_woken(rows: Rows, decision: Decision) -> None:
 def _add_repeat(rows: Rows, item: Item, decision: Decision) -> None:
     event, no, word, reason = decision.event, rows.no, str(decision.outcome), str(decision.reason)
     source, id_, type_, sm3 = event.source, event.id, event.type, event.sm3
-    rows.repeat.append((source, id_, type_, word, reason, decision.detail, sm3, item.position, no))
+    rows.repeat.append((source, id_, type_, word, reason, decision.detail, sm3, item.position, item.raw, no))
     rows.lines.append((no, "repeat", source, id_, type_, word, reason, None, None, None, sm3.hex()))
 
 

@@ -94,11 +94,12 @@ day = Table(
     _column("clearing_date", Date, "The day.", key=True),
     _text("state", "open, cut, netted, filed, reconciled or signed; one step at a time, never back."),
     _column("cut_at", Instant, "When it was cut.", null=True),
+    _text("announced", "The last state that members were told; empty while none was."),
     _column("root", LargeBinary, "SM3 over the heads of all digest chains at the cut.", null=True),
     _column(
         "heads",
         JSONB,
-        "Those heads: [stream, partition, digest in hex], in order of name and partition.",
+        "Those heads: [stream/partition, digest in hex], in order of name.",
         null=True,
     ),
     Index("ix_day_open", "clearing_date", postgresql_where=text("state = 'open'")),
@@ -177,6 +178,7 @@ repeat = Table(
     _text("detail", "What differs."),
     _column("sm3", LargeBinary, "Digest of this record's content, 32 bytes."),
     _column("position", BigInteger, "Where in its stream partition it was."),
+    _column("raw", LargeBinary, "The record's bytes."),
     comment="Records whose event id had been used",
 )
 
@@ -267,7 +269,7 @@ balance = Table(
 
 FACTS: Final = {name: fact_table(metadata, kind) for name, kind in KINDS.items()}
 
-Index("ix_alias_cards", FACTS["alias"].c.cards, postgresql_using="gin")
+Index("ix_alias_card", FACTS["alias"].c.card)
 Index("ix_card_person", FACTS["card"].c.person)
 Index(
     "ix_payout_root",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -60,7 +60,15 @@ def net(
 ) -> Netted:
     """Net with the world of this file."""
     who = who or world()
-    return net_day(totals, held or {}, carried or {}, who.on(day), platform="PLAT", clock=who.clock)
+    return net_day(
+        totals,
+        held or {},
+        carried or {},
+        who.on(day),
+        platform="PLAT",
+        clock=who.clock,
+        value_date=day + timedelta(days=1),
+    )
 
 
 def lines(netted: Netted) -> list[list[str]]:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clearing.files.layout import load_layout
-from clearing.files.manifest import manifest_of, write_manifest
-from tests.files.small_day import files
+from clearing.files.manifest import write_manifest
+from tests.files.small_day import files, manifest_for
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "files" / "small-day"
 WRITTEN_AT = datetime(2026, 3, 10, 16, 30, tzinfo=UTC)
@@ -22,7 +22,7 @@ def golden() -> Iterator[tuple[str, bytes]]:
         for name, file in files(layout=load_layout(profile)).items():
             if profile == "P" or file.receiver in IN_H:
                 yield name, file.content
-                yield f"{name}.ok", write_manifest(manifest_of(file, run_id="golden", created_at=WRITTEN_AT))
+                yield f"{name}.ok", write_manifest(manifest_for(file, run_id="golden", created_at=WRITTEN_AT))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 
 from clearing.day.netting import Netted, net_day
 from clearing.files.layout import Layout, load_layout
+from clearing.files.manifest import Manifest, manifest_of
 from clearing.files.outgoing import RenderedFile, Versions, day_files
 from clearing.ledger.entry import Entry, Leg, Posting, Status, entry_id, mirrored
 from clearing.ledger.members import Members
@@ -104,7 +105,7 @@ def totals(entries: list[Entry]) -> dict[str, int]:
 def netted(entries: list[Entry], who: Members | None = None) -> Netted:
     """The day's net step over entries."""
     who = who or members()
-    return net_day(totals(entries), {}, {}, who.on(DAY), platform="PLAT", clock=who.clock)
+    return net_day(totals(entries), {}, {}, who.on(DAY), platform="PLAT", clock=who.clock, value_date=DAY + timedelta(days=1))
 
 
 def files(
@@ -123,3 +124,17 @@ def files(
         versions=versions,
     )
     return {one.name: one for one in rendered}
+
+
+def manifest_for(file: RenderedFile, *, run_id: str, created_at: datetime) -> Manifest:
+    """The manifest that goes with a rendered file."""
+    return manifest_of(
+        file.name,
+        file.content,
+        records=file.records,
+        amount_total_fen=file.amount_total,
+        hash_total=file.hash_total,
+        replaces=file.replaces,
+        run_id=run_id,
+        created_at=created_at,
+    )

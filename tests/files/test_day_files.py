@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -238,7 +238,7 @@ def moving(**earlier: str) -> Members:
 
 def pay_lines(who: Members) -> list[PayLine]:
     """The instructions of a day on which H1's held 8.00 move to its new bank."""
-    net = net_day({}, {("H1", "B1"): 800}, {}, who.on(DAY), platform="PLAT", clock=who.clock)
+    net = net_day({}, {("H1", "B1"): 800}, {}, who.on(DAY), platform="PLAT", clock=who.clock, value_date=DAY + timedelta(days=1))
     sides = {one.bank: one.side for one in net.roll_up}
     return [pay_line(one, sides.get(one.debtor, ""), who, VALUE_DATE)[1] for one in net.instructions]
 

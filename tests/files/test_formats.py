@@ -16,11 +16,11 @@ from clearing.files import layout as layout_module
 from clearing.files.check import check_file
 from clearing.files.layout import Layout, load_layout, parse_layout
 from clearing.files.lines import TxnLine
-from clearing.files.manifest import Manifest, manifest_of, read_manifest, write_manifest
+from clearing.files.manifest import Manifest, read_manifest, write_manifest
 from clearing.files.parse import FAULTS_MAX, parse, split_quoted
 from clearing.files.render import Writer
 from clearing.files.values import BUSINESS_ZONE, EDITION_2022, exchangeable
-from tests.files.small_day import files
+from tests.files.small_day import files, manifest_for
 
 P, H = load_layout("P"), load_layout("H")
 NAME = "RHC_TXN_PLAT_B1_20260310_001_V1"
@@ -267,7 +267,7 @@ def test_a_name_that_is_not_ours_is_refused(name: str, known: bool) -> None:  # 
 def test_a_manifest_reads_back_and_fits_its_file() -> None:
     """JSON with the contract's fields in its order."""
     for file in SMALL["P"].values():
-        manifest = manifest_of(file, run_id="run-1", created_at=datetime(2026, 3, 10, 16, tzinfo=UTC))
+        manifest = manifest_for(file, run_id="run-1", created_at=datetime(2026, 3, 10, 16, tzinfo=UTC))
         written = write_manifest(manifest)
         assert read_manifest("x.ok", written) == manifest
         assert check_file(file.name, file.content, manifest).sound
@@ -295,7 +295,7 @@ LIES = [
 def test_a_manifest_that_says_something_else_is_refused(change: dict[str, object], words: str) -> None:
     """Each figure is compared, and the message says which."""
     file = SMALL["P"][f"{NAME}.txt"]
-    manifest = manifest_of(file, run_id="r", created_at=datetime(2026, 3, 10, tzinfo=UTC)).model_copy(
+    manifest = manifest_for(file, run_id="r", created_at=datetime(2026, 3, 10, tzinfo=UTC)).model_copy(
         update=change
     )
     (fault,) = check_file(file.name, file.content, manifest).faults

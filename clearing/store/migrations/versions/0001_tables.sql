@@ -4,6 +4,7 @@ CREATE TABLE day (
     clearing_date DATE NOT NULL,
     state TEXT COLLATE "C" NOT NULL,
     cut_at TIMESTAMP WITH TIME ZONE,
+    announced TEXT COLLATE "C" NOT NULL,
     root BYTEA,
     heads JSONB,
     CONSTRAINT pk_day PRIMARY KEY (clearing_date)
@@ -13,8 +14,9 @@ COMMENT ON TABLE day IS 'The days and how far each is closed (清算日)';
 COMMENT ON COLUMN day.clearing_date IS 'The day.';
 COMMENT ON COLUMN day.state IS 'open, cut, netted, filed, reconciled or signed; one step at a time, never back.';
 COMMENT ON COLUMN day.cut_at IS 'When it was cut.';
+COMMENT ON COLUMN day.announced IS 'The last state that members were told; empty while none was.';
 COMMENT ON COLUMN day.root IS 'SM3 over the heads of all digest chains at the cut.';
-COMMENT ON COLUMN day.heads IS 'Those heads: [stream, partition, digest in hex], in order of name and partition.';
+COMMENT ON COLUMN day.heads IS 'Those heads: [stream/partition, digest in hex], in order of name.';
 CREATE TABLE stream (
     name TEXT COLLATE "C" NOT NULL,
     partition INTEGER NOT NULL,
@@ -126,6 +128,7 @@ CREATE TABLE repeat (
     detail TEXT COLLATE "C" NOT NULL,
     sm3 BYTEA NOT NULL,
     position BIGINT NOT NULL,
+    raw BYTEA NOT NULL,
     CONSTRAINT pk_repeat PRIMARY KEY (batch, no)
 );
 COMMENT ON TABLE repeat IS 'Records whose event id had been used';
@@ -139,6 +142,7 @@ COMMENT ON COLUMN repeat.reason IS 'id_reused, or the first outcome''s reason.';
 COMMENT ON COLUMN repeat.detail IS 'What differs.';
 COMMENT ON COLUMN repeat.sm3 IS 'Digest of this record''s content, 32 bytes.';
 COMMENT ON COLUMN repeat.position IS 'Where in its stream partition it was.';
+COMMENT ON COLUMN repeat.raw IS 'The record''s bytes.';
 CREATE TABLE quarantine (
     batch BIGINT NOT NULL,
     no INTEGER NOT NULL,
@@ -299,7 +303,7 @@ CREATE TABLE alias (
     cards JSONB NOT NULL,
     CONSTRAINT pk_alias PRIMARY KEY (token)
 );
-CREATE INDEX ix_alias_cards ON alias USING gin (cards);
+CREATE INDEX ix_alias_card ON alias (card);
 COMMENT ON TABLE alias IS 'Another number of a card: health card, chip, old hospital card, 农合本.';
 CREATE TABLE terminal (
     terminal TEXT COLLATE "C" NOT NULL,
@@ -470,6 +474,7 @@ CREATE TABLE instruction (
     creditor TEXT COLLATE "C" NOT NULL,
     amount_fen BIGINT NOT NULL,
     state TEXT COLLATE "C" NOT NULL,
+    value_date DATE NOT NULL,
     replaces TEXT COLLATE "C" NOT NULL,
     CONSTRAINT pk_instruction PRIMARY KEY (id)
 );
@@ -509,14 +514,14 @@ CREATE TABLE file (
     sm3 BYTEA NOT NULL,
     replaces TEXT COLLATE "C" NOT NULL,
     CONSTRAINT pk_file PRIMARY KEY (name),
-    CONSTRAINT uq_file_clearing_date_type_receiver_seq_version UNIQUE (clearing_date, type, receiver, seq, version)
+    CONSTRAINT uq_file_clearing_date_profile_type_receiver_seq_version UNIQUE (clearing_date, profile, type, receiver, seq, version)
 );
 COMMENT ON TABLE file IS 'Clearing files as they were rendered (清算文件)';
 COMMENT ON COLUMN file.name IS 'File name; it says type, receiver, date, sequence and version.';
 COMMENT ON COLUMN file.clearing_date IS 'The day it is of.';
 COMMENT ON COLUMN file.type IS 'TXN, SUM, ERR, DEP, NRC, PAY, SWP, REG, MIS...';
 COMMENT ON COLUMN file.receiver IS 'Member code of the receiver.';
-COMMENT ON COLUMN file.seq IS 'Number in (type, receiver, day), without gaps.';
+COMMENT ON COLUMN file.seq IS 'Number in (profile, type, receiver, day), without gaps.';
 COMMENT ON COLUMN file.version IS '1, and one more each time it is corrected.';
 COMMENT ON COLUMN file.profile IS 'The layout it was written in.';
 COMMENT ON COLUMN file.content IS 'Its bytes.';
