@@ -1,0 +1,63 @@
+"""The program `clearing`: every command, in the order in which a day needs them. 命令行"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import clearing
+from clearing.console import days, demo, intake, look, partners, reference
+
+app = typer.Typer(
+    name="clearing",
+    help="A clearing engine between banks and hospitals 银医清算.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"clearing {clearing.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def clearing_program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A clearing engine between banks and hospitals 银医清算."""
+
+
+app.command("demo")(demo.demo)
+app.command("init")(reference.init)
+app.add_typer(reference.members_app, name="members")
+app.command("ingest")(intake.ingest)
+app.command("worker")(intake.worker)
+app.add_typer(days.day_app, name="day")
+app.command("close")(days.close)
+app.command("balances")(days.balances)
+app.command("positions")(days.positions)
+app.add_typer(days.files_app, name="files")
+app.command("reconcile")(partners.reconcile)
+app.command("report")(partners.report)
+app.add_typer(partners.breaks_app, name="breaks")
+app.add_typer(look.entries_app, name="entries")
+app.command("trace")(look.trace)
+app.add_typer(look.quarantine_app, name="quarantine")
+app.command("verify")(look.verify)
+app.command("generate")(intake.generate)
+app.add_typer(intake.bench_app, name="bench")
+
+
+def main() -> None:
+    """The entry point: run the command that was asked for and leave with its exit code."""
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr] - a stream of the process
+    sys.stderr.reconfigure(encoding="utf-8")  # type: ignore[union-attr] - the same
+    app()

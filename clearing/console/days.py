@@ -1,0 +1,317 @@
+"""`day`, `close`, `balances`, `positions`, `files`: a day and what it comes to. 清算日"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clearing.console.edge import Books, Day, Json, a_date, answer, books, perform, read_file
+from clearing.console.show import money, table, yuan
+from clearing.day.netting import INTER_BANK
+from clearing.errors import UsageError
+from clearing.jobs import close as closing
+from clearing.jobs import deliver
+from clearing.ledger.facts import Instruction
+from clearing.store import balances as stored_balances
+from clearing.store import days, files, instructions, views
+from clearing.store.session import transaction
+
+day_app = typer.Typer(no_args_is_help=True, help="One clearing date, step by step 清算日.")
+files_app = typer.Typer(no_args_is_help=True, help="Clearing files: list, write out, check 清算文件.")
+
+
+@day_app.command("show")
+def show(day: Day, as_json: Json = False) -> None:
+    """State of a day and how many entries it has 清算日状态."""
+
+    async def work() -> dict[str, Any]:
+        async with books() as the, transaction(the.engine) as conn:
+            return await shown(conn, day)
+
+    found = perform(work)
+    if as_json:
+        answer(found)
+    else:
+        print(f"{found['date']}  {found['state']}  {found['entries']:,} entries, {found['late']:,} of them late")
+
+
+async def shown(conn: AsyncConnection, day: date) -> dict[str, Any]:
+    """The shape of `clearing day show --json`."""
+    known = await _known(conn, day)
+    counts = await views.day_counts(conn, day)
+    return {"date": f"{day}", "state": known.state, "entries": counts.entries, "late": counts.late}
+
+
+async def _known(conn: AsyncConnection, day: date) -> days.Day:
+    found = await days.get(conn, day)
+    if found is None:
+        every = await days.every(conn)
+        there = f"{every[0].clearing_date} to {every[-1].clearing_date}" if every else "none"
+        raise UsageError(f"day {day}: was never opened; there are {there}")
+    return found
+
+
+@day_app.command("cut")
+def cut(day: Day, as_json: Json = False) -> None:
+    """Cut a day: from now on nobody can add an entry of it 日切."""
+
+    async def work() -> None:
+        async with books() as the:
+            done = await closing.cut(the.engine, the.settings, the.members, day)
+        if as_json:
+            answer({"date": f"{day}", "done": done.done, "expired": done.expired, "woken": done.woken})
+        else:
+            print(_cut_line(done))
+
+    perform(work)
+
+
+def _cut_line(done: closing.Cut) -> str:
+    if not done.done:
+        return f"{done.day}  cut before"
+    return f"{done.day}  cut; {done.expired} waited too long, {done.woken} woken"
+
+
+@day_app.command("net")
+def net(day: Day, as_json: Json = False) -> None:
+    """Net a cut day: roll-up, bank nets, instructions 轧差."""
+
+    async def work() -> None:
+        async with books() as the:
+            done = await closing.net(the.engine, the.members, day)
+        if as_json:
+            answer({"date": f"{day}", "done": done})
+        else:
+            print(f"{day}  {'netted' if done else 'netted before'}")
+
+    perform(work)
+
+
+@day_app.command("file")
+def file(day: Day, as_json: Json = False) -> None:
+    """Render a netted day's clearing files, once, and store them 出文件."""
+
+    async def work() -> None:
+        async with books() as the:
+            done = await closing.file(the.engine, the.members, day)
+        if as_json:
+            answer({"date": f"{day}", "done": done.done, "files": done.files, "lines": done.lines})
+        else:
+            print(_file_line(done))
+
+    perform(work)
+
+
+def _file_line(done: closing.Filed) -> str:
+    return f"{done.day}  " + (f"{done.files} files, {done.lines} lines" if done.done else "filed before")
+
+
+def close(day: Day, as_json: Json = False) -> None:
+    """Cut, net and file a day; run again it goes on from where it stood 日终."""
+
+    async def work() -> None:
+        async with books() as the:
+            was_cut, netted, filed = await closing.close(the.engine, the.settings, the.members, day)
+            async with transaction(the.engine) as conn:
+                found = await shown(conn, day)
+        steps = {"cut": was_cut.done, "net": netted, "file": filed.done}
+        if as_json:
+            answer({**found, "done": steps, "expired": was_cut.expired, "woken": was_cut.woken, "files": filed.files})
+            return
+        print(_cut_line(was_cut))
+        print(f"{day}  {'netted' if netted else 'netted before'}")
+        print(_file_line(filed))
+        print(f"next  clearing positions {day}; clearing files write {day} --out DIR")
+
+    perform(work)
+
+
+def balances(
+    day: Annotated[
+        date | None, typer.Option("--date", parser=a_date, metavar="DATE", help="What moved on this date.")
+    ] = None,
+    account: Annotated[str, typer.Option("--account", help="Accounts that begin so: 2010, 2010.H1.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Account balances, yuan, debit positive; with --date the sum of that day's entries 余额."""
+
+    async def work() -> dict[str, int]:
+        async with books() as the, transaction(the.engine) as conn:
+            if day is None:
+                return await stored_balances.as_of(conn, None, account)
+            await _known(conn, day)
+            moved = await stored_balances.of_day(conn, day)
+            return {name: fen for name, fen in moved.items() if fen and name.startswith(account)}
+
+    found = perform(work)
+    if as_json:
+        answer({"date": f"{day}" if day else None, "accounts": _yuan(found)})
+    else:
+        rows = [[name, money(fen)] for name, fen in found.items()]
+        table(f"Moved on {day} 发生额" if day else "Balances 余额", ["account", "yuan"], rows)
+
+
+def _yuan(fens: Mapping[str, int]) -> dict[str, str]:
+    return {name: yuan(fen) for name, fen in fens.items()}
+
+
+def positions(day: Day, as_json: Json = False) -> None:
+    """Member positions before roll-up, the roll-up, bank nets and instructions 头寸."""
+
+    async def work() -> dict[str, Any]:
+        async with books() as the, transaction(the.engine) as conn:
+            return await positions_of(conn, the, day)
+
+    found = perform(work)
+    if as_json:
+        answer(found)
+        return
+    banks = {(one["account"], one["side"]): one["bank"] for one in found["roll_up"]}
+    rows = [
+        [name, amount, next((bank for (account, _), bank in banks.items() if account == name), "")]
+        for name, amount in found["positions"].items()
+    ]
+    print(f"{day}  {found['state']}; debit positive: a positive position is paid in, a negative one is received")
+    table("Positions 头寸", ["account", "yuan", "rolls up to"], ([a, _grouped(b), c] for a, b, c in rows))
+    table("Bank nets 轧差净额", ["bank", "yuan"], ([bank, _grouped(net)] for bank, net in found["bank_net"].items()))
+    table(
+        "Instructions between banks 清算指令",
+        ["pays", "receives", "amount", "value date", "state", "id"],
+        (
+            [one["debtor"], one["creditor"], _grouped(one["amount"]), one["value_date"], one["state"], one["id"]]
+            for one in found["instructions"]
+        ),
+    )
+
+
+def _grouped(amount: str) -> str:
+    return money(int(amount.replace(".", "")))
+
+
+async def positions_of(conn: AsyncConnection, the: Books, day: date) -> dict[str, Any]:
+    """The shape of `clearing positions --json`; worked out from the books as they stand."""
+    known = await _known(conn, day)
+    netted = await closing.netting_of(conn, the.members, day)
+    stored = {one.id: one for one in await instructions.of_day(conn, day)}
+    value_date = closing.value_date(day)
+    return {
+        "date": f"{day}",
+        "state": known.state,
+        "positions": _yuan(netted.positions),
+        "roll_up": [
+            {"bank": one.bank, "account": one.account, "side": one.side, "amount": yuan(one.amount_fen)}
+            for one in netted.roll_up
+        ],
+        "bank_net": _yuan(netted.bank_nets),
+        "instructions": [
+            _instruction(stored.get(one.id, one), value_date)
+            for one in netted.instructions
+            if one.kind == INTER_BANK
+        ],
+    }
+
+
+def _instruction(one: Instruction, value_date: date) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "debtor": one.debtor,
+        "creditor": one.creditor,
+        "amount": yuan(one.amount_fen),
+        "value_date": f"{getattr(one, 'value_date', None) or value_date}",
+        "state": one.state,
+    }
+
+
+@files_app.command("list")
+def list_files(day: Day, as_json: Json = False) -> None:
+    """A day's stored files with counts, totals and digests 文件清单."""
+
+    async def work() -> list[files.StoredFile]:
+        async with books() as the, transaction(the.engine) as conn:
+            await _known(conn, day)
+            return await files.of_day(conn, day)
+
+    found = perform(work)
+    rows = [
+        {
+            "name": one.name,
+            "type": one.type,
+            "receiver": one.receiver,
+            "version": one.version,
+            "profile": one.profile,
+            "records": one.records,
+            "amount": yuan(one.amount_total_fen),
+            "bytes": len(one.content),
+            "sm3": one.sm3.hex(),
+        }
+        for one in found
+    ]
+    if as_json:
+        answer({"date": f"{day}", "files": rows})
+        return
+    columns = ["name", "receiver", "records", "amount", "SM3"]
+    table(
+        f"Files of {day} 清算文件",
+        columns,
+        ([one["name"], one["receiver"], one["records"], _grouped(one["amount"]), one["sm3"][:12]] for one in rows),
+        right=["records"],
+    )
+
+
+@files_app.command("write")
+def write(
+    day: Day,
+    out: Annotated[Path, typer.Option("--out", help="Folder; one folder a receiver below it.")] = Path("out"),
+    as_json: Json = False,
+) -> None:
+    """Write a day's stored files and their manifests out 文件交付."""
+
+    async def work() -> deliver.Written:
+        async with books() as the:
+            return await deliver.write_files(the.engine, day, out)
+
+    done = perform(work)
+    if as_json:
+        answer({"date": f"{day}", "out": f"{out}", "written": done.written, "already": done.already})
+    else:
+        print(f"{done.written} files written to {out}/, {done.already} stood there already")
+
+
+@files_app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(help="A clearing file; its manifest is looked for beside it.")],
+    as_json: Json = False,
+) -> None:
+    """Validate a file of ours against its layout and its manifest 文件校验."""
+    from clearing.files.check import check_file  # noqa: PLC0415 - for this command only
+    from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, read_manifest  # noqa: PLC0415
+
+    async def work() -> dict[str, Any]:
+        content, beside = read_file(file), file.with_name(file.name + MANIFEST_SUFFIX)
+        manifest: Manifest | None = None
+        faults: list[str] = []
+        if beside.exists():
+            read = read_manifest(beside.name, read_file(beside))
+            if isinstance(read, Manifest):
+                manifest = read
+            else:
+                faults += [str(one) for one in read]
+        checked = check_file(file.name, content, manifest)
+        faults += [str(one) for one in checked.faults]
+        return {"file": file.name, "manifest": beside.exists(), "sound": not faults, "faults": faults}
+
+    found = perform(work)
+    if as_json:
+        answer(found)
+    elif found["sound"]:
+        print(f"{file.name}: sound{'' if found['manifest'] else '; there is no manifest beside it'}")
+    else:
+        for fault in found["faults"]:
+            print(fault)
+    if not found["sound"]:
+        raise typer.Exit(UsageError.exit_code)

@@ -1,0 +1,169 @@
+"""`ingest`, `worker`, `generate`, `bench`: events in. 入账"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+
+from clearing.console.edge import Json, a_date, answer, books, perform, progress, read_file, say, settings_now
+from clearing.console.show import table
+from clearing.errors import MembersRefused, UsageError
+from clearing.jobs.ingest_file import ingest_lines
+from clearing.jobs.setup import document_of
+from clearing.ledger.members import load_members
+
+bench_app = typer.Typer(no_args_is_help=True, help="The measurements of the README, on this machine 测速.")
+
+STDIN = "-"
+
+
+def ingest(
+    files: Annotated[list[Path], typer.Argument(help="JSON Lines, one event a line; - reads stdin.")],
+    as_json: Json = False,
+) -> None:
+    """Take events from files, through the same door as the worker 文件入账."""
+
+    async def work() -> dict[str, Any]:
+        with contextlib.ExitStack() as opened:
+            streams = [_opened(opened, file) for file in files]  # all are there, or nothing is taken
+            total = None if any(f"{file}" == STDIN for file in files) else sum(map(_lines, files))
+            async with books() as the:
+                with progress("taking events", total) as told:
+                    lines = itertools.chain.from_iterable(streams)
+                    return await ingest_lines(the.engine, the.settings, the.members, lines, told=told)
+
+    found = perform(work, fast=True)
+    if as_json:
+        answer(found)
+    else:
+        told_totals(found)
+
+
+def _opened(stack: contextlib.ExitStack, file: Path) -> BinaryIO:
+    if f"{file}" == STDIN:
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(file.open("rb"))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}. Nothing was taken. Next: name a file that is there") from error
+
+
+def _lines(file: Path) -> int:
+    if not file.is_file():
+        raise UsageError(f"{file}: is no file. Nothing was taken. Next: name a file of JSON Lines")
+    if not sys.stderr.isatty():
+        return 0
+    with file.open("rb") as opened:
+        return sum(1 for line in opened if line.strip())
+
+
+def told_totals(found: dict[str, Any]) -> None:
+    """Say what a run came to."""
+    rows = [[name, found[name]] for name in ("posted", "noted", "duplicate", "rejected", "parked", "malformed")]
+    table(f"{found['taken']:,} events taken in {found['seconds']:.2f} s", ["outcome", "events"], rows, right=["events"])
+    if found["woken"]:
+        print(f"{found['woken']} parked earlier were decided")
+    if found["reasons"]:
+        table("Rejected 拒绝", ["reason", "events"], found["reasons"].items(), right=["events"])
+    if found["malformed"]:
+        print("see: clearing quarantine list")
+
+
+def worker(
+    create_topics: Annotated[bool, typer.Option("--create-topics", help="Create missing topics first.")] = False,
+    until_idle: Annotated[bool, typer.Option("--until-idle", hidden=True)] = False,
+    as_json: Json = False,
+) -> None:
+    """Consume from Kafka until stopped; any number of them, one consumer group 消费."""
+    from clearing.jobs import consume  # noqa: PLC0415 - the Kafka client, for this command only
+
+    async def work() -> dict[str, Any]:
+        async with books() as the:
+            if create_topics:
+                for name in await consume.create_topics(the.settings):
+                    say(f"topic {name} created")
+            say(f"worker: {the.how}; Kafka {the.settings.kafka_bootstrap}. SIGTERM or Ctrl-C ends it after its batch")
+            totals = await consume.work(the.engine, the.settings, the.members, until_idle=until_idle)
+            return totals.as_json(0.0)
+
+    found = perform(work, fast=True)
+    if as_json:
+        answer(found)
+    else:
+        told_totals(found)
+
+
+def generate(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    day: Annotated[date, typer.Option("--date", parser=a_date, metavar="DATE", help="The day.")],
+    events: Annotated[int, typer.Option("--events", min=1, help="How many records.")] = 3000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same day.")] = 1,
+    members: Annotated[
+        Path | None, typer.Option("--members", help="Members file; a made-up city when left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a realistic day: events, statements, exports, planted breaks with their list 生成测试日."""
+    from clearing.jobs import generate as maker  # noqa: PLC0415 - for this command only
+
+    async def work() -> Any:  # noqa: ANN401 - the generator's summary
+        source = members or maker.CITY
+        try:
+            who = load_members(document_of(read_file(source)))
+        except MembersRefused as error:
+            raise MembersRefused(f"{source}: {error}") from error
+        made = maker.generate_day(maker.Plan(), who, day, events, seed)
+        with progress("writing events", events) as told:
+            return maker.write(made, out, members_toml=source, progress=lambda _: told(1000))
+
+    found = perform(work)
+    told = {
+        "date": f"{day}",
+        "events": found.events,
+        "planted": len(found.planted),
+        "members": f"{found.members}",
+        "events_file": f"{found.events_file}",
+        "statements": {code: f"{path}" for code, path in found.statements.items()},
+        "exports": {code: f"{path}" for code, path in found.exports.items()},
+        "answers": f"{found.answers}",
+    }
+    if as_json:
+        answer(told)
+        return
+    for name in ("date", "events", "members", "events_file", "answers"):
+        print(f"{name:<12}{told[name]}")
+    print(f"{'statements':<12}{len(found.statements)} in {out / 'statements'}")
+    print(f"{'exports':<12}{len(found.exports)} in {out / 'exports'}")
+    print(f"next        clearing init --members {found.members} --open-day {day}")
+
+
+@bench_app.command("ingest")
+def bench_ingest(
+    events: Annotated[int, typer.Option("--events", min=1000, help="How many events.")] = 50_000,
+    seconds: Annotated[float, typer.Option("--seconds", help="Longest time of one measurement.")] = 60.0,
+    no_kafka: Annotated[bool, typer.Option("--no-kafka", help="Leave the Kafka measurement out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure file → durable and Kafka → durable beside a row-by-row loop and a raw COPY 入账测速."""
+    from clearing.jobs import bench  # noqa: PLC0415 - for this command only
+
+    del seconds, no_kafka
+
+    async def work() -> Any:  # noqa: ANN401 - the benchmark's own lines
+        return await bench.bench_ingest(settings_now(), events)
+
+    found = perform(work, fast=True)
+    answer(found) if as_json else table("Ingest 入账测速", *_bench_table(found))
+
+
+def _bench_table(found: Any) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:  # noqa: ANN401 - its own lines
+    rows = found["measurements"] if isinstance(found, dict) and "measurements" in found else [found]
+    columns = list(rows[0])
+    return columns, ([row.get(name, "") for name in columns] for row in rows)

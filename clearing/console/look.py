@@ -1,0 +1,307 @@
+"""`entries`, `trace`, `quarantine`, `verify`: looking into the books. 查询与校验"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clearing.console.edge import Json, a_date, answer, books, perform
+from clearing.console.partners import grouped
+from clearing.console.show import last4, money, table, yuan
+from clearing.errors import InvariantViolated, UsageError
+from clearing.ledger.entry import Entry
+from clearing.store import entries, views
+from clearing.store.session import transaction
+
+entries_app = typer.Typer(no_args_is_help=True, help="Entries of the books 记账凭证.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Malformed records and parked events 待处理与挂起.")
+
+_ID = re.compile(r"[0-9a-f]{8,32}")
+
+Rows = Annotated[int, typer.Option("--rows", min=1, help="How many at most.")]
+
+
+@entries_app.command("list")
+def list_entries(
+    day: Annotated[
+        date | None, typer.Option("--date", parser=a_date, metavar="DATE", help="Of this clearing date.")
+    ] = None,
+    institution: Annotated[str | None, typer.Option("--institution", help="Of this hospital or pharmacy.")] = None,
+    card: Annotated[str | None, typer.Option("--card", help="Of this card token.")] = None,
+    account: Annotated[str | None, typer.Option("--account", help="With a posting on this account.")] = None,
+    rows_max: Rows = 100,
+    as_json: Json = False,
+) -> None:
+    """Entries by day, institution, card or account 凭证清单."""
+
+    async def work() -> list[Entry]:
+        async with books() as the, transaction(the.engine) as conn:
+            return await views.entries(
+                conn, day=day, card=card, institution=institution, account=account, rows_max=rows_max
+            )
+
+    found = perform(work)
+    if as_json:
+        answer({"entries": [_entry(one) for one in found]})
+        return
+    columns = ["id", "type", "event", "institution", "card", "amount"]
+    table(
+        "Entries 记账凭证",
+        columns,
+        (
+            [
+                one.id,
+                one.type,
+                f"{one.source}/{one.event_id}",
+                one.institution,
+                last4(one.card_last4 or one.card),
+                money(one.amount_fen),
+            ]
+            for one in found
+        ),
+    )
+
+
+def _entry(one: Entry) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "clearing_date": f"{one.clearing_date}",
+        "type": one.type,
+        "event": f"{one.source}/{one.event_id}",
+        "occurred_at": one.occurred_at.isoformat(),
+        "late": one.late,
+        "amount": yuan(one.amount_fen),
+        "institution": one.institution,
+        "bank": one.bank,
+        "bank_ref": one.bank_ref,
+        "order_no": one.order_no,
+        "card": last4(one.card_last4 or one.card),
+        "original_id": one.original_id or None,
+        "postings": [
+            {"account": posting.account, "amount": yuan(posting.fen), "leg": posting.leg.value}
+            for posting in one.postings
+        ],
+    }
+
+
+@entries_app.command("show")
+def show_entry(
+    entry_id: Annotated[str, typer.Argument(metavar="ID", help="The id, or its first 8 digits and more.")],
+    as_json: Json = False,
+) -> None:
+    """One entry with its postings 凭证."""
+
+    async def work() -> Entry:
+        async with books() as the, transaction(the.engine) as conn:
+            return await _one(conn, entry_id.replace("-", "").lower())
+
+    found = perform(work)
+    if as_json:
+        answer(_entry(found))
+        return
+    print(f"{found.id}  {found.type}  {found.clearing_date}{'  late' if found.late else ''}")
+    print(f"event {found.source}/{found.event_id} at {found.occurred_at.isoformat()}")
+    named = {"institution": found.institution, "bank": found.bank, "bank_ref": found.bank_ref, "order": found.order_no}
+    print("  ".join(f"{name} {value}" for name, value in named.items() if value))
+    rows = (
+        [one.account, money(one.fen) if one.fen > 0 else "", money(-one.fen) if one.fen < 0 else "", one.leg.value]
+        for one in found.postings
+    )
+    table("Postings 分录", ["account", "debit", "credit", "leg"], rows)
+    print(f"trace: clearing trace {found.source}/{found.event_id}")
+
+
+async def _one(conn: AsyncConnection, entry_id: str) -> Entry:
+    if not _ID.fullmatch(entry_id):
+        raise UsageError(f"entry {entry_id}: expected 8 to 32 hex digits, the clearing date first")
+    found = await views.entries_starting(conn, entry_id)
+    if len(found) != 1:
+        raise UsageError(
+            f"entry {entry_id}: {'more than one begins so' if found else 'there is none'}. See: clearing entries list"
+        )
+    return found[0]
+
+
+def trace(
+    event: Annotated[str, typer.Argument(metavar="SOURCE/ID", help="The event: its sender and id.")],
+    as_json: Json = False,
+) -> None:
+    """An event's whole way: record, outcome, entry, files, breaks 全程追踪."""
+
+    async def work() -> list[dict[str, Any]]:
+        source, slash, event_id = event.partition("/")
+        if not slash or not source or not event_id:
+            raise UsageError(f"trace {event}: expected SOURCE/ID such as H1/H1-0029")
+        async with books() as the, transaction(the.engine) as conn:
+            return await chain_of(conn, source, event_id)
+
+    found = perform(work)
+    if as_json:
+        answer(found)
+        return
+    table("", ["step", "what", "where"], ([one["step"], _what(one), _where(one)] for one in found))
+
+
+async def chain_of(conn: AsyncConnection, source: str, event_id: str) -> list[dict[str, Any]]:
+    """An event's way as a list of steps, in order.
+
+    Raises:  UsageError when no such event came.
+    """
+    row = await views.event(conn, source, event_id)
+    if row is None:
+        raise UsageError(f"trace {source}/{event_id}: no such event came. See: clearing quarantine list")
+    chain: list[dict[str, Any]] = [
+        {
+            "step": "record",
+            "stream": row["stream"],
+            "partition": row["partition"],
+            "position": row["position"],
+            "batch": row["batch"],
+            "at": row["at"].isoformat(),
+            "type": row["type"],
+            "occurred_at": row["occurred_at"].isoformat(),
+        },
+        _outcome(row, row["batch"]),
+    ]
+    last = row
+    later = await views.woken(conn, source, event_id)
+    if later is not None:
+        chain.append(_outcome(later, later["batch"]))
+        last = later
+    if last["entry_id"] is not None:
+        chain += await _books(conn, last["entry_id"].hex)
+    chain += [
+        {"step": "repeat", **{name: one[name] for name in ("outcome", "reason", "stream", "position", "batch")}}
+        for one in await views.repeats(conn, source, event_id)
+    ]
+    return chain
+
+
+def _outcome(row: views.Row, batch: int) -> dict[str, Any]:
+    return {
+        "step": "outcome",
+        "outcome": row["outcome"],
+        "reason": row["reason"],
+        "detail": row["detail"],
+        "waits_for": row.get("waits_for", ""),
+        "clearing_date": f"{row['clearing_date']}" if row["clearing_date"] else None,
+        "late": row["late"],
+        "batch": batch,
+    }
+
+
+async def _books(conn: AsyncConnection, entry_id: str) -> list[dict[str, Any]]:
+    made = (await entries.of_ids(conn, [entry_id]))[entry_id]
+    steps: list[dict[str, Any]] = [{"step": "entry", **_entry(made)}]
+    for one in await views.files_with(conn, made.clearing_date, entry_id):
+        steps.append({"step": "file", **one})
+    for found in await views.breaks_with(conn, entry_id, made.bank_ref):
+        steps.append(
+            {
+                "step": "break",
+                "id": found["id"],
+                "code": found["code"],
+                "vector": found["vector"],
+                "amount": yuan(found["amount_fen"]),
+                "state": found["state"],
+            }
+        )
+    return steps
+
+
+def _what(one: dict[str, Any]) -> str:
+    match one["step"]:
+        case "record":
+            return f"{one['type']} of {one['occurred_at']}"
+        case "outcome" | "repeat":
+            return " ".join(filter(None, (one["outcome"], one["reason"], one.get("detail", ""))))
+        case "entry":
+            return "  ".join(f"{p['account']} {grouped(p['amount'])}" for p in one["postings"])
+        case "file":
+            return f"{one['type']} for {one['receiver']}"
+        case _:
+            return f"{one['code']} {one['vector']} {grouped(one['amount'])} {one['state']}"
+
+
+def _where(one: dict[str, Any]) -> str:
+    match one["step"]:
+        case "record" | "repeat":
+            return f"{one['stream']}[{one.get('partition', 0)}]@{one['position']} batch {one['batch']}"
+        case "outcome":
+            return f"day {one['clearing_date']}" if one["clearing_date"] else one["waits_for"]
+        case "file":
+            return str(one["name"])
+        case _:
+            return str(one["id"])
+
+
+@quarantine_app.command("list")
+def list_quarantine(rows_max: Rows = 100, as_json: Json = False) -> None:
+    """Records that could not be read, and events that wait for something 待处理清单."""
+
+    async def work() -> tuple[list[views.Row], list[views.Row]]:
+        async with books() as the, transaction(the.engine) as conn:
+            return await views.quarantine(conn, rows_max), await views.waiting(conn, rows_max)
+
+    malformed, parked = perform(work)
+    if as_json:
+        answer({"malformed": [_malformed(one) for one in malformed], "parked": parked})
+        return
+    table(
+        "Malformed 待处理",
+        ["SM3", "stream", "position", "where", "what"],
+        ([one["sm3"][:12], one["stream"], one["position"], one["where_"], one["what"]] for one in malformed),
+        right=["position"],
+    )
+    table(
+        "Parked 挂起",
+        ["event", "type", "waits for", "since"],
+        ([f"{one['source']}/{one['id']}", one["type"], one["waits_for"], one["since"] or ""] for one in parked),
+    )
+
+
+def _malformed(row: views.Row) -> dict[str, Any]:
+    return {"where": row["where_"], **{name: value for name, value in row.items() if name != "where_"}}
+
+
+@quarantine_app.command("show")
+def show_quarantine(
+    sm3: Annotated[str, typer.Argument(metavar="SM3", help="The record's digest, or how it begins.")],
+    as_json: Json = False,
+) -> None:
+    """One record that could not be read; its bytes are not shown, they may hold what must not be seen."""
+
+    async def work() -> views.Row:
+        async with books() as the, transaction(the.engine) as conn:
+            found = await views.quarantine(conn, 2, sm3.lower())
+            if not found:
+                raise UsageError(f"quarantine {sm3}: there is none. See: clearing quarantine list")
+            return found[0]
+
+    found = _malformed(perform(work))
+    if as_json:
+        answer(found)
+    else:
+        for name, value in found.items():
+            print(f"{name:<10} {value}")
+
+
+def verify(as_json: Json = False) -> None:
+    """Replay the books: balances, sums of zero, digest chains, stored files 校验."""
+    from clearing.jobs.verify import verify as check  # noqa: PLC0415 - for this command only
+
+    async def work() -> dict[str, Any]:
+        async with books() as the:
+            return await check(the.engine, the.members)
+
+    found = perform(work)
+    if as_json:
+        answer(found)
+    else:
+        table("Verify 校验", ["check", "found"], found["checks"].items())
+    if not found["ok"]:
+        raise typer.Exit(InvariantViolated.exit_code)

@@ -1,0 +1,192 @@
+"""What people look at: read-only queries for listings, none on the way of an event. 查询
+
+Listings are cut off at a number of rows that the caller gives; nothing here writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clearing.ledger.entry import Entry
+from clearing.store.entries import COLUMNS, of_row
+from clearing.store.session import driver
+
+Row = Mapping[str, Any]
+"""A row by column name."""
+
+_ENTRY: Final = f"SELECT {', '.join(COLUMNS)} FROM entry"  # noqa: S608 - our own column names
+_COUNTS: Final = """
+    SELECT count(*), count(*) FILTER (WHERE late) FROM entry
+    WHERE id >= $1::uuid AND id < $2::uuid
+"""
+_EVENT: Final = """
+    SELECT e.source, e.id, e.type, e.outcome, e.reason, e.detail, e.entry_id, e.clearing_date, e.late,
+        e.waits_for, e.occurred_at, e.position, e.batch, b.stream, b.partition, b.at
+    FROM event e JOIN batch b ON b.id = e.batch WHERE e.source = $1 AND e.id = $2
+"""
+_WOKEN: Final = """
+    SELECT w.outcome, w.reason, w.detail, w.entry_id, w.clearing_date, w.late, w.batch, b.stream, b.partition, b.at
+    FROM woken w JOIN batch b ON b.id = w.batch WHERE w.source = $1 AND w.id = $2
+"""
+_REPEATS: Final = """
+    SELECT r.outcome, r.reason, r.detail, r.position, r.batch, b.stream, b.partition, b.at
+    FROM repeat r JOIN batch b ON b.id = r.batch WHERE r.source = $1 AND r.id = $2 ORDER BY r.batch, r.no
+"""
+_QUARANTINE: Final = """
+    SELECT stream, partition, position, where_, what, source, id, type, encode(sm3, 'hex') AS sm3, length,
+        raw IS NOT NULL AS kept
+    FROM quarantine WHERE ($2::text IS NULL OR encode(sm3, 'hex') LIKE $2::text || '%')
+    ORDER BY batch DESC, no DESC LIMIT $1
+"""
+_PARKED: Final = """
+    SELECT p.source, p.id, e.type, p.waits_for, p.detail, p.since, p.limit_days, e.occurred_at
+    FROM parked p JOIN event e ON e.source = p.source AND e.id = p.id ORDER BY p.arrival LIMIT $1
+"""
+# The id is ASCII in every layout, whatever its encoding, so its bytes are what to look for.
+_FILES: Final = """
+    SELECT name, type, receiver, profile FROM file
+    WHERE clearing_date = $1 AND position(convert_to($2, 'UTF8') IN content) > 0 ORDER BY name
+"""
+_BREAKS: Final = """
+    SELECT id, clearing_date, code, vector, amount_fen, state FROM break_
+    WHERE keys ->> 'entry_id' = $1 OR ($2 <> '' AND keys ->> 'bank_ref' = $2) ORDER BY id
+"""
+_FAULTS: Final = """
+    SELECT b.id, b.first_run, b.last_run, b.clearing_date, b.code, b.codes, b.vector, b.amount_fen, b.differences,
+        b.keys, b.bank, b.institution, b.state, b.rows
+    FROM break_ b
+    WHERE ($1::date IS NULL OR b.clearing_date = $1) AND ($2::text IS NULL OR b.state = $2)
+        AND ($3::text IS NULL OR b.id LIKE $3 || '%')
+    ORDER BY b.clearing_date, b.id LIMIT $4
+"""
+_STEPS: Final = "SELECT no, state, ending, maker, checker, why, at FROM break_step WHERE break_id = $1 ORDER BY no"
+_RUN: Final = """
+    SELECT id, at, inputs, matched, proof FROM reconciliation_run WHERE clearing_date = $1 ORDER BY id DESC LIMIT 1
+"""
+_VERSIONS: Final = """
+    SELECT id, loaded_at, loaded_by, encode(digest, 'hex') AS digest, approved_by, approved_at
+    FROM members ORDER BY id
+"""
+
+
+class DayCounts(NamedTuple):
+    """What a day holds."""
+
+    entries: int
+    """Those of its end included."""
+    late: int
+
+
+async def day_counts(conn: AsyncConnection, day: date) -> DayCounts:
+    """How many entries a day has, and how many of them are late. 当日笔数"""
+    return DayCounts(*await (await driver(conn)).fetchrow(_COUNTS, *_ids(day)))
+
+
+def _ids(day: date) -> tuple[str, str]:
+    """The ids of a day lie between these two: an id begins with its day."""
+    first = f"{day:%Y%m%d}{'0' * 24}"
+    return first, f"{int(first[:8]) + 1:08d}{'0' * 24}"
+
+
+async def entries(
+    conn: AsyncConnection,
+    *,
+    day: date | None = None,
+    card: str | None = None,
+    institution: str | None = None,
+    account: str | None = None,
+    rows_max: int = 100,
+) -> list[Entry]:
+    """Entries in order of id: of a day, a card, an institution, or with a posting on an account. 凭证查询"""
+    first, after = _ids(day) if day else (f"{'0' * 32}", f"{'f' * 32}")
+    found = await (await driver(conn)).fetch(
+        f"{_ENTRY} WHERE id >= $1::uuid AND id < $2::uuid AND ($3::text IS NULL OR card = $3) "
+        "AND ($4::text IS NULL OR institution = $4) AND ($5::text IS NULL OR $5 = ANY(accounts)) "
+        "ORDER BY id LIMIT $6",
+        first,
+        after,
+        card,
+        institution,
+        account,
+        rows_max,
+    )
+    return [of_row(row) for row in found]
+
+
+async def entries_starting(conn: AsyncConnection, prefix: str, rows_max: int = 3) -> list[Entry]:
+    """Entries whose id begins with these hex digits (8 or more), so that people may shorten it."""
+    first, last = prefix.ljust(32, "0"), prefix.ljust(32, "f")
+    found = await (await driver(conn)).fetch(
+        f"{_ENTRY} WHERE id BETWEEN $1::uuid AND $2::uuid ORDER BY id LIMIT $3", first, last, rows_max
+    )
+    return [of_row(row) for row in found]
+
+
+async def event(conn: AsyncConnection, source: str, event_id: str) -> Row | None:
+    """An event's record and first outcome, None when it never came."""
+    row = await (await driver(conn)).fetchrow(_EVENT, source, event_id)
+    return dict(row) if row else None
+
+
+async def woken(conn: AsyncConnection, source: str, event_id: str) -> Row | None:
+    """The last outcome of an event that had been parked."""
+    row = await (await driver(conn)).fetchrow(_WOKEN, source, event_id)
+    return dict(row) if row else None
+
+
+async def repeats(conn: AsyncConnection, source: str, event_id: str) -> list[Row]:
+    """Later records with the same source and id."""
+    return [dict(row) for row in await (await driver(conn)).fetch(_REPEATS, source, event_id)]
+
+
+async def quarantine(conn: AsyncConnection, rows_max: int = 100, sm3: str | None = None) -> list[Row]:
+    """Records that could not be read, newest first; without their bytes. 待处理"""
+    return [dict(row) for row in await (await driver(conn)).fetch(_QUARANTINE, rows_max, sm3)]
+
+
+async def waiting(conn: AsyncConnection, rows_max: int = 100) -> list[Row]:
+    """What is parked, oldest first. 挂起"""
+    return [dict(row) for row in await (await driver(conn)).fetch(_PARKED, rows_max)]
+
+
+async def files_with(conn: AsyncConnection, day: date, entry_id: str) -> list[Row]:
+    """The clearing files of a day that have a line of this entry."""
+    return [dict(row) for row in await (await driver(conn)).fetch(_FILES, day, entry_id)]
+
+
+async def breaks_with(conn: AsyncConnection, entry_id: str, bank_ref: str) -> list[Row]:
+    """The breaks that name this entry or reference."""
+    return [dict(row) for row in await (await driver(conn)).fetch(_BREAKS, entry_id, bank_ref)]
+
+
+async def breaks(
+    conn: AsyncConnection,
+    *,
+    day: date | None = None,
+    state: str | None = None,
+    id_prefix: str | None = None,
+    rows_max: int = 500,
+) -> list[Row]:
+    """Breaks of a day, in a state, or whose id begins so, in order of day and id. 差错查询"""
+    found = await (await driver(conn)).fetch(_FAULTS, day, state, id_prefix, rows_max)
+    return [dict(row) for row in found]
+
+
+async def steps(conn: AsyncConnection, break_id: str) -> list[Row]:
+    """The steps in the life of a break, in order."""
+    return [dict(row) for row in await (await driver(conn)).fetch(_STEPS, break_id)]
+
+
+async def last_run(conn: AsyncConnection, day: date) -> Row | None:
+    """The last reconciliation of a day, None when there was none."""
+    row = await (await driver(conn)).fetchrow(_RUN, day)
+    return dict(row) if row else None
+
+
+async def members_versions(conn: AsyncConnection) -> list[Row]:
+    """Every version of the members, who loaded it and who approved it. 资料版本"""
+    return [dict(row) for row in await (await driver(conn)).fetch(_VERSIONS)]
