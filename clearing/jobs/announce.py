@@ -22,7 +22,9 @@ from messages.notices import (
     topic_name,
 )
 
-DEBITS: Final = frozenset({"payment.made", "payment.timed_out", "payment.confirmed", "deposit.paid", "arrears.paid"})
+DEBITS: Final = frozenset(
+    {"payment.made", "payment.timed_out", "payment.confirmed", "deposit.paid", "arrears.paid"}
+)
 CREDITS: Final = frozenset(
     {"payment.voided", "payment.refunded", "payment.reversed", "deposit.voided", "deposit.refunded"}
 )
@@ -35,6 +37,11 @@ class Notice(NamedTuple):
     topic: str
     key: bytes
     value: bytes
+
+
+def _there(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - the fields of a notice
+    """The fields that have something to say: in a notice what does not apply is left out, never null."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 class Place(NamedTuple):
@@ -60,8 +67,8 @@ def notices_of(decision: Decision, *, platform: str, prefix: str) -> Iterator[No
             id=notice_id(event.source, event.id, part_of(decision)),
             source=platform,
             time=event.time,
-            correlationid=event.correlationid,
             data=swipe,
+            **_there(correlationid=event.correlationid),
         )
         key = (swipe.card or f"{event.source}/{event.id}").encode()
         yield Notice(topic_name(SwipeNotice.topic, prefix), key, notice.to_bytes())
@@ -84,24 +91,26 @@ def result_notice(decision: Decision, *, platform: str, prefix: str) -> Notice:
     event, first = decision.event, decision.first
     entry_id = decision.entry.id if decision.entry else first.entry_id if first else ""
     data = Result(
-        source=event.source,
-        id=event.id,
-        type=event.type,
-        outcome=decision.outcome.value,
-        reason=decision.reason or None,
-        text=decision.detail or None if decision.outcome is Outcome.REJECTED else None,
-        entry_id=entry_id or None,
-        clearing_date=decision.clearing_date,
-        late=True if decision.late else None,
-        waits_for=decision.waits_for or None,
-        first_outcome=first.outcome if first else None,
+        **_there(
+            source=event.source,
+            id=event.id,
+            type=event.type,
+            outcome=decision.outcome.value,
+            reason=decision.reason or None,
+            text=decision.detail or None if decision.outcome is Outcome.REJECTED else None,
+            entry_id=entry_id or None,
+            clearing_date=decision.clearing_date,
+            late=True if decision.late else None,
+            waits_for=decision.waits_for or None,
+            first_outcome=first.outcome if first else None,
+        )
     )
     notice = ResultNotice(
         id=notice_id(event.source, event.id, part_of(decision)),
         source=platform,
         time=event.time,
-        correlationid=event.correlationid,
         data=data,
+        **_there(correlationid=event.correlationid),
     )
     topic = topic_name(ResultNotice.topic, prefix)
     return Notice(topic, f"{event.source}/{event.id}".encode(), notice.to_bytes())
@@ -128,21 +137,23 @@ def swipe_of(decision: Decision) -> Swipe | None:
         return None
     card = entry.card if entry else getattr(data, "card", None)
     return Swipe(
-        source=event.source,
-        id=event.id,
-        type=event.type,
-        outcome=decision.outcome.value,
-        reason=decision.reason or None,
-        entry_id=entry.id if entry else None,
-        card=card or None,
-        card_last4=(entry.card_last4 if entry else getattr(data, "card_last4", None)) or None,
-        institution=(entry.institution if entry else getattr(data, "institution", None)) or None,
-        terminal=getattr(data, "terminal", None),
-        access=getattr(data, "access", None),
-        app_area=(entry.app_area if entry else "") or getattr(data, "app_area", "MEDICAL"),
-        amount=amount_fen,
-        direction=direction,
-        time=event.time,
+        **_there(
+            source=event.source,
+            id=event.id,
+            type=event.type,
+            outcome=decision.outcome.value,
+            reason=decision.reason or None,
+            entry_id=entry.id if entry else None,
+            card=card or None,
+            card_last4=(entry.card_last4 if entry else getattr(data, "card_last4", None)) or None,
+            institution=(entry.institution if entry else getattr(data, "institution", None)) or None,
+            terminal=getattr(data, "terminal", None),
+            access=getattr(data, "access", None),
+            app_area=(entry.app_area if entry else "") or getattr(data, "app_area", "MEDICAL"),
+            amount=amount_fen,
+            direction=direction,
+            time=event.time,
+        )
     )
 
 
@@ -163,17 +174,19 @@ def use_of(event: Event, entry_fen: int) -> tuple[str, int] | None:
 def quarantine_notice(malformed: Malformed, place: Place, *, platform: str, prefix: str, time: Any) -> Notice:  # noqa: ANN401 - an aware datetime
     """The notice that a record could not be read; it shows none of its values."""
     data = Quarantined(
-        where=malformed.where,
-        what=malformed.what,
-        source=malformed.source,
-        id=malformed.id,
-        type=malformed.type,
-        sm3=malformed.sm3.hex(),
-        length=malformed.length,
-        kept=malformed.keep_bytes,
-        topic=place.stream,
-        partition=place.partition,
-        offset=place.position,
+        **_there(
+            where=malformed.where,
+            what=malformed.what,
+            source=malformed.source,
+            id=malformed.id,
+            type=malformed.type,
+            sm3=malformed.sm3.hex(),
+            length=malformed.length,
+            kept=malformed.keep_bytes,
+            topic=place.stream,
+            partition=place.partition,
+            offset=place.position,
+        )
     )
     notice = QuarantineNotice(
         id=f"{place.stream}/{place.partition}/{place.position}", source=platform, time=time, data=data

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 FAMILIES: Final = ("cards", "payments", "deposits", "reimbursements", "control")
 NOTICE_FAMILIES: Final = (RESULTS, SWIPES, DAYS, QUARANTINE)
 RETRY_SECONDS_MAX: Final = 30.0
-GENERATION: Final = 7
-"""Partitions of one family have lanes of their own: lane = partition × GENERATION + family."""
+ERRANDS_SECONDS: Final = 1.0
+LANES: Final = 8
+"""Partitions of one family have lanes of their own: lane = partition × LANES + family."""
 
 log = structlog.get_logger("worker")
 
@@ -119,6 +120,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
         self._stopping = asyncio.Event()
         self._streams: dict[TopicPartition, Stream] = {}
         self._wait_ms = settings.batch_wait_ms_max
+        self._errands_at = 0.0
         self.totals = Totals()
         options = kafka_options(settings)
         self._consumer = AIOKafkaConsumer(
@@ -174,11 +176,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
     async def _consume(self, *, until_idle: bool) -> None:
         failures = 0
         while not self._stopping.is_set():
+            fetched: dict[TopicPartition, list[Any]] = {}
             try:
                 fetched = await self._consumer.getmany(
                     timeout_ms=self._wait_ms, max_records=self._settings.batch_events_max
                 )
                 await self._take_all(fetched)
+                await self._run_errands()
                 failures = 0
             except (WorldFailed, KafkaError) as error:
                 failures += 1
@@ -189,6 +193,14 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
                 continue
             if until_idle and not fetched and await self._idle():
                 return
+
+    async def _run_errands(self) -> None:
+        """One worker of the group, the owner of the first control partition, announces for the jobs."""
+        first = TopicPartition(topic_name("control", self._settings.kafka_prefix), 0)
+        now = asyncio.get_running_loop().time()
+        if first in self._streams and now >= self._errands_at:
+            self._errands_at = now + ERRANDS_SECONDS
+            await self._publisher.errands()
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -208,10 +220,15 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
     async def _take(self, partition: TopicPartition, messages: Sequence[Any]) -> None:
         stream = self._streams.get(partition)
         if stream is None:
-            return  # revoked while the records were on their way
+            return  # revoked, or not yet sought to its stored position
+        # Records fetched before the seek to the stored position may come after it.
         records = [
-            Record(one.offset, one.value, datetime.fromtimestamp(one.timestamp / 1000, UTC)) for one in messages
+            Record(one.offset, one.value, datetime.fromtimestamp(one.timestamp / 1000, UTC))
+            for one in messages
+            if stream.position is None or one.offset >= stream.position
         ]
+        if not records:
+            return
         batch = decoded(stream, records, records[-1].position + 1)
         try:
             taken = await take(self._engine, self._settings, self._members, batch)
@@ -236,10 +253,10 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
         assigned = self._consumer.assignment()
         if not assigned:
             return False
+        if not assigned <= self._streams.keys():
+            return False  # assigned, but where it stands has not been loaded
         ends = await self._consumer.end_offsets(list(assigned))
-        return all(
-            (self._streams[one].position or 0) >= end for one, end in ends.items() if one in self._streams
-        )
+        return all((self._streams[one].position or 0) >= end for one, end in ends.items())
 
     # -- rebalance -----------------------------------------------------------------------------------------
 
@@ -251,11 +268,12 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Load where each stands, announce what its last owner did not, and seek there."""
         partitions = list(assigned)
-        await self._reload(partitions)
+        # Before the seek: from then on batches of ours are committed and announced beside this.
         for partition in partitions:
             sent = await self._publisher.catch_up(partition.topic, partition.partition)
             if sent:
                 log.info("notices sent again", topic=partition.topic, partition=partition.partition, notices=sent)
+        await self._reload(partitions)
 
     async def _reload(self, partitions: Iterable[TopicPartition]) -> None:
         wanted = list(partitions)
@@ -271,7 +289,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
 
     def _lane(self, partition: TopicPartition) -> int:
         family = event_topics(self._settings.kafka_prefix).index(partition.topic)
-        return partition.partition * GENERATION + family
+        return partition.partition * LANES + family
 
 
 async def work(engine: AsyncEngine, settings: Settings, members: Members, *, until_idle: bool = False) -> Totals:

@@ -8,16 +8,17 @@ At least once: a notice's id says which outcome it is, so a receiver can tell a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from clearing.jobs.announce import Notice, batch_notices
 from clearing.ledger.outcomes import Decision, Outcome
-from clearing.store import entries, notices
+from clearing.store import days, entries, notices
 from clearing.store import facts as store_facts
 from clearing.store.session import transaction
 from messages import Malformed
+from messages.notices import DayNotice, DayStep, topic_name
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from clearing.ledger.entry import Entry
     from clearing.ledger.facts import Seen
 
+JOBS: Final = "jobs"
+FILE: Final = "file"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Told as the time of a notice about a record that has none we could read: the same however often it is sent."""
 
@@ -80,6 +83,38 @@ class Publisher:
                 await self._send(one)
                 sent += len(one)
             await self._remember(stream, partition, batches[-1][0])
+
+    async def errands(self) -> int:
+        """Announce what no worker commits: the cut's outcomes, files taken in, and the days' new states.
+
+        Writes:  the notice topics; stream.announced, day.announced.
+        Again:   nothing is left to send.
+        """
+        async with transaction(self._engine) as conn:
+            behind = await notices.behind(conn, (JOBS, FILE))
+            steps = await days.unannounced(conn)
+        sent = 0
+        for stream, partition in behind:
+            sent += await self.catch_up(stream, partition)
+        for day, state in steps:
+            await self._send([await self._day_notice(day, state)])
+            async with transaction(self._engine) as conn:
+                await days.announced(conn, day, state)
+            sent += 1
+        return sent
+
+    async def _day_notice(self, day: date, state: str) -> Notice:
+        async with transaction(self._engine) as conn:
+            found = await days.get(conn, day)
+            count, _ = await days.entries(conn, day)
+        data = DayStep(clearing_date=day, state=state, entries=count)
+        notice = DayNotice(
+            id=f"{self._platform}/day/{day}/{state}",
+            source=self._platform,
+            time=found.cut_at if found and found.cut_at else EPOCH,
+            data=data,
+        )
+        return Notice(topic_name(DayNotice.topic, self._prefix), day.isoformat().encode(), notice.to_bytes())
 
     async def _told(
         self, conn: AsyncConnection, stream: str, partition: int, rows: Sequence[notices.Row]

@@ -66,6 +66,16 @@ async def open_day(conn: AsyncConnection, day: date) -> None:
     )
 
 
+async def entries(conn: AsyncConnection, day: date) -> tuple[int, int]:
+    """How many entries a day has, and how many of them came late, without those of its end. 凭证数"""
+    row = await (await driver(conn)).fetchrow(
+        "SELECT count(*), count(*) FILTER (WHERE late) FROM entry "
+        "WHERE clearing_date = $1 AND type NOT IN ('day.roll_up', 'day.net')",
+        day,
+    )
+    return (row[0], row[1])
+
+
 async def unannounced(conn: AsyncConnection) -> list[tuple[date, str]]:
     """(day, state) of which members have not been told, oldest first. 待通知日"""
     rows = await (await driver(conn)).fetch(

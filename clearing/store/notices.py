@@ -6,6 +6,7 @@ batch whose notices were published. Two publishers at once announce twice, which
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -78,6 +79,17 @@ async def pending(conn: AsyncConnection, stream: str, partition: int, batches_ma
     Out:     whole batches only; () when all is announced; batches without outcomes are passed over.
     """
     return [Row(*row) for row in await (await driver(conn)).fetch(_PENDING, stream, partition, batches_max)]
+
+
+async def behind(conn: AsyncConnection, streams: Collection[str]) -> list[tuple[str, int]]:
+    """The stream partitions, of these streams, that have outcomes to announce."""
+    rows = await (await driver(conn)).fetch(
+        "SELECT s.name, s.partition FROM stream s WHERE s.name = ANY($1) AND EXISTS ("
+        " SELECT 1 FROM batch b WHERE b.stream = s.name AND b.partition = s.partition AND b.id > s.announced"
+        " AND (b.records > 0 OR EXISTS (SELECT 1 FROM woken WHERE batch = b.id))) ORDER BY 1, 2",
+        list(streams),
+    )
+    return [tuple(row) for row in rows]
 
 
 async def announced(conn: AsyncConnection, stream: str, partition: int, batch: int) -> None:
