@@ -1,9 +1,9 @@
-"""`clearing generate`: a seeded, realistic day of a city, with breaks planted in the partners' files. 生成测试日
+"""`clearing generate`: a seeded, realistic day of a city, with planted breaks. 生成测试日
 
     plan (shares) + members + day + count + seed ── generate_day ──> Generated ── write ──> a folder
 
-The generator is pure: no clock, no I/O but in `write`, and chance comes from the seed alone. It knows the rules
-only by what it sends: whether the ledger takes it is the ledger's business and is held by tests.
+The generator is pure: no clock, no I/O but in `write`, and chance comes from the seed alone. It knows the
+rules only by what it sends: whether the ledger takes it is the ledger's business and is held by tests.
 """
 
 from clearing.jobs.generate.clerk import Line, Planted, Sent, Step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from clearing.jobs.generate.clerk import HeldCard
+from clearing.jobs.generate.clerk import LONGEST, HeldCard
 from clearing.jobs.generate.plan import EARLIEST, LATEST
 
 if TYPE_CHECKING:
@@ -35,10 +35,7 @@ def switch_on_terminals(clerk: Clerk) -> None:
 
 def card_for(clerk: Clerk, second: int) -> HeldCard:
     """A card for someone who comes now: a new one while cards are behind their share, else one in use."""
-    behind = (
-        clerk.card_events < clerk.plan.cards * clerk.scheduled
-        and clerk.room > clerk.plan.cards * clerk.events / 99
-    )
+    behind = clerk.card_events < clerk.plan.cards * clerk.scheduled and clerk.room > LONGEST
     while behind or not clerk.pool:
         card = issue(clerk, second)
         if card is not None:

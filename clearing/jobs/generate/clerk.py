@@ -1,7 +1,7 @@
 """The generator's memory of a day: chance, numbers, what is still to come. 生成台账
 
-One clerk makes one day. What happens is written down at once, whole, with the time at which it will arrive; the
-day then reads it in order of arrival. So a visit that is begun is finished, and the count of events is known.
+One clerk makes one day. What happens is written down at once, whole, with the time at which it will arrive;
+the day then reads it in order of arrival. So a visit that is begun is finished, and the count is known.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ ENCODE: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separ
 LONGEST: Final = 60
 """Events that one beginning can have at most: with less room left only single payments are made."""
 CLAIMS_KEPT: Final = 20
+CLOCK: Final = tuple(f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(24 * 3600))
+"""Every second of a day as text."""
 FAMILY: Final = {name: row.family for name, row in CATALOGUE.items()}
 
 
@@ -96,7 +98,9 @@ class HeldCard(NamedTuple):
 class Clerk:
     """Chance, running numbers and the queue of one day; see the module's first lines."""
 
-    def __init__(self, plan: Plan, members: Members, town: Town, day: date, events: int, seed: int) -> None:
+    def __init__(
+        self, plan: Plan, members: Members, town: Town, day: date, *, events: int, seed: int
+    ) -> None:
         self.plan = plan
         self.town = town
         self.events = events
@@ -115,7 +119,6 @@ class Clerk:
         self.year = f"{day:%Y}"
         self.month = f"{day:%Y-%m}"
         self.stamp = f"{day:%y%m%d}"
-        self.clock = [f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(24 * 3600)]
         offset = datetime.combine(day, datetime.min.time(), members.clock.zone).isoformat()[-6:]
         self._instants = (f"{day}T", offset)
         self._queue: list[tuple[int, int, Step]] = []
@@ -160,7 +163,7 @@ class Clerk:
     def instant(self, second: int) -> str:
         """A moment of the day as RFC 3339 text."""
         date_part, offset = self._instants
-        return f"{date_part}{self.clock[second]}{offset}"
+        return f"{date_part}{CLOCK[second]}{offset}"
 
     @property
     def room(self) -> int:

@@ -17,6 +17,7 @@ from clearing.jobs.generate.town import Town, town_of
 from clearing.ledger.members import Members
 
 EVENTS_MIN: Final = 100
+"""Besides one for each terminal."""
 MINUTE: Final = 60
 CLAIMS_AT: Final = 20 * 3600
 """When the offices pay hospitals for claims."""
@@ -49,19 +50,23 @@ class Generated:
 def generate_day(plan: Plan, members: Members, day: date, events: int, seed: int) -> Generated:
     """A seeded, realistic day: events, and what banks and hospitals write about them. 生成一日
 
-    In:      members with an issuing bank, a hospital, a second institution and a card platform on `day`; `events`:
-             how many records, at least 100, repeated ones included.
-    Out:     Generated, made while it is read and never held whole; the same arguments give the same bytes. All
-             events lie between 05:00 and 22:57 of `day`, so before a cutover at 23:00.
+    In:      members with an issuing bank, a hospital, a second institution and a card platform on `day`;
+             `events`: how many records, repeated ones included; at least 100 and one an institution.
+    Out:     Generated, made while it is read and never held whole; the same arguments give the same bytes.
+             All events lie between 05:00 and 22:57 of `day`, so before a cutover at 23:00.
     Raises:  UsageError for fewer events; MembersRefused when the members cannot make a day.
     """
-    if events < EVENTS_MIN:
-        raise UsageError(f"generate: a day needs {EVENTS_MIN} events or more, got {events}")
-    return Generated(plan, members, town_of(members, day, plan), day, events, seed)
+    town = town_of(members, day, plan)
+    least = EVENTS_MIN + len(town.places)
+    if events < least:
+        raise UsageError(
+            f"generate: a day of {len(town.places)} institutions needs {least} events, got {events}"
+        )
+    return Generated(plan, members, town, day, events, seed)
 
 
 def _steps(what: Generated) -> Iterator[Step]:
-    clerk = Clerk(what.plan, what.members, what.town, what.day, what.count, what.seed)
+    clerk = Clerk(what.plan, what.members, what.town, what.day, events=what.count, seed=what.seed)
     begins, sums = _beginnings(what.plan, what.town)
     early = what.count * what.plan.cards * what.plan.cards_before_seven
     cards.switch_on_terminals(clerk)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clearing.jobs.generate.clerk import Line
+from clearing.jobs.generate.clerk import CLOCK, Line
 from clearing.ledger.money import yuan
 from clearing.reconciliation.statements import EXPORT_COLUMNS, STATEMENT_COLUMNS
 
@@ -19,12 +19,10 @@ def booked(
     clerk: Clerk,
     partner: str,
     second: int,
-    kind: str,
-    direction: str,
-    fen: int,
+    what: tuple[str, str, int],
     ref: str,
-    card: str,
     *,
+    card: str,
     original: str = "",
     status: str = "SUCC",
     day: str = "",
@@ -32,11 +30,12 @@ def booked(
 ) -> Line:
     """One line of a bank's, channel's or network's statement.
 
-    In:      direction D or C as the card sees it, fen unsigned; `original`: reference of what it undoes; `day` and
-             `clock` where the partner dates it otherwise.
+    In:      `what`: type, direction as the card sees it (D or C), fen unsigned; `original`: reference of what
+             it undoes; `day` and `clock` where the partner dates it otherwise.
     """
+    kind, direction, fen = what
     text = (
-        f"{ref},,{day or clerk.day_text},{clock or clerk.clock[second]},{kind},{direction},{yuan(fen)},{status},"
+        f"{ref},,{day or clerk.day_text},{clock or CLOCK[second]},{kind},{direction},{yuan(fen)},{status},"
         f"{card},{original}"
     )
     counts = fen if status == "SUCC" else 0
@@ -47,19 +46,18 @@ def exported(
     clerk: Clerk,
     institution: str,
     second: int,
-    trade: str,
-    direction: str,
-    fen: int,
+    what: tuple[str, str, int],
     key: str,
-    ref: str,
     *,
+    ref: str,
     original: str = "",
 ) -> Line:
     """One line of a hospital's or pharmacy's export.
 
-    In:      direction R (received) or P (paid back), fen unsigned; `original`: number of what it undoes.
+    In:      `what`: trade type, direction R (received) or P (paid back), fen unsigned; `key`: its number
+             there; `original`: number of what it undoes.
     """
-    text = (
-        f"{key},,{trade},{direction},{yuan(fen)},SUCC,{clerk.day_text},{clerk.clock[second]},{ref},{original}"
-    )
+    trade, direction, fen = what
+    when = f"{clerk.day_text},{CLOCK[second]}"
+    text = f"{key},,{trade},{direction},{yuan(fen)},SUCC,{when},{ref},{original}"
     return Line(institution, True, text, *((fen, 0) if direction == "R" else (0, fen)))

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Final
 
 BREAK_KINDS: Final = (
-    "SID-101", "SID-110", "SID-011", "SID-010", "AMT-001", "AMT-003", "STA-001", "STA-002", "DUP-003", "CUT-001",
-    "SID-001", "AMT-002", "DIR-001", "DUP-002", "IDN-001", "SID-100", "NEXT-DAY",
+    "SID-101", "SID-110", "SID-011", "SID-010", "AMT-001", "AMT-003",
+    "STA-001", "STA-002", "DUP-003", "CUT-001", "SID-001", "AMT-002",
+    "DIR-001", "DUP-002", "IDN-001", "SID-100", "NEXT-DAY",
 )  # fmt: skip
 """What can be planted, in the order in which it is: the first twelve make a good demo.
 
@@ -22,17 +23,17 @@ CUT-001 by tomorrow's run. All others are named by the code they must be found u
 class Plan:
     """The shares of a day, each a number from 0 to 1 unless it says otherwise. 生成方案
 
-    Source:  Published national figures of 2023 and 2024 where there are any: 6.8 visits a head and year, 361 yuan
-             an outpatient visit and 9 870 yuan a stay, 214 admissions per 1 000 people and year, 2.4 scheme payments
-             a head and year. From them a city of 11 million: 209 000 visits, 459 000 card payments, 6 570
-             admissions, 46 400 reimbursements a day. What nobody publishes is assumed: 2.2 payments a visit, 2.5
-             deposits a stay, refunds 3 %, voids 0.5 %, time-outs 0.05 %, returned payouts 0.3 %, one bank with
-             60 % of the cards, counters that peak at 09:00.
+    Source:  Published national figures of 2023 and 2024 where there are any: 6.8 visits a head and year, 361
+             yuan an outpatient visit and 9 870 yuan a stay, 214 admissions per 1 000 people and year, 2.4
+             scheme payments a head and year. From them a city of 11 million: 209 000 visits, 459 000 card
+             payments, 6 570 admissions, 46 400 reimbursements a day. What nobody publishes is assumed: 2.2
+             payments a visit, 2.5 deposits a stay, refunds 3 %, voids 0.5 %, time-outs 0.05 %, returned
+             payouts 0.3 %, one bank with 60 % of the cards, counters that peak at 09:00.
     Differs: The books begin empty, so every card that is used is registered on the day itself (a fifth of all
-             events, where a running city has a hundredth), and stays are short enough to end on the day.
+             events, where a running city has a hundredth), and stays are short enough to end that day.
     """
 
-    # -- what begins, by weight: thousands a day in the city above ---------------------------------------------
+    # -- what begins, by weight: thousands a day in the city above
     visit: float = 170
     """Visits to hospitals and clinics, with 2.2 payments."""
     pharmacy: float = 85
@@ -48,7 +49,7 @@ class Plan:
     premium: float = 4
     """Yearly premiums of a family."""
 
-    # -- cards and ways ----------------------------------------------------------------------------------------
+    # -- cards and ways
     cards: float = 0.20
     """Card events among all events."""
     cards_before_seven: float = 0.6
@@ -62,7 +63,7 @@ class Plan:
     by_network: float = 0.03
     """Payments through a card network."""
 
-    # -- what becomes of payments ------------------------------------------------------------------------------
+    # -- what becomes of payments
     refunded: float = 0.03
     voided: float = 0.005
     reversed: float = 0.001
@@ -77,7 +78,7 @@ class Plan:
     refused: float = 0.001
     """Events refused by a rule, of all payments."""
 
-    # -- schemes -----------------------------------------------------------------------------------------------
+    # -- schemes
     returned: float = 0.003
     """Paid reimbursements that come back."""
     payout_rejected: float = 0.003
@@ -86,7 +87,7 @@ class Plan:
     corrections: float = 0.0002
     """Pairs of corrections, of all events."""
 
-    # -- the partners' side ------------------------------------------------------------------------------------
+    # -- the partners' side
     breaks: float | int = 0.005
     """Planted breaks: a whole number is a count, a fraction the share of payments."""
     break_kinds: tuple[str, ...] = BREAK_KINDS

@@ -11,8 +11,8 @@ from clearing.jobs.generate.clerk import Line, Planted
 from clearing.jobs.generate.partners import booked, exported
 
 if TYPE_CHECKING:
-    from clearing.jobs.generate.clerk import Clerk, HeldCard
-    from clearing.jobs.generate.town import Place
+    from clearing.jobs.generate.bills import Bill
+    from clearing.jobs.generate.clerk import Clerk
 
 IN_LEDGER_BANK_HIS: Final = {
     "SID-101": (True, False, True),
@@ -24,6 +24,8 @@ IN_LEDGER_BANK_HIS: Final = {
     "STA-001": (True, True, False),
 }
 """Which sides have it; all three where a kind is not here."""
+HIS_KINDS: Final = frozenset({"AMT-003", "DUP-003", "SID-110", "SID-001"})
+"""Where the institution is the one that differs; else it is the bank."""
 LITTLE_FEN: Final = 1800
 """By how much amounts differ, at most."""
 
@@ -31,10 +33,7 @@ LITTLE_FEN: Final = 1800
 class Paid(NamedTuple):
     """A payment by the direct route, before it is written down."""
 
-    second: int
-    card: HeldCard
-    place: Place
-    fen: int
+    bill: Bill
     ref: str
     order: str
     data: dict[str, Any]
@@ -43,6 +42,8 @@ class Paid(NamedTuple):
 def plant_due(clerk: Clerk) -> str:
     """The kind of break that is to be planted now, or empty."""
     plan = clerk.plan
+    if not plan.break_kinds:
+        return ""
     if isinstance(plan.breaks, int):
         due = clerk.planted < plan.breaks and clerk.scheduled * plan.breaks >= clerk.events * (
             clerk.planted + 0.3
@@ -55,46 +56,47 @@ def plant_due(clerk: Clerk) -> str:
 def plant(clerk: Clerk, kind: str, paid: Paid) -> None:
     """Write a payment down with one break in it, and the answer beside it."""
     clerk.planted += 1
+    second, card, place, _, fen = paid.bill
     in_ledger, at_bank, in_his = IN_LEDGER_BANK_HIS.get(kind, (True, True, True))
     lines = [
         *(_bank_lines(clerk, kind, paid) if at_bank else ()),
         *(_his_lines(clerk, kind, paid) if in_his else ()),
     ]
-    source = clerk.town.elsewhere(paid.place) if kind == "STA-001" else paid.place.sender
+    source = clerk.town.elsewhere(place) if kind == "STA-001" else place.sender
     event_id = clerk.new_id() if in_ledger else ""
-    his_only = kind in ("AMT-003", "DUP-003", "SID-110", "SID-001")
     answer = Planted(
         kind=kind,
         code="SID-101" if kind == "NEXT-DAY" else kind,
-        partner=paid.place.code if his_only else paid.card.bank,
-        institution=paid.place.code,
-        bank_ref=paid.ref,
-        order_no=paid.order,
-        amount_fen=paid.fen,
+        partner=place.code if kind in HIS_KINDS else card.bank,
+        institution=place.code,
+        bank_ref="" if kind == "SID-001" else paid.ref,
+        order_no="" if kind == "SID-010" else paid.order,
+        amount_fen=fen,
         source=source if in_ledger else "",
         id=event_id,
-        next_day="CUT-001" if kind in ("NEXT-DAY", "SID-101") and kind == "NEXT-DAY" else "",
+        next_day="CUT-001" if kind == "NEXT-DAY" else "",
     )
     if in_ledger:
         clerk.send(
             "payment.made",
             source,
-            paid.second,
+            second,
             paid.data,
-            paid.card.token,
+            card.token,
             lines=lines,
             planted=answer,
             event_id=event_id,
         )
     else:
-        clerk.write_only(paid.second, lines, answer)
+        clerk.write_only(second, lines, answer)
 
 
 def _bank_lines(clerk: Clerk, kind: str, paid: Paid) -> list[Line]:
-    fen, direction, status, day, clock, card = paid.fen, "D", "SUCC", "", "", paid.card.token
+    second, held, _, _, fen = paid.bill
+    direction, status, day, clock, card = "D", "SUCC", "", "", held.token
     match kind:
         case "AMT-001":
-            fen = fen - min(LITTLE_FEN, fen // 2)
+            fen -= min(LITTLE_FEN, fen // 2)
         case "AMT-002":
             fen += LITTLE_FEN
         case "STA-002":
@@ -111,13 +113,11 @@ def _bank_lines(clerk: Clerk, kind: str, paid: Paid) -> list[Line]:
             pass
     line = booked(
         clerk,
-        paid.card.bank,
-        paid.second,
-        "PAY",
-        direction,
-        fen,
+        held.bank,
+        second,
+        ("PAY", direction, fen),
         paid.ref,
-        card,
+        card=card,
         status=status,
         day=day,
         clock=clock,
@@ -126,7 +126,9 @@ def _bank_lines(clerk: Clerk, kind: str, paid: Paid) -> list[Line]:
 
 
 def _his_lines(clerk: Clerk, kind: str, paid: Paid) -> list[Line]:
-    fen = paid.fen + (LITTLE_FEN if kind == "AMT-003" else 0)
+    second, _, place, _, fen = paid.bill
+    if kind == "AMT-003":
+        fen += LITTLE_FEN
     ref = "" if kind == "SID-001" else paid.ref
-    line = exported(clerk, paid.place.code, paid.second, "OPD", "R", fen, paid.order, ref)
+    line = exported(clerk, place.code, second, ("OPD", "R", fen), paid.order, ref=ref)
     return [line, line] if kind == "DUP-003" else [line]

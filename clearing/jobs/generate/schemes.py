@@ -64,7 +64,8 @@ def batch(clerk: Clerk, second: int) -> None:
     """Twenty reimbursements under one header with count, total and digest. 批量代付"""
     batch_id, source = f"BT{clerk.stamp}{clerk.number()}", clerk.town.fund
     rows = [
-        _submit(clerk, second + 5, source, "OUTPATIENT", batch_id=batch_id, row=n + 1) for n in range(BATCH_ROWS)
+        _submit(clerk, second + 5, source, "OUTPATIENT", batch_id=batch_id, row=n + 1)
+        for n in range(BATCH_ROWS)
     ]
     digest = hashlib.new("sm3", "\n".join(f"{row.id}|{yuan(row.fen)}" for row in rows).encode()).hexdigest()
     header = {
@@ -82,9 +83,16 @@ def batch(clerk: Clerk, second: int) -> None:
 
 
 def _submit(
-    clerk: Clerk, second: int, payer: str, kind: str, *, card: HeldCard | None = None, batch_id: str = "", row: int = 0,
+    clerk: Clerk,
+    second: int,
+    payer: str,
+    kind: str,
+    *,
+    card: HeldCard | None = None,
+    batch_id: str = "",
+    row: int = 0,
     depends_on: list[dict[str, str]] | None = None,
-) -> Payout:  # fmt: skip
+) -> Payout:
     card = card or class_one(clerk, second)
     eligible = max(int(clerk.rng.lognormvariate(9.6 if kind == "OUTPATIENT" else 12.5, 0.7)), 500)
     total, fund = eligible + eligible // 10, eligible * 6 // 10
@@ -138,7 +146,7 @@ def _result(clerk: Clerk, payout: Payout, attempt: int, result: str, ref: str) -
 
 def _paid(clerk: Clerk, at: int, payout: Payout, attempt: int = 1) -> None:
     bank, ref = payout.card.bank, clerk.ref(payout.card.bank)
-    line = booked(clerk, bank, at, "PAYOUT", "C", payout.fen, ref, payout.card.token)
+    line = booked(clerk, bank, at, ("PAYOUT", "C", payout.fen), ref, card=payout.card.token)
     data = _result(clerk, payout, attempt, "PAID", ref)
     clerk.send("payout.result", bank, at, data, payout.key, lines=[line])
 
@@ -153,7 +161,7 @@ def _returned(clerk: Clerk, at: int, payout: Payout) -> None:
         "reason_code": "R03",
         "attempt": 1,
     }
-    line = booked(clerk, bank, at, "RETURN", "D", payout.fen, ref, payout.card.token)
+    line = booked(clerk, bank, at, ("RETURN", "D", payout.fen), ref, card=payout.card.token)
     clerk.send("payout.returned", bank, at, data, payout.key, lines=[line])
     _again(clerk, clerk.later(at, 600, 1800), payout)
 
@@ -192,7 +200,7 @@ def premium(clerk: Clerk, second: int) -> None:
         "bank_ref": ref,
         "bank_date": clerk.day_text,
     }
-    line = booked(clerk, card.bank, at, "PREMIUM", "D", size * PREMIUM_FEN, ref, card.token)
+    line = booked(clerk, card.bank, at, ("PREMIUM", "D", size * PREMIUM_FEN), ref, card=card.token)
     clerk.send("premium.paid", card.bank, at, data, card.token, lines=[line])
 
 
@@ -213,29 +221,24 @@ def top_up(clerk: Clerk, second: int) -> None:
     data |= {"bank_ref": ref, "bank_date": clerk.day_text}
     if method == "NETBANK":
         data["payer_bank"] = payer
-    event_id = clerk.send(
-        "topup.made",
-        source,
-        at,
-        data,
-        card.token,
-        lines=_two_sides(clerk, at, "TOPUP", payer, card, fen, ref, ""),
-    )
+    lines = _two_sides(clerk, at, ("TOPUP", payer, fen), card, ref=ref)
+    event_id = clerk.send("topup.made", source, at, data, card.token, lines=lines)
     if method == "CHANNEL" and clerk.due("top-up reversed", REVERSED):
         at = clerk.later(at, 60, 300)
         back = {"original": {"source": source, "id": event_id}, "amount": yuan(fen)}
-        lines = _two_sides(clerk, at, "REVERSAL", payer, card, fen, clerk.ref(payer), ref)
+        lines = _two_sides(clerk, at, ("REVERSAL", payer, fen), card, ref=clerk.ref(payer), original=ref)
         clerk.send("topup.reversed", source, at, back, card.token, lines=lines)
 
 
 def _two_sides(
-    clerk: Clerk, at: int, kind: str, payer: str, card: HeldCard, fen: int, ref: str, original: str
+    clerk: Clerk, at: int, what: tuple[str, str, int], card: HeldCard, *, ref: str, original: str = ""
 ) -> list[Line]:
-    """A top-up with who paid it and with the card's bank; only the second where they are one."""
+    """A top-up with the card's bank and, where it is another, with who paid it; `what`: type, payer, fen."""
+    kind, payer, fen = what
     pays, gets = ("D", "C") if kind == "TOPUP" else ("C", "D")
-    lines = [booked(clerk, card.bank, at, kind, gets, fen, ref, card.token, original=original)]
+    lines = [booked(clerk, card.bank, at, (kind, gets, fen), ref, card=card.token, original=original)]
     if payer != card.bank:
-        lines.append(booked(clerk, payer, at, kind, pays, fen, ref, card.token, original=original))
+        lines.append(booked(clerk, payer, at, (kind, pays, fen), ref, card=card.token, original=original))
     return lines
 
 

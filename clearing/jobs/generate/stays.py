@@ -82,8 +82,8 @@ def _deposit(clerk: Clerk, at: int, one: Stay) -> int:
     )
     data = _body(clerk, one, ref) | {"amount": yuan(fen), "receipt_no": receipt, "access": "WARD"}
     lines = [
-        booked(clerk, card.bank, at, "PAY", "D", fen, ref, card.token),
-        exported(clerk, place.code, at, "DEP", "R", fen, receipt, ref),
+        booked(clerk, card.bank, at, ("PAY", "D", fen), ref, card=card.token),
+        exported(clerk, place.code, at, ("DEP", "R", fen), receipt, ref=ref),
     ]
     event_id = clerk.send("deposit.paid", place.sender, at, data, one.key, lines=lines)
     if not clerk.due("deposit voided", VOIDED):
@@ -96,8 +96,8 @@ def _deposit(clerk: Clerk, at: int, one: Stay) -> int:
         "order_no": order,
     }
     lines = [
-        booked(clerk, card.bank, soon, "VOID", "C", fen, back, card.token, original=ref),
-        exported(clerk, place.code, soon, "REFUND", "P", fen, order, back, original=receipt),
+        booked(clerk, card.bank, soon, ("VOID", "C", fen), back, card=card.token, original=ref),
+        exported(clerk, place.code, soon, ("REFUND", "P", fen), order, ref=back, original=receipt),
     ]
     clerk.send("deposit.voided", place.sender, soon, undo, one.key, lines=lines)
     return 0
@@ -107,8 +107,8 @@ def _give_back(clerk: Clerk, at: int, one: Stay, fen: int) -> int:
     card, place, ref, order = one.card, one.place, clerk.ref(one.card.bank), f"RF{clerk.number()}"
     data = _body(clerk, one, ref) | {"amount": yuan(fen), "order_no": order} | APPROVED
     lines = [
-        booked(clerk, card.bank, at, "REFUND", "C", fen, ref, card.token),
-        exported(clerk, place.code, at, "REFUND", "P", fen, order, ref, original=one.admission),
+        booked(clerk, card.bank, at, ("REFUND", "C", fen), ref, card=card.token),
+        exported(clerk, place.code, at, ("REFUND", "P", fen), order, ref=ref, original=one.admission),
     ]
     clerk.send("deposit.refunded", place.sender, at, data, one.key, lines=lines)
     return fen
@@ -143,12 +143,12 @@ def _discharge(clerk: Clerk, at: int, one: Stay, held: int) -> None:
     if fen:
         kind, way, his_way = ("PAY", "D", "R") if top_up else ("REFUND", "C", "P")
         lines = [
-            booked(clerk, card.bank, at, kind, way, fen, ref, card.token),
-            exported(clerk, place.code, at, "DISCHARGE", his_way, fen, one.admission, ref),
+            booked(clerk, card.bank, at, (kind, way, fen), ref, card=card.token),
+            exported(clerk, place.code, at, ("DISCHARGE", his_way, fen), one.admission, ref=ref),
         ]
     event_id = clerk.send("discharge.settled", place.sender, at, data, one.key, lines=lines)
     if not arrears and top_up and clerk.due("recalled", RECALLED):
-        _recall(clerk, clerk.later(at, 300, 900), one, event_id, top_up, ref)
+        _recall(clerk, clerk.later(at, 300, 900), one, top_up, original=event_id, first_ref=ref)
     elif fund and len(known := clerk.claims[town.fund, place.code]) < CLAIMS_KEPT:
         known.append((claim["claim"]["settlement_id"], fund))
     if arrears and rng.random() < 0.5:  # noqa: PLR2004 - half of them pay at once
@@ -169,14 +169,14 @@ def _claim(clerk: Clerk, total: int, fund: int) -> dict[str, Any]:
     }
 
 
-def _recall(clerk: Clerk, at: int, one: Stay, original: str, top_up: int, first_ref: str) -> None:
+def _recall(clerk: Clerk, at: int, one: Stay, top_up: int, *, original: str, first_ref: str) -> None:
     """A settlement with a top-up is taken back and the stay is open again."""
     card, place, ref = one.card, one.place, clerk.ref(one.card.bank)
     data = _body(clerk, one, ref) | {"original": {"source": place.sender, "id": original}}
     del data["admission_no"]
     lines = [
-        booked(clerk, card.bank, at, "VOID", "C", top_up, ref, card.token, original=first_ref),
-        exported(clerk, place.code, at, "REFUND", "P", top_up, "", ref, original=one.admission),
+        booked(clerk, card.bank, at, ("VOID", "C", top_up), ref, card=card.token, original=first_ref),
+        exported(clerk, place.code, at, ("REFUND", "P", top_up), "", ref=ref, original=one.admission),
     ]
     clerk.send("discharge.cancelled", place.sender, at, data, one.key, lines=lines)
 
@@ -186,7 +186,7 @@ def _pay_arrears(clerk: Clerk, at: int, one: Stay, fen: int) -> None:
     order = f"{place.code}-AR{clerk.stamp}{clerk.number()}"
     data = _body(clerk, one, ref) | {"amount": yuan(fen), "order_no": order}
     lines = [
-        booked(clerk, card.bank, at, "PAY", "D", fen, ref, card.token),
-        exported(clerk, place.code, at, "ARREARS", "R", fen, order, ref),
+        booked(clerk, card.bank, at, ("PAY", "D", fen), ref, card=card.token),
+        exported(clerk, place.code, at, ("ARREARS", "R", fen), order, ref=ref),
     ]
     clerk.send("arrears.paid", place.sender, at, data, one.key, lines=lines)

@@ -76,8 +76,9 @@ def town_of(members: Members, day: date, plan: Plan) -> Town:
     card_platform = _first(on, "card_platform")
     if not issuers or not hospitals or not card_platform or len(institutions) < len(("payee", "another")):
         raise MembersRefused(
-            f"members on {day}: a day needs an issuing bank, a hospital, a second institution and a card platform; got "
-            f"{len(issuers)} issuers, {len(institutions)} institutions, card platform {card_platform or 'none'}"
+            f"members on {day}: a day needs an issuing bank, a hospital, a second institution "
+            f"and a card platform; got {len(issuers)} issuers, {len(institutions)} institutions, "
+            f"card platform {card_platform or 'none'}"
         )
 
     def weighted(chosen: Iterable[Institution]) -> Weighted:

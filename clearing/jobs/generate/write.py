@@ -77,10 +77,11 @@ def write(
 ) -> Summary:
     """Write a day out: members, events, statements, exports and the answers. 写出
 
-    In:      `members_toml`: the file the members came from, copied beside the events; `progress` is told the count
-             of events now and then.
+    In:      `members_toml`: the file the members came from, copied beside the events; `progress` is told
+             the count of events now and then.
     Out:     Summary with every path. Every partner has a file, one without rows too.
-    Writes:  members.toml, events.jsonl, statements/STM_<partner>.csv, exports/HIS_<institution>.csv, answers.json.
+    Writes:  members.toml, events.jsonl, statements/STM_<partner>.csv, exports/HIS_<institution>.csv,
+             answers.json.
     Again:   the same bytes over the old ones.
     """
     summary = Summary(out_dir)
