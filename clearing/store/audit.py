@@ -30,7 +30,7 @@ class Gap(NamedTuple):
     expected_fen: int
     got_fen: int
     """Debit positive, both."""
-    count: int
+    faults: int
     """How many differ; this is the first."""
 
 
@@ -40,7 +40,7 @@ class Flaw(NamedTuple):
     where: str
     expected: str
     got: str
-    count: int
+    faults: int
     """How many do; this is the first."""
 
 
@@ -52,7 +52,7 @@ def _list(codes: frozenset[str]) -> str:
 
 
 def _against(expected: str, *codes: str) -> str:
-    """Accounts of these codes over all days, against `expected`: a SELECT of (account, fen), repeats added."""
+    """Accounts of these codes, all days, against `expected`: a SELECT of (account, fen), repeats added."""
     return f"""
         WITH expected AS (
             SELECT account, sum(fen)::bigint AS fen FROM ({expected}) AS each(account, fen) GROUP BY account
@@ -80,8 +80,8 @@ AMOUNTS: Final = {
         WHERE coalesce(kept.fen, 0) <> coalesce(replayed.fen, 0) ORDER BY clearing_date, account LIMIT 1
     """,
     "entries_balanced": """
-        SELECT 'entry ' || replace(id::text, '-', '') || CASE WHEN money <> 0 THEN ' money' ELSE ' memo' END, 0,
-            CASE WHEN money <> 0 THEN money ELSE memo END, count(*) OVER ()
+        SELECT 'entry ' || replace(id::text, '-', '') || CASE WHEN money <> 0 THEN ' money' ELSE ' memo' END,
+            0, CASE WHEN money <> 0 THEN money ELSE memo END, count(*) OVER ()
         FROM entry, LATERAL (
             SELECT coalesce(sum(fen) FILTER (WHERE account COLLATE "C" < '9'), 0)::bigint AS money,
                 coalesce(sum(fen) FILTER (WHERE account COLLATE "C" >= '9'), 0)::bigint AS memo
@@ -103,7 +103,7 @@ AMOUNTS: Final = {
         "2030",
         "2035",
     ),
-    # Of an open time-out only the DIRECT ones that the bank had debited stand in the books: they have an entry.
+    # Only DIRECT time-outs that the bank had debited stand in the books: they have an entry.
     "timeouts": _against(
         """
         SELECT '2050.' || t.institution, -t.amount_fen
@@ -204,12 +204,14 @@ FLAWS: Final = {
         WHERE e.outcome = 'parked' AND (p.id IS NULL) = (w.id IS NULL)
         """,
         """
-        SELECT 'parked ' || p.source || '/' || p.id, 'an event that was parked', coalesce(e.outcome, 'no event')
+        SELECT 'parked ' || p.source || '/' || p.id, 'an event that was parked',
+            coalesce(e.outcome, 'no event')
         FROM parked p LEFT JOIN event e ON e.source = p.source AND e.id = p.id
         WHERE e.outcome IS DISTINCT FROM 'parked'
         """,
         """
-        SELECT 'woken ' || w.source || '/' || w.id, 'an event that was parked', coalesce(e.outcome, 'no event')
+        SELECT 'woken ' || w.source || '/' || w.id, 'an event that was parked',
+            coalesce(e.outcome, 'no event')
         FROM woken w LEFT JOIN event e ON e.source = w.source AND e.id = w.id
         WHERE e.outcome IS DISTINCT FROM 'parked'
         """,
@@ -251,8 +253,9 @@ FLAWS: Final = {
         SELECT 'entry ' || replace(n.id::text, '-', ''),
             'the outcome of ' || n.source || '/' || n.event_id || ', of the same day',
             CASE WHEN e.id IS NULL THEN 'no such event'
-                ELSE 'it names ' || coalesce(replace(coalesce(w.entry_id, e.entry_id)::text, '-', ''), 'no entry')
-                || ', day ' || coalesce(coalesce(w.clearing_date, e.clearing_date)::text, 'none') END
+                ELSE 'it names '
+                    || coalesce(replace(coalesce(w.entry_id, e.entry_id)::text, '-', ''), 'no entry')
+                    || ', day ' || coalesce(coalesce(w.clearing_date, e.clearing_date)::text, 'none') END
         FROM entry n
         LEFT JOIN event e ON e.source = n.source AND e.id = n.event_id
         LEFT JOIN woken w ON w.source = n.source AND w.id = n.event_id
@@ -261,7 +264,8 @@ FLAWS: Final = {
                 OR (coalesce(w.clearing_date, e.clearing_date) = n.clearing_date) IS NOT TRUE)
         """,
         """
-        SELECT 'entry ' || replace(n.id::text, '-', ''), 'a name of the end of ' || n.clearing_date, n.event_id
+        SELECT 'entry ' || replace(n.id::text, '-', ''), 'a name of the end of ' || n.clearing_date,
+            n.event_id
         FROM entry n WHERE n.type IN ('day.roll_up', 'day.net')
             AND NOT starts_with(n.event_id, n.clearing_date || CASE n.type
                 WHEN 'day.net' THEN '/net/' ELSE '/roll_up/' END)
@@ -296,7 +300,8 @@ FLAWS: Final = {
         """,
         """
         SELECT stream || '[' || partition || '] batch ' || id,
-            coalesce('position ' || before::text, 'the first batch'), coalesce('position ' || position_from, 'none')
+            coalesce('position ' || before::text, 'the first batch'),
+            coalesce('position ' || position_from, 'none')
         FROM (
             SELECT *, lag(position_to) OVER (PARTITION BY stream, partition ORDER BY id) AS before FROM batch
         ) AS link WHERE position_from IS DISTINCT FROM before
