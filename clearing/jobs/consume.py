@@ -22,9 +22,16 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAlreadyExistsError,
+)
 
-from clearing.errors import Fenced, UsageError, WorldFailed
+from clearing.errors import Fenced, InvariantViolated, UsageError, WorldFailed
 from clearing.jobs.ingest import Record, Stream, Taken, Totals, decoded, take
 from clearing.jobs.publish import Publisher
 from clearing.store import streams
@@ -110,6 +117,15 @@ async def create_topics(settings: Settings, *, replication: int = 1) -> list[str
         await admin.close()
 
 
+def position_gone(error: OffsetOutOfRangeError) -> InvariantViolated:
+    """The broker has deleted records that were never taken, or is another one than before."""
+    where = ", ".join(f"{one.topic}[{one.partition}] at {offset}" for one, offset in error.args[0].items())
+    return InvariantViolated(
+        f"Kafka: {where}: the stored position is not in the topic. Nothing was skipped. Next: find out whether records "
+        "were deleted before they were taken, or the topic was made anew"
+    )
+
+
 class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has no types
     """One consumer of the group: takes batches, one lane a partition, until `stop`."""
 
@@ -184,6 +200,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
                 await self._take_all(fetched)
                 await self._run_errands()
                 failures = 0
+            except NoOffsetForPartitionError:
+                await asyncio.sleep(0.02)  # assigned a moment ago; the seek to its stored position is on its way
+                continue
+            except OffsetOutOfRangeError as error:
+                raise position_gone(error) from error
             except (WorldFailed, KafkaError) as error:
                 failures += 1
                 seconds = min(RETRY_SECONDS_MAX, 0.2 * 2**failures)

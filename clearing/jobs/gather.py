@@ -64,6 +64,7 @@ async def gather(
     asked: dict[int, list[Key]] = {}
     todo = [*events, *(one.event for one in parked_first)]
     held: set[str] = set(known_names)
+    looked: set[str] = set()
     first = True
     while todo:
         fresh: set[Key] = set()
@@ -71,18 +72,20 @@ async def gather(
             keys = asked[id(event)] = needs(event, out.facts)
             fresh.update(keys)
         fresh -= out.read
-        names = {lock_name(key) for key in fresh} - (set() if first else held)
+        names = {lock_name(key) for key in fresh}
         if first:
             await locks.lock(conn, names | held)
             first = False
-        elif names and not await locks.try_lock(conn, names):
+        elif names - held and not await locks.try_lock(conn, names - held):
             raise Busy(frozenset(names | held))
         held |= names
         found = await store_facts.read(conn, fresh) if fresh else {}
         out.facts.update(found)
         out.read |= fresh
         out.found.update(found)
-        woken = await _parked_for(conn, names, out.waiting)
+        # A name held since an earlier try has been locked, but not yet looked at.
+        woken = await _parked_for(conn, names - looked, out.waiting)
+        looked |= names
         out.waiting += woken
         todo = [one.event for one in woken]
         todo += _ask_again(asked, todo, events, out, found)
