@@ -70,7 +70,7 @@ def plant(clerk: Clerk, kind: str, paid: Paid) -> None:
         partner=place.code if kind in HIS_KINDS else card.bank,
         institution=place.code,
         bank_ref="" if kind == "SID-001" else paid.ref,
-        order_no="" if kind == "SID-010" else paid.order,
+        order_no="" if kind in ("SID-010", "DUP-002") else paid.order,
         amount_fen=fen,
         source=source if in_ledger else "",
         id=event_id,
