@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import clearing
-from clearing.console import days, demo, intake, look, partners, reference
+from clearing.console import days, demo, edge, intake, look, partners, reference
 
 app = typer.Typer(
     name="clearing",
@@ -17,6 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"max_content_width": 110},
 )
 
 
@@ -60,4 +61,7 @@ def main() -> None:
     """The entry point: run the command that was asked for and leave with its exit code."""
     sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr] - a stream of the process
     sys.stderr.reconfigure(encoding="utf-8")  # type: ignore[union-attr] - the same
-    app()
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - the last place: a code and a line, no traceback
+        sys.exit(edge.failed(error))

@@ -12,10 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.console.edge import Books, Day, Json, a_date, answer, books, perform, read_file
 from clearing.console.show import money, table, yuan
-from clearing.day.netting import INTER_BANK
+from clearing.day.netting import INTER_BANK, Netted
 from clearing.errors import UsageError
+from clearing.files.check import check_file
+from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, read_manifest
 from clearing.jobs import close as closing
 from clearing.jobs import deliver
+from clearing.ledger.accounts import BANK, code_of, owner_of
 from clearing.ledger.facts import Instruction
 from clearing.store import balances as stored_balances
 from clearing.store import days, files, instructions, views
@@ -207,13 +210,19 @@ async def positions_of(conn: AsyncConnection, the: Books, day: date) -> dict[str
             {"bank": one.bank, "account": one.account, "side": one.side, "amount": yuan(one.amount_fen)}
             for one in netted.roll_up
         ],
-        "bank_net": _yuan(netted.bank_nets),
+        "bank_net": {bank: yuan(netted.bank_nets.get(bank, 0)) for bank in sorted(_moved(netted))},
         "instructions": [
             _instruction(stored.get(one.id, one), value_date)
             for one in netted.instructions
             if one.kind == INTER_BANK
         ],
     }
+
+
+def _moved(netted: Netted) -> set[str]:
+    """Every bank with a position or a line of the roll-up, also when its net is 0.00."""
+    own = {owner_of(name) for name in netted.positions if code_of(name) == BANK}
+    return own | {one.bank for one in netted.roll_up}
 
 
 def _instruction(one: Instruction, value_date: date) -> dict[str, Any]:
@@ -288,8 +297,6 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Validate a file of ours against its layout and its manifest 文件校验."""
-    from clearing.files.check import check_file  # noqa: PLC0415 - for this command only
-    from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, read_manifest  # noqa: PLC0415
 
     async def work() -> dict[str, Any]:
         content, beside = read_file(file), file.with_name(file.name + MANIFEST_SUFFIX)

@@ -82,9 +82,10 @@ def worker(
     as_json: Json = False,
 ) -> None:
     """Consume from Kafka until stopped; any number of them, one consumer group 消费."""
-    from clearing.jobs import consume  # noqa: PLC0415 - the Kafka client, for this command only
 
     async def work() -> dict[str, Any]:
+        from clearing.jobs import consume  # noqa: PLC0415 - the Kafka client, for this command only
+
         async with books() as the:
             if create_topics:
                 for name in await consume.create_topics(the.settings):
@@ -111,9 +112,10 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Make a realistic day: events, statements, exports, planted breaks with their list 生成测试日."""
-    from clearing.jobs import generate as maker  # noqa: PLC0415 - for this command only
 
     async def work() -> Any:  # noqa: ANN401 - the generator's summary
+        from clearing.jobs import generate as maker  # noqa: PLC0415 - for this command only
+
         source = members or maker.CITY
         try:
             who = load_members(document_of(read_file(source)))
@@ -147,16 +149,13 @@ def generate(
 @bench_app.command("ingest")
 def bench_ingest(
     events: Annotated[int, typer.Option("--events", min=1000, help="How many events.")] = 50_000,
-    seconds: Annotated[float, typer.Option("--seconds", help="Longest time of one measurement.")] = 60.0,
-    no_kafka: Annotated[bool, typer.Option("--no-kafka", help="Leave the Kafka measurement out.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure file → durable and Kafka → durable beside a row-by-row loop and a raw COPY 入账测速."""
-    from clearing.jobs import bench  # noqa: PLC0415 - for this command only
-
-    del seconds, no_kafka
 
     async def work() -> Any:  # noqa: ANN401 - the benchmark's own lines
+        from clearing.jobs import bench  # noqa: PLC0415 - for this command only
+
         return await bench.bench_ingest(settings_now(), events)
 
     found = perform(work, fast=True)

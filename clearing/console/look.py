@@ -292,9 +292,10 @@ def show_quarantine(
 
 def verify(as_json: Json = False) -> None:
     """Replay the books: balances, sums of zero, digest chains, stored files 校验."""
-    from clearing.jobs.verify import verify as check  # noqa: PLC0415 - for this command only
 
     async def work() -> dict[str, Any]:
+        from clearing.jobs.verify import verify as check  # noqa: PLC0415 - for this command only
+
         async with books() as the:
             return await check(the.engine, the.members)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from clearing.console.edge import Day, Json, a_date, answer, books, named_files, perform
-from clearing.console.show import money, table, yuan
+from clearing.console.show import table, yuan
 from clearing.errors import NotBalanced, UsageError
 from clearing.reconciliation.breaks import CODES
 from clearing.store import views
@@ -33,9 +33,10 @@ def reconcile(
     as_json: Json = False,
 ) -> None:
     """Match a day with its partners' files, store the breaks, prove the sums 对账."""
-    from clearing.jobs.reconcile import reconcile_day  # noqa: PLC0415 - for this command only
 
     async def work() -> dict[str, Any]:
+        from clearing.jobs.reconcile import reconcile_day  # noqa: PLC0415 - for this command only
+
         banks, exports = named_files(bank or (), "--bank"), named_files(his or (), "--his")
         if not banks and not exports:
             raise UsageError(f"reconcile {day}: no file given. Next: --bank B1=STM_B1.csv --his H1=HIS_H1.csv")
@@ -99,9 +100,10 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write the mismatch report of a reconciled day 差错报告."""
-    from clearing.jobs.reconcile import write_report  # noqa: PLC0415 - for this command only
 
     async def work() -> list[Path]:
+        from clearing.jobs.reconcile import write_report  # noqa: PLC0415 - for this command only
+
         wanted = [one.strip() for one in formats.split(",") if one.strip()]
         strange = [one for one in wanted if one not in FORMATS]
         if strange or not wanted:
@@ -190,8 +192,3 @@ def show_break(
             print(f"ledger minus {partner}: {grouped(amount)}")
     print("keys  " + "  ".join(f"{name} {value}" for name, value in found["keys"].items() if value))
     table("Steps 处理", ["no", "state", "by", "why"], ([s["no"], s["state"], s["maker"], s["why"]] for s in found["steps"]))
-
-
-def fens(amounts: dict[str, int]) -> dict[str, str]:
-    """Fen by name as people read them."""
-    return {name: money(fen) for name, fen in amounts.items()}

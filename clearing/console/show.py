@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from moneyed import CNY, Money
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from messages import amount_text
 
 WIDTH: Final = 100
 """Columns of a page where the terminal does not say."""
+FEN_PER_YUAN: Final = 100
 _SHOWN: Final = 4
 AMOUNTS: Final = frozenset({"amount", "debit", "credit", "yuan", "ledger", "other", "explained", "residual", "difference"})
 
@@ -25,7 +27,7 @@ def yuan(fen: int) -> str:
 
 def money(fen: int) -> str:
     """Signed fen as people read it: "-1,234.50"."""
-    return f"{Money(fen, CNY) / 100:}"[1:] if False else f"{(Money(fen, CNY) / 100).amount:,.2f}"
+    return f"{(Money(fen, CNY) / FEN_PER_YUAN).amount:,.2f}"
 
 
 def last4(card: str) -> str:
@@ -35,29 +37,25 @@ def last4(card: str) -> str:
 
 def page() -> Console:
     """Where tables go: stdout, at least wide enough to be read."""
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+    console = Console(highlight=False, markup=False, emoji=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDTH)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:
     """Print a table; the columns named in `right` and all amounts stand right."""
-    drawn = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     to_the_right = {*right, *AMOUNTS}
     for column in columns:
         drawn.add_column(column, justify="right" if column in to_the_right else "left", overflow="fold")
     count = 0
     for row in rows:
-        drawn.add_row(*(str(cell) for cell in row))
+        drawn.add_row(*(Text(str(cell)) for cell in row))
         count += 1
     console = page()
     if count:
+        if title:
+            console.print(title, style="bold")
         console.print(drawn)
     else:
         console.print(f"{title}: none" if title else "none")
-
-
-def pairs(found: Mapping[str, Any]) -> None:
-    """Print names and values, one a line."""
-    width = max((len(name) for name in found), default=0)
-    for name, value in found.items():
-        print(f"{name:<{width}}  {value}")
+    console.print()

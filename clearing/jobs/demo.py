@@ -1,0 +1,327 @@
+"""The main job on one machine, with nothing to install: a generated day from events to a mismatch report. 演示
+
+    generate → Kafka (a real one, where one can be had) or the file → books → close → files → reconcile → verify
+
+The folder is the demo's own. It carries a marker; one that does not is never touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import shutil
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from clearing.errors import UsageError
+from clearing.jobs import close, consume, deliver, setup
+from clearing.jobs import generate as generator
+from clearing.jobs.broker import Broker, NoBroker, kafka
+from clearing.jobs.ingest_file import ingest_lines
+from clearing.jobs.reconcile import reconcile_day, write_report
+from clearing.jobs.verify import verify
+from clearing.ledger.members import load_members
+from clearing.store import files, views
+from clearing.store.database import open_database
+from clearing.store.session import transaction
+from messages import amount_text
+from messages.notices import RESULTS, topic_name
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from clearing.day.netting import Netted
+    from clearing.ledger.members import Members
+    from clearing.settings import Settings
+
+MARKER: Final = ".clearing-demo"
+DAY: Final = date(2026, 3, 10)
+"""An ordinary Tuesday: the same day every time, so that two people see the same figures."""
+
+PLAN: Final = generator.Plan(breaks=12, refused=0.004)
+"""Every kind of break that makes a good demo, and refusals of several kinds."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the person asked for."""
+
+    out: Path
+    events: int
+    seed: int
+    day: date = DAY
+    with_kafka: bool = True
+
+
+async def run(asked: Asked, settings: Settings, say: Say) -> dict[str, Any]:
+    """Run the whole main job in a folder and tell what happened. 演示
+
+    In:      `say` hears a line as each step begins.
+    Out:     one object, yuan as text: what the screen shows.
+    Writes:  the folder: database, events, statements, exports, clearing files, report; topics of its own.
+    Again:   the folder is made anew.
+    Raises:  UsageError when the folder is not the demo's; WorldFailed when a named broker does not answer.
+    """
+    began = time.monotonic()
+    prepare(asked.out)
+    say(f"generating a city day of {asked.events:,} events, seed {asked.seed}")
+    members = load_members(setup.document_of(generator.CITY.read_bytes()))
+    generated = generator.generate_day(PLAN, members, asked.day, asked.events, asked.seed)
+    written = generator.write(generated, asked.out / "day")
+    say("starting the embedded PostgreSQL")
+    async with open_database(f"embedded:{asked.out / '.clearing'}") as database:
+        engine = database.engine
+        await setup.init(engine, written.members.read_bytes(), asked.day)
+        members = setup.with_settings(await setup.members_in_force(engine), settings)
+        way, totals = await _take(asked, settings, engine, members, generated, written, say)
+        say("reconciling with the banks' statements and the hospitals' exports")
+        reconciled = await reconcile_day(
+            engine, settings, members, asked.day, written.statements, written.exports
+        )
+        report = await write_report(engine, members, asked.day, asked.out / "report", ["csv", "json"])
+        say("verifying the books")
+        checks = await verify(engine, members)
+        async with transaction(engine) as conn:
+            netted = await close.netting_of(conn, members, asked.day)
+            counts = await views.day_counts(conn, asked.day)
+            stored = await files.of_day(conn, asked.day)
+        found = {
+            "date": f"{asked.day}",
+            "seed": asked.seed,
+            "way": way,
+            "database": database.how,
+            "ingest": totals,
+            "entries": counts.entries,
+            "late": counts.late,
+            **_netting(netted, members, asked.day),
+            "files": len(stored),
+            "lines": sum(one.records for one in stored),
+            "report": [f"{path}" for path in report],
+            "matched": reconciled["matched"],
+            "breaks": len(reconciled["breaks"]),
+            "planted": _planted(written.answers, reconciled["breaks"]),
+            "proof": reconciled["proof"],
+            "verify": checks,
+            "out": f"{asked.out}",
+        }
+    found["seconds"] = round(time.monotonic() - began, 1)
+    return found
+
+
+def prepare(out: Path) -> None:
+    """Have an empty folder that carries the demo's marker. 准备目录
+
+    Writes:  the folder; what an earlier demo left in it is removed.
+    Again:   the same.
+    Raises:  UsageError when something else stands there, or another demo is running in it.
+    """
+    marker = out / MARKER
+    if out.exists():
+        if not out.is_dir() or (any(out.iterdir()) and not marker.is_file()):
+            raise UsageError(
+                f"{out}: is not a folder of the demo; nothing was touched. Next: name another with --out"
+            )
+        if (out / ".clearing" / "postgres" / "postmaster.pid").exists():
+            raise UsageError(
+                f"{out}: its database is in use, or was left by a kill. Next: end what uses it, or name another with --out"
+            )
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    marker.write_text("Made by clearing demo, which makes this folder anew each time.\n", encoding="utf-8")
+
+
+# -- events in -------------------------------------------------------------------------------------------------
+
+
+async def _take(
+    asked: Asked,
+    settings: Settings,
+    engine: AsyncEngine,
+    members: Members,
+    generated: generator.Generated,
+    written: generator.Summary,
+    say: Say,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Take the day in, by Kafka or from the file, close it and write its files; how it went, and the totals."""
+    async with _broker(asked, settings, say) as (broker, why):
+        if broker is None:
+            say(f"taking the events from {written.events_file}")
+            with written.events_file.open("rb") as lines:
+                totals = await ingest_lines(engine, settings, members, lines)
+            await _close(asked, settings, engine, members, say)
+            return {"kafka": False, "how": f"{written.events_file}", "why": why}, totals
+        own = _own_topics(settings, broker)
+        try:
+            totals = await _through(own, engine, members, generated, say)
+            await _close(asked, settings, engine, members, say)
+            await consume.work(engine, own, members, until_idle=True)  # tells the members that the day is closed
+            notices = await _records(own, topic_name(RESULTS, own.kafka_prefix))
+        finally:
+            if settings.kafka_bootstrap:
+                await _remove_topics(own)
+        way = {"kafka": True, "how": broker.how, "notices": notices, "partitions": own.kafka_partitions}
+        return way, totals
+
+
+async def _close(
+    asked: Asked, settings: Settings, engine: AsyncEngine, members: Members, say: Say
+) -> None:
+    say("closing the day: cut, net, file")
+    await close.close(engine, settings, members, asked.day)
+    await deliver.write_files(engine, asked.day, asked.out / "files")
+
+
+@contextlib.asynccontextmanager
+async def _broker(asked: Asked, settings: Settings, say: Say) -> AsyncIterator[tuple[Broker | None, str]]:
+    """A broker, or None and why there is none. One that was named and does not answer is an error."""
+    if not asked.with_kafka:
+        yield None, "--no-kafka was given"
+        return
+    say("looking for an Apache Kafka")
+    directory = asked.out / ".kafka"
+    having = kafka(directory, bootstrap=settings.kafka_bootstrap or None, tell=say)
+    with contextlib.ExitStack() as stack:
+        try:
+            # Starting takes seconds and waits in its own way: beside the loop, not in it.
+            broker = await asyncio.to_thread(stack.enter_context, having)
+        except NoBroker as none:
+            if settings.kafka_bootstrap:
+                raise
+            yield None, f"{none}"
+            return
+        leaving = stack.pop_all()
+    try:
+        say(f"using {broker.how}")
+        yield broker, ""
+    finally:
+        await asyncio.to_thread(leaving.close)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _own_topics(settings: Settings, broker: Broker) -> Settings:
+    """Settings that lead to this broker; on one that is the site's, to topics of the demo's own."""
+    if settings.kafka_bootstrap:
+        name = f"{settings.kafka_prefix}-demo-{secrets.token_hex(4)}"
+        return replace(settings, kafka_prefix=name, kafka_group=name)
+    return replace(settings, kafka_bootstrap=broker.bootstrap, kafka_security="PLAINTEXT")
+
+
+async def _through(
+    settings: Settings, engine: AsyncEngine, members: Members, generated: generator.Generated, say: Say
+) -> dict[str, Any]:
+    """Produce the day to its topics, then let one worker take all of it."""
+    await consume.create_topics(settings)
+    say("producing the events to their topics")
+    producer = AIOKafkaProducer(**consume.kafka_options(settings), enable_idempotence=True, linger_ms=5)
+    await producer.start()
+    try:
+        sent = [
+            await producer.send(topic_name(one.family, settings.kafka_prefix), one.value, one.key.encode())
+            for one in generated.events()
+        ]
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+    say(f"a worker takes {len(sent):,} records")
+    began = time.monotonic()
+    totals = await consume.work(engine, settings, members, until_idle=True)
+    return totals.as_json(time.monotonic() - began)
+
+
+async def _records(settings: Settings, topic: str) -> int:
+    """How many records a topic holds."""
+    consumer = AIOKafkaConsumer(**consume.kafka_options(settings))
+    await consumer.start()
+    try:
+        await consumer.topics()
+        parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        return sum((await consumer.end_offsets(parts)).values())
+    finally:
+        await consumer.stop()
+
+
+async def _remove_topics(settings: Settings) -> None:
+    """Leave the site's broker as it was; where that is not allowed the topics stay."""
+    admin = AIOKafkaAdminClient(**consume.kafka_options(settings))
+    with contextlib.suppress(Exception):
+        await admin.start()
+        try:
+            mine = [name for name in await admin.list_topics() if name.startswith(f"{settings.kafka_prefix}.")]
+            await admin.delete_topics(mine)
+        finally:
+            await admin.close()
+
+
+# -- what happened ---------------------------------------------------------------------------------------------
+
+
+def _netting(netted: Netted, members: Members, day: date) -> dict[str, Any]:
+    on = members.on(day)
+    banks = {line.account: line.bank for line in netted.roll_up}
+    return {
+        "positions": [
+            {
+                "account": name,
+                "amount": amount_text(fen),
+                "name": _name(on.by_code, name),
+                "bank": banks.get(name, ""),
+            }
+            for name, fen in sorted(netted.positions.items(), key=lambda one: -abs(one[1]))
+        ],
+        "bank_net": {bank: amount_text(fen) for bank, fen in netted.bank_nets.items()},
+        "instructions": [
+            {"debtor": one.debtor, "creditor": one.creditor, "amount": amount_text(one.amount_fen)}
+            for one in netted.inter_bank
+        ],
+        "value_date": f"{close.value_date(day)}",
+    }
+
+
+def _name(by_code: Any, account: str) -> str:  # noqa: ANN401 - a mapping of members
+    member = by_code.get(account.split(".")[1])
+    return member.name if member else ""
+
+
+def _planted(answers: Path, breaks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By code: how many were planted, how many of those were found as planted, how many others there are."""
+    planted = json.loads(answers.read_text(encoding="utf-8"))
+    found = list(breaks)
+    as_planted = [_is_found(one, found) for one in planted]
+    wanted = Counter(one["code"] for one in planted)
+    right = Counter(one["code"] for one, hit in zip(planted, as_planted, strict=True) if hit)
+    every = Counter(one["code"] for one in found)
+    return [
+        {
+            "code": code,
+            "planted": wanted[code],
+            "found": right[code],
+            "others": every[code] - right[code],
+        }
+        for code in sorted(wanted | every)
+    ]
+
+
+def _is_found(planted: dict[str, Any], found: Iterable[dict[str, Any]]) -> bool:
+    """Whether a break has this code and one of these keys."""
+    keys = {value for value in planted["keys"].values() if value}
+    return any(one["code"] == planted["code"] and not keys.isdisjoint(_values(one["keys"])) for one in found)
+
+
+def _values(keys: dict[str, Any]) -> set[str]:
+    """Every reference of a break, one or several under each name."""
+    out: set[str] = set()
+    for value in keys.values():
+        out.update(value if isinstance(value, list) else [value] if value else [])
+    return out
