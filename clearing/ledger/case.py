@@ -67,11 +67,14 @@ class Case:
         "facts",
         "members",
         "recorded_at",
+        "said",
     )
 
     def __init__(self, event: Event, facts: Facts, context: Context, recorded_at: datetime | None) -> None:
         self.event = event
         self.data: Any = event.data
+        self.said: dict[str, Any] = event.data.__dict__
+        """The body's fields by name: asking a model for a field it does not have costs 7 µs, a dict 0.05."""
         self.facts = facts
         self.context = context
         self.recorded_at = recorded_at
@@ -223,27 +226,28 @@ class Case:
     @property
     def route(self) -> str:
         """The event's route, DIRECT where it names none."""
-        return getattr(self.data, "route", "DIRECT")
+        route: str = self.said.get("route", "DIRECT")
+        return route
 
     @property
     def network(self) -> str:
         """The card network of a UNIONPAY event: the one it names, or the only one."""
-        named: str | None = getattr(self.data, "network", None)
+        named: str | None = self.said.get("network")
         return named or (self.members.networks[0] if len(self.members.networks) == 1 else "")
 
     @property
     def partner(self) -> str:
         """Whose `bank_ref` the event carries."""
-        method = getattr(self.data, "method", None)
+        method = self.said.get("method")
         if method is not None:
             return self.data.payer_bank if method == "NETBANK" else self.event.source
         if self.route == "UNIONPAY":
             return self.network
         if self.route == "CHANNEL":
-            if hasattr(self.data, "original") and self.undone_entry is not None:
+            if "original" in self.said and self.undone_entry is not None:
                 return self.undone_entry.partner
             return self.event.source
-        return getattr(self.data, "bank", None) or self.event.source
+        return self.said.get("bank") or self.event.source
 
     # -- what comes out ------------------------------------------------------------------------------------
 
@@ -270,26 +274,27 @@ class Case:
 
         Raises:  InvariantViolated when the postings do not balance.
         """
-        data, event = self.data, self.event
+        said, event = self.said, self.event
         found: dict[str, Any] = {}
         for name in ("institution", "bank", "order_no", "receipt_no", "admission_no", "terminal", "access"):
-            value = getattr(data, name, None)
+            value = said.get(name)
             if value is None and original is not None:
                 value = getattr(original, name)
             found[name] = value or ""
-        if getattr(data, "card", None) is not None:
-            found["card"], found["card_last4"] = self.token, data.card_last4 or ""
+        if said.get("card") is not None:
+            found["card"], found["card_last4"] = self.token, said.get("card_last4") or ""
         elif original is not None:
             found["card"], found["card_last4"] = original.card, original.card_last4
-        if getattr(data, "bank_ref", None) is not None:
-            found["partner"], found["bank_ref"], found["bank_date"] = self.partner, data.bank_ref, data.bank_date
+        if said.get("bank_ref") is not None:
+            found["partner"], found["bank_ref"] = self.partner, said["bank_ref"]
+            found["bank_date"] = said["bank_date"]
         if original is not None:
             found["original_id"], found["original_date"] = original.id, original.clearing_date
-            found["route"] = getattr(data, "route", original.route)
-            found["app_area"] = getattr(data, "app_area", original.app_area)
+            found["route"] = said.get("route", original.route)
+            found["app_area"] = app_area_of(event) or original.app_area
         else:
-            found["route"] = getattr(data, "route", "")
-            found["app_area"] = getattr(data, "app_area", "")
+            found["route"] = said.get("route", "")
+            found["app_area"] = app_area_of(event)
         found.update(dimensions)
         day = self.clearing_date
         return Entry(
@@ -301,14 +306,14 @@ class Case:
             postings=tuple(posting for posting in postings if posting.fen),
             occurred_at=event.time.astimezone(UTC),
             late=day > self.day,
-            amount_fen=getattr(data, "amount", 0) if amount_fen is None else amount_fen,
+            amount_fen=said.get("amount", 0) if amount_fen is None else amount_fen,
             status=status,
             **found,
         )
 
     def accepted(self, entry: Entry | None, changes: dict[Key, Fact], detail: str = "") -> Accepted:
         """The verdict, with the event's bank reference used up when it was posted."""
-        ref = getattr(self.data, "bank_ref", None)
+        ref = self.said.get("bank_ref")
         if entry is not None and ref is not None:
             self.use_bank_ref(changes)
         return Accepted(entry, changes, detail)
@@ -325,3 +330,17 @@ class Case:
 def in_two_days(open_day: date) -> date:
     """The first date that must wait: days are cut in order, and only the open day and the next take entries."""
     return open_day + 2 * ONE_DAY
+
+
+_FIXED_AREAS: dict[type, str] = {}
+
+
+def app_area_of(event: Event) -> str:
+    """The field of use: what the event says, or what its type fixes (SCHEME, FINANCE); empty for others."""
+    said: str | None = event.data.__dict__.get("app_area")
+    if said is not None:
+        return said
+    kind = type(event.data)
+    if kind not in _FIXED_AREAS:
+        _FIXED_AREAS[kind] = getattr(kind, "app_area", "")
+    return _FIXED_AREAS[kind]

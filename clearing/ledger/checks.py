@@ -78,7 +78,7 @@ def from_platform(case: Case) -> Rejected | None:
 
 def currency_is_cny(case: Case) -> Rejected | None:
     """currency_not_supported: one currency, not two half-supported."""
-    currency = getattr(case.data, "currency", "CNY")
+    currency = case.said.get("currency", "CNY")
     if currency == "CNY":
         return None
     return Rejected(Reason.CURRENCY_NOT_SUPPORTED, f"{case.name}: expected CNY, got {currency}")
@@ -87,18 +87,18 @@ def currency_is_cny(case: Case) -> Rejected | None:
 def members_known(case: Case) -> Rejected | None:
     """unknown_member: every member code in the data, of the kind its field needs, on the event's date."""
     for field, kinds in NAMED_AS:
-        code = getattr(case.data, field, None)
+        code = case.said.get(field)
         if code is not None and (refused := member_of(case, field, code, kinds)):
             return refused
-    if (origin := getattr(case.data, "origin", None)) is not None:
+    if (origin := case.said.get("origin")) is not None:
         refused = member_of(case, "origin.institution", origin.institution, INSTITUTION)
         if refused:
             return refused
-    if (claim := getattr(case.data, "claim", None)) is not None:
+    if (claim := case.said.get("claim")) is not None:
         refused = member_of(case, "claim.payer", claim.payer, PAYER)
         if refused:
             return refused
-    if getattr(case.data, "route", None) == "UNIONPAY" and not case.network:
+    if case.said.get("route") == "UNIONPAY" and not case.network:
         count = len(case.members.networks)
         return Rejected(
             Reason.UNKNOWN_MEMBER,
@@ -133,7 +133,7 @@ def day_has_come(case: Case) -> Rejected | Parked | None:
 
 def route_agreed(case: Case) -> Rejected | None:
     """route_not_agreed: where the institution's routes are given, the event's is one of them."""
-    if getattr(case.data, "bank_ref", "") is None and case.event.type != "payment.timed_out":
+    if case.said.get("bank_ref", "") is None and case.event.type != "payment.timed_out":
         return None
     agreed = case.institution(case.data.institution).routes
     if agreed is None or case.route in agreed:
@@ -212,7 +212,7 @@ def bank_ref_new(case: Case) -> Rejected | None:
 
 def bank_ref_free(case: Case, partner: str) -> Rejected | None:
     """bank_ref_reused, for the partner given; an event without reference passes."""
-    ref = getattr(case.data, "bank_ref", None)
+    ref = case.said.get("bank_ref")
     if ref is None:
         return None
     used = case.facts.get("bank_ref", partner, case.data.bank_date.isoformat(), ref)

@@ -89,9 +89,9 @@ def card_event_needs(event: Event, facts: Facts) -> Iterable[Key]:
     data: Any = event.data
     keys = list(number_needs(data.card, facts))
     for name in ("new_card", "kept_card", "token"):
-        if getattr(data, name, None):
-            keys += number_needs(getattr(data, name), facts)
-    for alias in getattr(data, "aliases", None) or ():
+        if data.__dict__.get(name):
+            keys += number_needs(data.__dict__[name], facts)
+    for alias in data.__dict__.get("aliases") or ():
         keys += number_needs(alias.token, facts)
     for kind, token in list(keys):
         if kind == "card":
@@ -124,7 +124,7 @@ def step_fits(case: Case) -> Rejected | None:
 
 def instant_of(case: Case) -> datetime:
     """From when the step holds: a loss from its report, else the event's time."""
-    reported: datetime | None = getattr(case.data, "reported_at", None)
+    reported: datetime | None = case.said.get("reported_at")
     return reported or case.event.time
 
 
@@ -316,9 +316,9 @@ def post_changed(case: Case) -> Accepted:
     """Noted: what changed, with its date."""
     card, data, time = known_card(case), case.data, case.event.time
     new = {
-        name: getattr(data, name)
+        name: data.__dict__[name]
         for name in ("person", "guardian", "account_class", "card_class", "area")
-        if getattr(data, name) is not None
+        if data.__dict__[name] is not None
     }
     history = tuple(Change(time, name, value) for name, value in new.items())
     after = replace(card, **new, changes=card.changes + history)

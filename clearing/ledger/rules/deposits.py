@@ -87,7 +87,7 @@ def admission_needs(event: Event, facts: Facts) -> Iterable[Key]:
     """The stay, and the card where the event has one."""
     data: Any = event.data
     yield ("stay", data.institution, data.admission_no)
-    if getattr(data, "card", None) is not None:
+    if data.__dict__.get("card") is not None:
         yield from card_needs(data, facts)
 
 
@@ -223,7 +223,7 @@ def same_stay(case: Case) -> Rejected | None:
     """unknown_original: the void names another stay than its original."""
     original = case.original
     said: Any = original.event.data if original else None
-    if said is None or getattr(said, "admission_no", None) == case.data.admission_no:
+    if said is None or said.__dict__.get("admission_no") == case.data.admission_no:
         return None
     return Rejected(
         Reason.UNKNOWN_ORIGINAL,

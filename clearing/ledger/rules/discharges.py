@@ -197,7 +197,7 @@ def recall_needs(event: Event, facts: Facts) -> Iterable[Key]:
     data: Any = event.data
     yield from p.undo_needs(event, facts)
     original = facts.get("original", data.original.source, data.original.id)
-    claim = getattr(original.event.data, "claim", None) if original else None
+    claim = original.event.data.__dict__.get("claim") if original else None
     if claim is not None:
         yield ("settlement", claim.payer, claim.settlement_id)
 

@@ -115,11 +115,11 @@ def undo_needs(event: Event, facts: Facts) -> Iterable[Key]:
     if original is not None:
         said = original.event.data
         yield from card_needs(said, facts)
-        if getattr(said, "order_no", None):
+        if said.__dict__.get("order_no"):
             yield ("order", said.institution, said.order_no)
-        if getattr(said, "admission_no", None):
+        if said.__dict__.get("admission_no"):
             yield ("stay", said.institution, said.admission_no)
-    if getattr(data, "card", None) is not None:
+    if data.__dict__.get("card") is not None:
         yield from card_needs(data, facts)
     yield from reference_needs(event, facts)
 
@@ -129,11 +129,11 @@ def undo_sender(case: Case) -> Rejected | None:
     original = case.original
     if original is None:
         return None
-    institution = getattr(original.event.data, "institution", None)
+    institution = original.event.data.__dict__.get("institution")
     source = case.event.source
     if source != original.event.source and not (institution and case.spoken_by(institution)):
         return c.not_allowed(case, f"{original.event.source}, {institution or 'its member'} or an agent")
-    named = getattr(case.data, "institution", None)
+    named = case.said.get("institution")
     if named is not None and named != institution:
         return c.not_allowed(case, f"data.institution {institution} as in the original")
     return None
@@ -211,7 +211,7 @@ def same_route(case: Case) -> Rejected | None:
     entry = case.undone_entry
     if entry is None:
         return None
-    named = getattr(case.data, "network", None)
+    named = case.said.get("network")
     if case.route == entry.route and named in (None, entry.partner):
         return None
     return Rejected(

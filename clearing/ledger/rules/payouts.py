@@ -44,7 +44,7 @@ def payout_needs(event: Event, facts: Facts) -> Iterable[Key]:
         yield ("held", payout.card)
         if payout.treat_area and payout.insured_area:
             yield ("area", payout.treat_area, payout.insured_area)
-    if getattr(data, "card", None) is not None:
+    if data.__dict__.get("card") is not None:
         keys = list(card_needs(data, facts))
         yield from keys
         yield from r.limit_needs(keys, facts)

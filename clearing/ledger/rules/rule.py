@@ -37,7 +37,7 @@ class Rule:
 def card_needs(data: Any, facts: Facts) -> Iterable[Key]:  # noqa: ANN401 - any body with a card
     """The card, or the card behind an alias, those that took its place, and the terminal."""
     yield from number_needs(data.card, facts)
-    terminal = getattr(data, "terminal", None)
+    terminal = data.__dict__.get("terminal")
     if terminal:
         yield ("terminal", terminal)
 
@@ -66,20 +66,20 @@ def reference_needs(event: Event, facts: Facts) -> Iterable[Key]:
     may be are named: reading one too many costs nothing, one too few would be a double entry.
     """
     data: Any = event.data
-    ref = getattr(data, "bank_ref", None)
+    ref = data.__dict__.get("bank_ref")
     if ref is None:
         return
     day = data.bank_date.isoformat()
-    partners = {event.source, getattr(data, "bank", None), getattr(data, "network", None)}
-    partners.add(getattr(data, "payer_bank", None))
-    if getattr(data, "route", None) == "UNIONPAY":
+    partners = {event.source, data.__dict__.get("bank"), data.__dict__.get("network")}
+    partners.add(data.__dict__.get("payer_bank"))
+    if data.__dict__.get("route") == "UNIONPAY":
         partners.update(facts.networks)
-    original = getattr(data, "original", None)
+    original = data.__dict__.get("original")
     if original is not None:
         known = facts.get("original", original.source, original.id)
         if known is not None:
             said = known.event.data
-            partners |= {known.event.source, getattr(said, "bank", None), getattr(said, "network", None)}
+            partners |= {known.event.source, said.__dict__.get("bank"), said.__dict__.get("network")}
             if known.entry is not None:
                 partners.add(known.entry.partner)
     for partner in partners:
