@@ -85,13 +85,16 @@ async def books() -> AsyncIterator[Books]:
         yield Books(database.engine, settings, members, database.how)
 
 
-def perform(work: Callable[[], Coroutine[Any, Any, T]], *, fast: bool = False) -> T:
+def perform(
+    work: Callable[[], Coroutine[Any, Any, T]], *, fast: bool = False, level: int = logging.WARNING
+) -> T:
     """Run a command's work to its end and turn what goes wrong into a message and an exit code.
 
-    In:      `fast` for work that moves many records: it gets the quicker event loop.
+    In:      `fast` for work that moves many records: it gets the quicker event loop; from which level on logs
+             are written.
     Raises:  typer.Exit with the code of the table above.
     """
-    logs()
+    logs(level)
     try:
         return uvloop.run(work()) if fast else asyncio.run(work())
     except typer.Exit:
@@ -152,12 +155,12 @@ def answer(found: object) -> None:
     print(json.dumps(found, ensure_ascii=False, indent=1 if sys.stdout.isatty() else None, default=str))
 
 
-def logs() -> None:
+def logs(level: int) -> None:
     """Logs go to stderr, one line each."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
-    for noisy in ("aiokafka", "kafka", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL if noisy == "aiokafka" else logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it meets, our own errors say
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

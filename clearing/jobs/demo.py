@@ -242,10 +242,9 @@ async def _through(
 
 async def _records(settings: Settings, topic: str) -> int:
     """How many records a topic holds."""
-    consumer = AIOKafkaConsumer(**consume.kafka_options(settings))
+    consumer = AIOKafkaConsumer(topic, **consume.kafka_options(settings))
     await consumer.start()
     try:
-        await consumer.topics()
         parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         return sum((await consumer.end_offsets(parts)).values())
     finally:
