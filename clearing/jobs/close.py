@@ -1,8 +1,8 @@
 """The end of a day: cut, net, file. Each step one transaction; run again it goes on from where it stood. 日终
 
-    cut   nobody can add an entry of the day any more; what waited too long ends, what waited for its day wakes
-    net   trial balance, roll-up to settlement banks, bank nets, instructions and their entries
-    file  every member's clearing files, rendered once and stored with their digests
+cut   nobody can add an entry of the day any more; what waited too long ends, what waited for its day wakes
+net   trial balance, roll-up to settlement banks, bank nets, instructions and their entries
+file  every member's clearing files, rendered once and stored with their digests
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ async def _cut(
     due = [waiting_of(row) for row in await parked.waiting_for_days(conn, day + 2 * ONE_DAY)]
     folded = None
     if late or due:
-        gathered = await gather(
-            conn, [], networks_of(members), known_names=known, parked_first=[*late, *due]
-        )
+        gathered = await gather(conn, [], networks_of(members), known_names=known, parked_first=[*late, *due])
         folded = decide(
             (),
             gathered.waiting,

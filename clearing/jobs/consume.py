@@ -32,7 +32,7 @@ from aiokafka.errors import (
 )
 
 from clearing.errors import Fenced, InvariantViolated, UsageError, WorldFailed
-from clearing.jobs.ingest import Record, Stream, Taken, Totals, decoded, take
+from clearing.jobs.ingest import Record, Stream, Taken, Totals, decoded, quiet_collector, take
 from clearing.jobs.publish import Publisher
 from clearing.store import streams
 from clearing.store.session import transaction
@@ -167,6 +167,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
         Again:   goes on from the stored positions.
         Raises:  UsageError when a topic is missing; InvariantViolated.
         """
+        quiet_collector()
         await self._producer.start()
         await self._consumer.start()
         try:
@@ -201,7 +202,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
                 await self._run_errands()
                 failures = 0
             except NoOffsetForPartitionError:
-                await asyncio.sleep(0.02)  # assigned a moment ago; the seek to its stored position is on its way
+                await asyncio.sleep(
+                    0.02
+                )  # assigned a moment ago; the seek to its stored position is on its way
                 continue
             except OffsetOutOfRangeError as error:
                 raise position_gone(error) from error
@@ -232,7 +235,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
     async def _take_all(self, fetched: dict[TopicPartition, list[Any]]) -> None:
         """One batch a partition. They share nothing but the database, so they run together."""
         results = await asyncio.gather(
-            *(self._take(partition, records) for partition, records in fetched.items()), return_exceptions=True
+            *(self._take(partition, records) for partition, records in fetched.items()),
+            return_exceptions=True,
         )
         for result in results:
             if isinstance(result, BaseException):
@@ -293,7 +297,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
         for partition in partitions:
             sent = await self._publisher.catch_up(partition.topic, partition.partition)
             if sent:
-                log.info("notices sent again", topic=partition.topic, partition=partition.partition, notices=sent)
+                log.info(
+                    "notices sent again", topic=partition.topic, partition=partition.partition, notices=sent
+                )
         await self._reload(partitions)
 
     async def _reload(self, partitions: Iterable[TopicPartition]) -> None:
@@ -303,7 +309,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
         beginnings = [one for one in wanted if one.partition not in heads[one.topic]]
         first = await self._consumer.beginning_offsets(beginnings) if beginnings else {}
         for partition in wanted:
-            stream = Stream.of(partition.topic, partition.partition, heads[partition.topic].get(partition.partition))
+            stream = Stream.of(
+                partition.topic, partition.partition, heads[partition.topic].get(partition.partition)
+            )
             self._streams[partition] = replace(stream, lane=self._lane(partition))
             position = stream.position if stream.position is not None else first[partition]
             self._consumer.seek(partition, position)
@@ -313,7 +321,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
         return partition.partition * LANES + family
 
 
-async def work(engine: AsyncEngine, settings: Settings, members: Members, *, until_idle: bool = False) -> Totals:
+async def work(
+    engine: AsyncEngine, settings: Settings, members: Members, *, until_idle: bool = False
+) -> Totals:
     """Run one worker until SIGTERM or SIGINT, which let it finish the batch in hand."""
     worker = Worker(engine, settings, members)
     loop = asyncio.get_running_loop()

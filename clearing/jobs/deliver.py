@@ -52,7 +52,9 @@ async def write_files(engine: AsyncEngine, day: date, out: Path) -> Written:
             else:
                 already += 1
     except OSError as error:
-        raise WorldFailed(f"{error.filename or out}: {error.strerror or error}. Next: mend it and run again") from error
+        raise WorldFailed(
+            f"{error.filename or out}: {error.strerror or error}. Next: mend it and run again"
+        ) from error
     return Written(written, already)
 
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from messages import Event
 
-LEADING: Final = frozenset({"alias", "original", "timeout", "stay", "settlement", "payout", "aliases_of", "held"})
+LEADING: Final = frozenset(
+    {"alias", "original", "timeout", "stay", "settlement", "payout", "aliases_of", "held"}
+)
 """Kinds of facts that lead to other keys, besides cards that were replaced or have limits."""
 
 
@@ -93,7 +95,11 @@ async def gather(
 
 
 def _ask_again(
-    asked: dict[int, list[Key]], new: Sequence[Event], events: Sequence[Event], out: Gathered, found: dict[Key, Fact]
+    asked: dict[int, list[Key]],
+    new: Sequence[Event],
+    events: Sequence[Event],
+    out: Gathered,
+    found: dict[Key, Fact],
 ) -> list[Event]:
     """Events of which a fact was just found that may lead to other keys."""
     leading = {key for key, fact in found.items() if _leads(key, fact)}
@@ -101,7 +107,11 @@ def _ask_again(
         return []
     fresh = {id(event) for event in new}
     every = [*events, *(one.event for one in out.waiting)]
-    return [event for event in every if id(event) not in fresh and not leading.isdisjoint(asked.get(id(event), ()))]
+    return [
+        event
+        for event in every
+        if id(event) not in fresh and not leading.isdisjoint(asked.get(id(event), ()))
+    ]
 
 
 def _leads(key: Key, fact: Fact) -> bool:
@@ -114,9 +124,7 @@ async def _parked_for(conn: AsyncConnection, names: set[str], known: Sequence[Wa
     if not names:
         return []
     have = {(one.event.source, one.event.id) for one in known}
-    return [
-        waiting_of(row) for row in await parked.waiting(conn, names) if (row.source, row.id) not in have
-    ]
+    return [waiting_of(row) for row in await parked.waiting(conn, names) if (row.source, row.id) not in have]
 
 
 def waiting_of(row: parked.Waiting) -> Waiting:

@@ -7,9 +7,9 @@ of durability; an event alone is a batch of one.
 from __future__ import annotations
 
 import asyncio
-import time
+import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from clearing.errors import InvariantViolated, WorldFailed
 from clearing.jobs.gather import Busy, Gathered, gather
 from clearing.ledger.case import Context, Limits
-from clearing.ledger.decide import Folded, Incoming, Waiting, decide
+from clearing.ledger.decide import Folded, Incoming, decide
 from clearing.ledger.facts import Key
 from clearing.ledger.members import Members
 from clearing.ledger.outcomes import Decision, Outcome
@@ -151,7 +151,9 @@ def database_failed(error: DBAPIError) -> WorldFailed:
     cause = getattr(original, "__cause__", None) or original
     state = getattr(original, "sqlstate", None) or "no state"
     first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-    return WorldFailed(f"database: {first} [{state}]. Nothing was written. Next: see that it runs, then try again")
+    return WorldFailed(
+        f"database: {first} [{state}]. Nothing was written. Next: see that it runs, then try again"
+    )
 
 
 async def _take(
@@ -251,8 +253,20 @@ def new_keys(folded: Folded, gathered: Gathered) -> set[Key]:
     strange = folded.changes.keys() - gathered.read
     if strange:
         kinds = ", ".join(sorted({key[0] for key in strange}))
-        raise InvariantViolated(f"rules changed {len(strange)} facts they did not ask for ({kinds}). Nothing was written")
+        raise InvariantViolated(
+            f"rules changed {len(strange)} facts they did not ask for ({kinds}). Nothing was written"
+        )
     return folded.changes.keys() - gathered.found
+
+
+def quiet_collector() -> None:
+    """Let the garbage collector look less often: a batch makes some ten thousand values and drops them all.
+
+    Again: the same.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
 
 
 # -- totals --------------------------------------------------------------------------------------------------
@@ -301,5 +315,3 @@ class Totals:
             "seconds": round(seconds, 3),
             "reasons": dict(sorted(self.reasons.items())),
         }
-
-

@@ -6,6 +6,7 @@ was killed is finished by running it again. Runs side by side take a slot each, 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from clearing.errors import WorldFailed
-from clearing.jobs.ingest import Record, Stream, Totals, decoded, take
+from clearing.jobs.ingest import Batch, Record, Stream, Totals, quiet_collector, take
 from clearing.store import streams
 from clearing.store.session import transaction
+from messages import Event, Malformed, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,16 +55,31 @@ async def ingest_lines(
     """
     began = time.monotonic()
     totals = Totals()
+    quiet_collector()
     async with slot(engine) as stream:
-        for records in batches(lines, settings.batch_events_max):
-            start = stream.position or 0
-            placed = [Record(start + number, value) for number, value in enumerate(records)]
-            taken = await take(engine, settings, members, decoded(stream, placed, start + len(placed)))
+        todo = batches(lines, settings.batch_events_max)
+        ready = await asyncio.to_thread(_next, todo)
+        while ready is not None:
+            # The next batch is read and decoded while this one waits for the database.
+            coming = asyncio.create_task(asyncio.to_thread(_next, todo))
+            taken = await take(engine, settings, members, _placed(stream, *ready))
             stream = taken.stream  # noqa: PLW2901 - where the next batch goes on
             totals.add(taken)
             if told is not None:
-                told(len(records))
+                told(len(ready[0]))
+            ready = await coming
     return totals.as_json(time.monotonic() - began)
+
+
+def _next(todo: Iterator[list[bytes]]) -> tuple[list[bytes], list[Event | Malformed]] | None:
+    values = next(todo, None)
+    return None if values is None else (values, [decode(value) for value in values])
+
+
+def _placed(stream: Stream, values: list[bytes], read: list[Event | Malformed]) -> Batch:
+    start = stream.position or 0
+    records = [Record(start + number, value) for number, value in enumerate(values)]
+    return Batch(head=stream, position_to=start + len(values), records=records, decoded=read)
 
 
 def batches(lines: Iterable[bytes], events_max: int) -> Iterator[list[bytes]]:
@@ -104,4 +121,6 @@ async def slot(engine: AsyncEngine) -> AsyncIterator[Stream]:
                     )
                     await holder.commit()
                 return
-    raise WorldFailed(f"ingest: {SLOTS} other runs are taking files. Next: wait for one to end, then try again")
+    raise WorldFailed(
+        f"ingest: {SLOTS} other runs are taking files. Next: wait for one to end, then try again"
+    )

@@ -167,7 +167,9 @@ class Case:
             if card is None or not card.replaced_by:
                 return False
             at = card.replaced_by
-        raise InvariantViolated(f"{self.name}: the chain of replacements does not end after {CHAIN_MAX} cards")
+        raise InvariantViolated(
+            f"{self.name}: the chain of replacements does not end after {CHAIN_MAX} cards"
+        )
 
     def latest(self, card: Card) -> Card:
         """The card that stands for `card` now: the end of its chain of replacements."""
@@ -177,7 +179,9 @@ class Case:
             if successor is None:
                 return at
             at = successor
-        raise InvariantViolated(f"{self.name}: the chain of replacements does not end after {CHAIN_MAX} cards")
+        raise InvariantViolated(
+            f"{self.name}: the chain of replacements does not end after {CHAIN_MAX} cards"
+        )
 
     # -- the original --------------------------------------------------------------------------------------
 

@@ -37,7 +37,9 @@ NAMED_AS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
 def not_a_test(case: Case) -> Rejected | None:
     """test_event: events of env TEST only where the engine itself is a test."""
     if case.event.env == "TEST" and case.context.env != "TEST":
-        return Rejected(Reason.TEST_EVENT, f"{case.name}: env is TEST, this engine runs with {case.context.env}")
+        return Rejected(
+            Reason.TEST_EVENT, f"{case.name}: env is TEST, this engine runs with {case.context.env}"
+        )
     return None
 
 
@@ -86,10 +88,11 @@ def currency_is_cny(case: Case) -> Rejected | None:
 
 def members_known(case: Case) -> Rejected | None:
     """unknown_member: every member code in the data, of the kind its field needs, on the event's date."""
-    for field, kinds in NAMED_AS:
-        code = case.said.get(field)
-        if code is not None and (refused := member_of(case, field, code, kinds)):
-            return refused
+    said, known = case.said, case.members.kinds
+    for field, kinds in named_in(type(case.data)):
+        code = said[field]
+        if code is not None and known.get(code) not in kinds:
+            return member_of(case, field, code, kinds)
     if (origin := case.said.get("origin")) is not None:
         refused = member_of(case, "origin.institution", origin.institution, INSTITUTION)
         if refused:
@@ -107,6 +110,17 @@ def members_known(case: Case) -> Rejected | None:
     return None
 
 
+_NAMED_IN: Final[dict[type, tuple[tuple[str, frozenset[str]], ...]]] = {}
+
+
+def named_in(body: type) -> tuple[tuple[str, frozenset[str]], ...]:
+    """The fields of one kind of body that name members; found once."""
+    if body not in _NAMED_IN:
+        fields: dict[str, Any] = body.model_fields  # type: ignore[attr-defined] - every body is a pydantic model
+        _NAMED_IN[body] = tuple(row for row in NAMED_AS if row[0] in fields)
+    return _NAMED_IN[body]
+
+
 def member_of(case: Case, field: str, code: str, kinds: frozenset[str]) -> Rejected | None:
     """unknown_member, when `code` is not a member of one of these kinds on the event's date."""
     kind = case.members.kind(code)
@@ -115,7 +129,8 @@ def member_of(case: Case, field: str, code: str, kinds: frozenset[str]) -> Rejec
     expected = " or ".join(sorted(kinds))
     got = f"a {kind}" if kind else "no member"
     return Rejected(
-        Reason.UNKNOWN_MEMBER, f"{case.name}: data.{field} {code}: expected a {expected} on {case.day}, got {got}"
+        Reason.UNKNOWN_MEMBER,
+        f"{case.name}: data.{field} {code}: expected a {expected} on {case.day}, got {got}",
     )
 
 
@@ -124,10 +139,13 @@ def day_has_come(case: Case) -> Rejected | Parked | None:
     if case.recorded_at is not None and case.event.time > case.recorded_at + FUTURE_MAX:
         ahead = case.event.time - case.recorded_at
         return Rejected(
-            Reason.TIME_IN_FUTURE, f"{case.name}: its time is {ahead} after the broker's own; at most {FUTURE_MAX}"
+            Reason.TIME_IN_FUTURE,
+            f"{case.name}: its time is {ahead} after the broker's own; at most {FUTURE_MAX}",
         )
     if case.day > case.context.open_day + ONE_DAY:
-        return Parked(("day", case.day.isoformat()), f"of {case.day}, the open day is {case.context.open_day}")
+        return Parked(
+            ("day", case.day.isoformat()), f"of {case.day}, the open day is {case.context.open_day}"
+        )
     return None
 
 
@@ -150,7 +168,9 @@ def terminal_in_use(case: Case) -> Rejected | None:
     terminal = case.facts.get("terminal", number) if number else None
     if terminal is None or (state := terminal.state_at(case.event.time)) in ("IN_USE", "UNREGISTERED"):
         return None
-    return Rejected(Reason.TERMINAL_BLOCKED, f"{case.name}: terminal {number} was {state} at the event's time")
+    return Rejected(
+        Reason.TERMINAL_BLOCKED, f"{case.name}: terminal {number} was {state} at the event's time"
+    )
 
 
 def may_debit(case: Case) -> Rejected | Parked | None:
@@ -172,7 +192,8 @@ def permission(case: Case, use: Use) -> Cell | Rejected | Parked:
     if cell is Cell.NO:
         state = card.state_at(case.event.time)
         return Rejected(
-            Reason.CARD_NOT_ALLOWED, f"{case.name}: the card was {state} ({card.card_class}) at the event's time"
+            Reason.CARD_NOT_ALLOWED,
+            f"{case.name}: the card was {state} ({card.card_class}) at the event's time",
         )
     return cell
 
@@ -249,7 +270,8 @@ def open_stay(case: Case, institution: str, admission_no: str) -> Rejected | Par
     if stay.state == "OPEN":
         return None
     return Rejected(
-        Reason.ADMISSION_CLOSED, f"{case.name}: admission {institution}/{admission_no} is {stay.state}, expected OPEN"
+        Reason.ADMISSION_CLOSED,
+        f"{case.name}: admission {institution}/{admission_no} is {stay.state}, expected OPEN",
     )
 
 

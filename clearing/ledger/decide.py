@@ -86,7 +86,9 @@ def needs(event: Event, facts: Facts) -> list[Key]:
     return [("seen", event.source, event.id), *RULES[event.type].needs(event, facts)]
 
 
-def judge(event: Event, facts: Facts, context: Context, recorded_at: datetime | None = None) -> tuple[Case, Verdict]:
+def judge(
+    event: Event, facts: Facts, context: Context, recorded_at: datetime | None = None
+) -> tuple[Case, Verdict]:
     """One event's verdict: the rule's checks in order, then what it posts. The facts are not changed."""
     rule = RULES[event.type]
     case = Case(event, facts, context, recorded_at)
@@ -301,7 +303,11 @@ class _Fold:
         kind = waiter.waits_for.split("/", 1)[0]
         if kind == DAY:
             return 0
-        return self.context.depends_days_max if kind == DEPENDENCY and _depends(waiter) else self.context.park_days_max
+        return (
+            self.context.depends_days_max
+            if kind == DEPENDENCY and _depends(waiter)
+            else self.context.park_days_max
+        )
 
 
 def _depends(waiter: _Waiter) -> bool:
@@ -334,5 +340,3 @@ def repeated(event: Event, seen: Seen, record_sm3: bytes) -> Decision:
 def wake_names(keys: Iterable[Key]) -> set[str]:
     """The names of keys, under which parked events wait for them."""
     return {lock_name(key) for key in keys}
-
-

@@ -11,11 +11,15 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from clearing.errors import InvariantViolated
 from clearing.ledger.accounts import is_memo
 from clearing.ledger.money import yuan
+
+
+_SM3: Final = hashlib.new("sm3")
+"""Never updated, only copied: looking the algorithm up costs more than hashing a name."""
 
 
 class Leg(StrEnum):
@@ -117,8 +121,9 @@ def entry_id(clearing_date: date, name: str) -> str:
     In:      `platform/source/id` of the event, or the name of an end-of-day entry.
     Out:     32 hex digits, the same wherever and however often the books are made.
     """
-    digest = hashlib.new("sm3", name.encode()).hexdigest()
-    return f"{clearing_date:%Y%m%d}{digest[:24]}"
+    sm3 = _SM3.copy()
+    sm3.update(name.encode())
+    return f"{clearing_date.year:04d}{clearing_date.month:02d}{clearing_date.day:02d}{sm3.hexdigest()[:24]}"
 
 
 def mirrored(postings: tuple[Posting, ...]) -> tuple[Posting, ...]:

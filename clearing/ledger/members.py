@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from clearing.errors import MembersRefused
 from clearing.ledger.business_day import BusinessClock
-from clearing.ledger.fees import ACQUIRER, ISSUER, FeeRule, ambiguous
+from clearing.ledger.fees import ACQUIRER, ISSUER, FeeRule, ambiguous, choose
 
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,11}$")]
 Account = Annotated[str, Field(min_length=1, max_length=40)]
@@ -177,6 +177,8 @@ class MembersOn:
 
     day: date
     by_code: Mapping[str, Member]
+    kinds: Mapping[str, str]
+    """Code → kind."""
     networks: tuple[str, ...]
     """Codes of the card networks, in order of code."""
     payable_of: Mapping[str, Institution]
@@ -184,8 +186,7 @@ class MembersOn:
 
     def kind(self, code: str) -> str | None:
         """The kind of a member, None when the code is nobody's on this date."""
-        member = self.by_code.get(code)
-        return member.kind if member else None
+        return self.kinds.get(code)
 
     def settling(self, code: str) -> Member | None:
         """The member whose bank account takes what `code` is owed: itself, or the one it settles with."""
@@ -208,6 +209,16 @@ class Members:
     fees: tuple[FeeRule, ...]
     clock: BusinessClock
     _on: dict[date, MembersOn] = field(default_factory=dict, compare=False, repr=False)
+    _chosen: dict[tuple[date, frozenset[tuple[str, str]]], FeeRule | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def fee_rule(self, day: date, keys: Mapping[str, str]) -> FeeRule | None:
+        """The fee rule for a payment with these keys on a clearing date; chosen once for equal keys."""
+        at = (day, frozenset(keys.items()))
+        if at not in self._chosen:
+            self._chosen[at] = choose(self.fees, keys, day)
+        return self._chosen[at]
 
     def on(self, day: date) -> MembersOn:
         """The members in force on a date; computed once a date."""
@@ -216,9 +227,12 @@ class Members:
             valid = {member.code: member for member in self.records if member.valid_on(day)}
             networks = tuple(sorted(code for code, member in valid.items() if member.kind == "network"))
             payable = {
-                code: _settler(valid, member) for code, member in valid.items() if isinstance(member, Institution)
+                code: _settler(valid, member)
+                for code, member in valid.items()
+                if isinstance(member, Institution)
             }
-            found = self._on[day] = MembersOn(day, valid, networks, payable)
+            kinds = {code: member.kind for code, member in valid.items()}
+            found = self._on[day] = MembersOn(day, valid, kinds, networks, payable)
         return found
 
     def codes(self) -> frozenset[str]:
@@ -246,7 +260,9 @@ def load_members(document: Mapping[str, Any]) -> Members:
         if name == "platform":
             continue
         if not isinstance(rows, list) or (name != "fee" and name not in RECORD_KINDS):
-            faults.append(f"[[{name}]]: not a kind of record; expected one of {', '.join([*RECORD_KINDS, 'fee'])}")
+            faults.append(
+                f"[[{name}]]: not a kind of record; expected one of {', '.join([*RECORD_KINDS, 'fee'])}"
+            )
             continue
         for number, row in enumerate(rows, 1):
             where = f"[[{name}]] {number}"

@@ -36,7 +36,16 @@ class Cell(StrEnum):
     RETURNED = "to returned funds"
 
 
-Y, N, P, H, W, L, C, R = Cell.YES, Cell.NO, Cell.PARK, Cell.HELD, Cell.WAIT, Cell.PLATFORM, Cell.NEW_CARD, Cell.RETURNED
+Y, N, P, H, W, L, C, R = (
+    Cell.YES,
+    Cell.NO,
+    Cell.PARK,
+    Cell.HELD,
+    Cell.WAIT,
+    Cell.PLATFORM,
+    Cell.NEW_CARD,
+    Cell.RETURNED,
+)
 
 # fmt: off
 PERMISSION: Final[dict[Use, dict[str, Cell]]] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from clearing.ledger import accounts
 from clearing.ledger.accounts import account, code_of, owner_of
 from clearing.ledger.entry import Entry, Leg, Posting, mirrored
-from clearing.ledger.fees import FeeRule, choose
+from clearing.ledger.fees import FeeRule
 from clearing.ledger.money import half_up
 
 if TYPE_CHECKING:
@@ -31,7 +31,14 @@ def payer_position(case: Case, payer: str) -> str:
 
 
 def by_route(
-    case: Case, institution: str, route: str, amount_fen: int, *, bank: str, network: str = "", channel: str = ""
+    case: Case,
+    institution: str,
+    route: str,
+    amount_fen: int,
+    *,
+    bank: str,
+    network: str = "",
+    channel: str = "",
 ) -> list[Posting]:
     """The money leg between card and institution by the route; a refund takes it mirrored.
 
@@ -40,7 +47,10 @@ def by_route(
     Source:  contract "Books", rule 6.
     """
     if route == "UNIONPAY":
-        cleared, paid = account(accounts.NETWORK_CLEARED, network), account(accounts.NETWORK_PAID, institution)
+        cleared, paid = (
+            account(accounts.NETWORK_CLEARED, network),
+            account(accounts.NETWORK_PAID, institution),
+        )
         return two(cleared, paid, amount_fen)
     debit = account(accounts.CHANNEL, channel) if route == "CHANNEL" else account(accounts.BANK, bank)
     return two(debit, payable(case.settling(institution)), amount_fen)
@@ -130,7 +140,7 @@ def fee_rule(
         "access": access,
         "route": route,
     }
-    return choose(case.context.members.fees, keys, case.clearing_date)
+    return case.context.members.fee_rule(case.clearing_date, keys)
 
 
 def acquirer_of(case: Case, terminal: str) -> str:

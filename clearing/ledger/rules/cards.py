@@ -104,7 +104,11 @@ def card_event_needs(event: Event, facts: Facts) -> Iterable[Key]:
 def card_known(case: Case) -> Parked | None:
     """Parked until the bank has registered the card."""
     card = case.card
-    return None if card is not None and card.bank else Parked(("card", case.token), "the bank has not registered it")
+    return (
+        None
+        if card is not None and card.bank
+        else Parked(("card", case.token), "the bank has not registered it")
+    )
 
 
 def known_card(case: Case) -> Card:
@@ -188,7 +192,9 @@ def registered_once(case: Case) -> Rejected | None:
     """card_state: the bank registers a card once."""
     card = case.card
     if case.data.stage == "BANK" and card is not None and card.bank:
-        return Rejected(Reason.CARD_STATE, f"{case.name}: the bank has registered the card; it is {card.state}")
+        return Rejected(
+            Reason.CARD_STATE, f"{case.name}: the bank has registered the card; it is {card.state}"
+        )
     return None
 
 
@@ -215,7 +221,9 @@ def issuer_valid(case: Case) -> Rejected | None:
     issuer = case.data.issuer
     if issuer is None or case.members.kind(issuer) == "issuer":
         return None
-    return Rejected(Reason.ISSUER_NOT_VALID, f"{case.name}: {issuer} is no card issuer in force on {case.day}")
+    return Rejected(
+        Reason.ISSUER_NOT_VALID, f"{case.name}: {issuer} is no card issuer in force on {case.day}"
+    )
 
 
 def post_registered(case: Case) -> Accepted:
@@ -307,9 +315,7 @@ def post_aliased(case: Case) -> Accepted:
     return Accepted(None, changes)
 
 
-ALIASED: Final = card_rule(
-    from_anyone_with_cards, (card_known, c.card_of_bank, own_alias_free), post_aliased
-)
+ALIASED: Final = card_rule(from_anyone_with_cards, (card_known, c.card_of_bank, own_alias_free), post_aliased)
 
 
 def post_changed(case: Case) -> Accepted:
@@ -381,7 +387,9 @@ def kept_card_known(case: Case) -> Parked | None:
     """Parked until the bank has registered the card that is kept."""
     token = case.resolve(case.data.kept_card)
     kept = case.facts.get("card", token)
-    return None if kept is not None and kept.bank else Parked(("card", token), "the kept card is not registered")
+    return (
+        None if kept is not None and kept.bank else Parked(("card", token), "the kept card is not registered")
+    )
 
 
 def post_duplicate(case: Case) -> Accepted:

@@ -88,9 +88,7 @@ def post_claims(case: Case) -> Accepted:
         case.not_before(known.last_date)
     claimed_fen = sum(claim.claimed for claim in data.claims)
     retained_fen = sum(claim.retained for claim in data.claims)
-    postings = two(
-        payer_position(case, data.payer), payable(case.settling(data.institution)), data.paid
-    )
+    postings = two(payer_position(case, data.payer), payable(case.settling(data.institution)), data.paid)
     postings += claim_memo(data.payer, data.institution, -claimed_fen)
     postings += retention_memo(data.payer, data.institution, retained_fen)
     for claim in data.claims:
@@ -112,9 +110,7 @@ def settle_one(case: Case, claim: Any, changes: dict[Key, Fact]) -> list[Posting
     key = ("settlement", case.data.payer, claim.settlement_id)
     known: Settlement = case.facts.get(*key)
     changes[key] = replace(known, settled=True, last_date=case.clearing_date)
-    return owe_across(
-        case, known.treat_area, known.insured_area, claim.claimed - claim.deducted, changes
-    )
+    return owe_across(case, known.treat_area, known.insured_area, claim.claimed - claim.deducted, changes)
 
 
 def owe_across(
@@ -127,7 +123,9 @@ def owe_across(
     return area_memo(case, treat, insured, amount_fen, changes)
 
 
-def area_memo(case: Case, treat: str, insured: str, amount_fen: int, changes: dict[Key, Fact]) -> list[Posting]:
+def area_memo(
+    case: Case, treat: str, insured: str, amount_fen: int, changes: dict[Key, Fact]
+) -> list[Posting]:
     """The pair of areas owes more, or less when negative."""
     key = ("area", treat, insured)
     known: AreaPair | None = changes.get(key) or case.facts.get(*key)
@@ -195,9 +193,7 @@ def post_released(case: Case) -> Accepted:
     if known is None or not data.released + data.kept:
         return Accepted(None)
     over_fen = data.released + data.kept
-    postings = two(
-        payer_position(case, data.payer), payable(case.settling(data.institution)), data.released
-    )
+    postings = two(payer_position(case, data.payer), payable(case.settling(data.institution)), data.released)
     postings += retention_memo(data.payer, data.institution, -over_fen)
     after = replace(known, retained_fen=known.retained_fen - over_fen, last_date=case.clearing_date)
     return Accepted(case.entry(postings, amount_fen=data.released, payer=data.payer), {key: after})
@@ -222,7 +218,9 @@ def area_needs(event: Event, _: Facts) -> Iterable[Key]:
 def fund_of(case: Case, area: str) -> str:
     """The code of the only fund of an area, empty when there are none or several."""
     found = [
-        member.code for member in case.members.by_code.values() if isinstance(member, Fund) and member.area == area
+        member.code
+        for member in case.members.by_code.values()
+        if isinstance(member, Fund) and member.area == area
     ]
     return found[0] if len(found) == 1 else ""
 

@@ -131,7 +131,8 @@ def bearer_is_institution(case: Case) -> Rejected | None:
     if entry is None or entry.institution == case.data.bearer:
         return None
     return Rejected(
-        Reason.UNKNOWN_MEMBER, f"{case.name}: the fee is borne by {entry.institution}, data.bearer is {case.data.bearer}"
+        Reason.UNKNOWN_MEMBER,
+        f"{case.name}: the fee is borne by {entry.institution}, data.bearer is {case.data.bearer}",
     )
 
 
@@ -198,7 +199,10 @@ CORRECTABLE: Final = frozenset(
     }
 )
 NETWORK_PAIR: Final = frozenset({accounts.NETWORK_CLEARED, accounts.NETWORK_PAID})
-OWNER_KINDS: Final = {"institution": INSTITUTION, "payee": frozenset({"bank", "hospital", "pharmacy", "fund", "insurer", "channel"})}
+OWNER_KINDS: Final = {
+    "institution": INSTITUTION,
+    "payee": frozenset({"bank", "hospital", "pharmacy", "fund", "insurer", "channel"}),
+}
 
 
 def no_needs(_: Event, __: Facts) -> Iterable[Key]:

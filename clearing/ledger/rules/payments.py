@@ -201,7 +201,8 @@ def same_card(case: Case) -> Rejected | None:
         return refused
     if entry is not None and case.card is None and case.data.bank != entry.bank:
         return Rejected(
-            Reason.CARD_DIFFERS, f"{case.name}: the original's bank is {entry.bank}, data.bank says {case.data.bank}"
+            Reason.CARD_DIFFERS,
+            f"{case.name}: the original's bank is {entry.bank}, data.bank says {case.data.bank}",
         )
     return None
 
@@ -282,7 +283,9 @@ def undone_entry(case: Case) -> Entry:
     """The entry to undo, which the checks have made sure of."""
     entry = case.undone_entry
     if entry is None:
-        raise InvariantViolated(f"{case.name}: its original was accepted but has no entry. See: clearing verify")
+        raise InvariantViolated(
+            f"{case.name}: its original was accepted but has no entry. See: clearing verify"
+        )
     return entry
 
 
@@ -367,7 +370,12 @@ def refund_returns_fee(case: Case) -> bool:
     if entry is None or entry.route == "UNIONPAY":
         return False
     rule = fee_rule(
-        case, entry.institution, route=entry.route, bank=entry.bank, terminal=entry.terminal, access=entry.access
+        case,
+        entry.institution,
+        route=entry.route,
+        bank=entry.bank,
+        terminal=entry.terminal,
+        access=entry.access,
     )
     return rule is not None and rule.refund_returns
 

@@ -213,9 +213,7 @@ def payout_dimensions(case: Case, payout: Payout) -> dict[str, Any]:
     }
 
 
-RESULT: Final = payout_rule(
-    from_its_bank, can_have_result, (of_whole_amount, c.bank_ref_new), post_result
-)
+RESULT: Final = payout_rule(from_its_bank, can_have_result, (of_whole_amount, c.bank_ref_new), post_result)
 
 
 # -- payout.returned -----------------------------------------------------------------------------------------
@@ -288,7 +286,9 @@ def post_repaid(case: Case) -> Accepted:
     payout, card = payout_of(case), r.target_of(case)
     dated(case, payout)
     held = c.permission(case, Use.REPAID) is Cell.HELD
-    token, bank, root = (card.token, card.bank, card.root or card.token) if card else (case.token, case.data.bank, case.token)
+    token, bank, root = (
+        (card.token, card.bank, card.root or card.token) if card else (case.token, case.data.bank, case.token)
+    )
     number = payout.attempt + 1
     after = replace(
         payout,

@@ -128,7 +128,9 @@ def enrolled(case: Case) -> Rejected | None:
     claim = case.data.claim
     fund = case.member(claim.payer)
     if isinstance(fund, Fund) and fund.enrolment == "required" and claim.enrolment is None:
-        return Rejected(Reason.NOT_ENROLLED, f"{case.name}: {claim.payer} requires claim.enrolment, none given")
+        return Rejected(
+            Reason.NOT_ENROLLED, f"{case.name}: {claim.payer} requires claim.enrolment, none given"
+        )
     return None
 
 
@@ -190,7 +192,9 @@ def post_submitted(case: Case) -> Accepted:
     cell = c.permission(case, Use.SUBMITTED)
     card = target_of(case)
     held, ended = cell is Cell.HELD, cell is Cell.RETURNED
-    token, bank, root = (card.token, card.bank, card.root or card.token) if card else (case.token, data.bank, case.token)
+    token, bank, root = (
+        (card.token, card.bank, card.root or card.token) if card else (case.token, data.bank, case.token)
+    )
     changes: dict[Key, Fact] = {}
     known: Settlement | None = case.facts.get("settlement", claim.payer, claim.settlement_id)
     if known is not None:
@@ -349,7 +353,9 @@ def batch_new(case: Case) -> Rejected | None:
     batch = case.facts.get("batch", data.payer, data.batch_id)
     if batch is None or batch.state == "EXPECTED":
         return None
-    return Rejected(Reason.BATCH_EXISTS, f"{case.name}: batch {data.payer}/{data.batch_id} was announced before")
+    return Rejected(
+        Reason.BATCH_EXISTS, f"{case.name}: batch {data.payer}/{data.batch_id} was announced before"
+    )
 
 
 def post_batch(case: Case) -> Accepted:

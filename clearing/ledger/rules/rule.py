@@ -53,7 +53,9 @@ def number_needs(token: str, facts: Facts) -> Iterable[Key]:
     for start in found:
         at, seen = start, {start}
         yield ("card", at)
-        while (card := facts.get("card", at)) is not None and card.replaced_by and card.replaced_by not in seen:
+        while (
+            (card := facts.get("card", at)) is not None and card.replaced_by and card.replaced_by not in seen
+        ):
             at = card.replaced_by
             seen.add(at)
             yield ("card", at)

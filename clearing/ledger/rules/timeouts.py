@@ -138,7 +138,8 @@ def route_of_timeout(case: Case) -> Rejected | None:
     if data.route == said.route and data.network in (None, timed_out_network(case)):
         return None
     return Rejected(
-        Reason.ROUTE_DIFFERS, f"{case.name}: the time-out went {said.route}, got {data.route} {data.network or ''}"
+        Reason.ROUTE_DIFFERS,
+        f"{case.name}: the time-out went {said.route}, got {data.route} {data.network or ''}",
     )
 
 
@@ -180,7 +181,14 @@ def post_confirmed(case: Case) -> Accepted:
     card = case.resolve(said.card)
     if said.admission_no:
         postings += add_deposit(
-            case, where, said.admission_no, amount_fen, card=card, route=said.route, network=partner, changes=changes
+            case,
+            where,
+            said.admission_no,
+            amount_fen,
+            card=card,
+            route=said.route,
+            network=partner,
+            changes=changes,
         )
     entry = case.entry(
         postings,
@@ -266,7 +274,9 @@ def reversal_sender(case: Case) -> Rejected | None:
     named = case.data.institution
     if named is not None and named != said.institution:
         return c.not_allowed(case, f"data.institution {said.institution} as in the original")
-    if case.event.source in (original.event.source, said.bank, case.platform) or case.spoken_by(said.institution):
+    if case.event.source in (original.event.source, said.bank, case.platform) or case.spoken_by(
+        said.institution
+    ):
         return None
     return c.not_allowed(case, f"{said.institution}, {original.event.source}, {said.bank} or {case.platform}")
 
@@ -292,7 +302,9 @@ def tombstone(case: Case) -> Accepted | Parked | None:
 def already_reversed(case: Case) -> Accepted | None:
     """Noted: reversed before."""
     undo, timeout = case.undo, case.timeout
-    if (undo is not None and undo.spent == "reversed") or (timeout is not None and timeout.state == "REVERSED"):
+    if (undo is not None and undo.spent == "reversed") or (
+        timeout is not None and timeout.state == "REVERSED"
+    ):
         return Accepted(None, detail="its original was reversed before")
     return None
 

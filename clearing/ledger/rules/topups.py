@@ -237,7 +237,11 @@ def persons_make_the_amount(case: Case) -> Rejected | None:
             break
     if total_fen == case.data.amount:
         return None
-    paid = "a person did not pay by this event, or got it back" if total_fen < 0 else f"they paid {yuan(total_fen)}"
+    paid = (
+        "a person did not pay by this event, or got it back"
+        if total_fen < 0
+        else f"they paid {yuan(total_fen)}"
+    )
     return Rejected(Reason.TOTAL_DIFFERS, f"{case.name}: {paid}; amount is {yuan(case.data.amount)}")
 
 
@@ -257,7 +261,9 @@ def post_premium_refunded(case: Case) -> Accepted:
         persons_refunded=(*before.persons_refunded, *case.data.persons),
         last_date=case.clearing_date,
     )
-    postings = two(account(accounts.FUND_INCOME, said.payer), account(accounts.BANK, said.bank), case.data.amount)
+    postings = two(
+        account(accounts.FUND_INCOME, said.payer), account(accounts.BANK, said.bank), case.data.amount
+    )
     refund = case.entry(postings, status=Status.REFUNDED, original=entry, payer=said.payer)
     return Accepted(refund, changes)
 
