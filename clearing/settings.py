@@ -65,7 +65,12 @@ def _clock(text: str) -> time | None:
 
 
 TABLE: Final = (
-    Setting("database_url", "embedded:.clearing", "", "PostgreSQL URL, or embedded:DIR for one started from a wheel"),
+    Setting(
+        "database_url",
+        "embedded:.clearing",
+        "",
+        "PostgreSQL URL, or embedded:DIR for one started from a wheel",
+    ),
     Setting("kafka_bootstrap", "", "host:port,…", "Kafka brokers; the worker needs them"),
     Setting("kafka_prefix", "clearing", "", "first part of every topic's name"),
     Setting("kafka_group", "clearing", "", "consumer group of the workers"),
@@ -171,5 +176,3 @@ def table_markdown() -> str:
         for row in TABLE
     ]
     return "\n".join(lines)
-
-

@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 from clearing.ledger.outcomes import Decision, Outcome, Reason
 from messages import Event, Malformed
 from messages.notices import (
-    QuarantineNotice,
     Quarantined,
+    QuarantineNotice,
     Result,
     ResultNotice,
     Swipe,

@@ -121,12 +121,12 @@ def position_gone(error: OffsetOutOfRangeError) -> InvariantViolated:
     """The broker has deleted records that were never taken, or is another one than before."""
     where = ", ".join(f"{one.topic}[{one.partition}] at {offset}" for one, offset in error.args[0].items())
     return InvariantViolated(
-        f"Kafka: {where}: the stored position is not in the topic. Nothing was skipped. Next: find out whether records "
-        "were deleted before they were taken, or the topic was made anew"
+        f"Kafka: {where}: the stored position is not in the topic. Nothing was skipped. Next: find out whether "
+        "records were deleted before they were taken, or the topic was made anew"
     )
 
 
-class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has no types
+class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
     """One consumer of the group: takes batches, one lane a partition, until `stop`."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, members: Members) -> None:
@@ -318,7 +318,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc] - the library has
 
     def _lane(self, partition: TopicPartition) -> int:
         family = event_topics(self._settings.kafka_prefix).index(partition.topic)
-        return partition.partition * LANES + family
+        return int(partition.partition) * LANES + family
 
 
 async def work(

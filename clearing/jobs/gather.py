@@ -28,7 +28,7 @@ LEADING: Final = frozenset(
 """Kinds of facts that lead to other keys, besides cards that were replaced or have limits."""
 
 
-class Busy(Exception):  # noqa: N818 - not an error: the batch starts again with what it has learned
+class Busy(Exception):
     """A key found on the way is held by another batch."""
 
     def __init__(self, names: frozenset[str]) -> None:

@@ -230,18 +230,18 @@ def ends_of(
                 )
         outcomes.append(decision)
     earlier = [one for one in folded.woken if (one.event.source, one.event.id) in last]
-    for waits in folded.parked.values():
-        if waits.arrival is not None:
-            earlier.append(
-                Decision(
-                    waits.event,
-                    Outcome.PARKED,
-                    detail=waits.detail,
-                    waits_for=waits.waits_for,
-                    woken=True,
-                    limit_days=waits.limit_days,
-                )
-            )
+    earlier += [
+        Decision(
+            waits.event,
+            Outcome.PARKED,
+            detail=waits.detail,
+            waits_for=waits.waits_for,
+            woken=True,
+            limit_days=waits.limit_days,
+        )
+        for waits in folded.parked.values()
+        if waits.arrival is not None
+    ]
     return outcomes, earlier
 
 

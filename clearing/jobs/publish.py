@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 JOBS: Final = "jobs"
 FILE: Final = "file"
+AFTER_PARKING: Final = 2
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Told as the time of a notice about a record that has none we could read: the same however often it is sent."""
 
@@ -107,7 +108,7 @@ class Publisher:
         async with transaction(self._engine) as conn:
             found = await days.get(conn, day)
             count, _ = await days.entries(conn, day)
-        data = DayStep(clearing_date=day, state=state, entries=count)
+        data = DayStep.model_validate({"clearing_date": day, "state": state, "entries": count})
         notice = DayNotice(
             id=f"{self._platform}/day/{day}/{state}",
             source=self._platform,
@@ -185,6 +186,6 @@ def _decision(row: notices.Row, entry: Entry | None, first: Seen | None) -> Deci
         late=row.late,
         waits_for=row.waits_for,
         woken=woken,
-        notice_no=2 if woken or (first is not None and first.announced == 2) else 1,
+        notice_no=AFTER_PARKING if woken else first.announced if first else 1,
         first=first if row.outcome == Outcome.DUPLICATE else None,
     )

@@ -113,7 +113,9 @@ async def step(conn: AsyncConnection, day: date, state: str) -> bool:
     return True
 
 
-async def cut(conn: AsyncConnection, day: date, at: datetime, root: bytes, heads: Mapping[str, bytes]) -> None:
+async def cut(
+    conn: AsyncConnection, day: date, at: datetime, root: bytes, heads: Mapping[str, bytes]
+) -> None:
     """Cut a day, note the heads of all chains and their root, and open the next. 日切
 
     In:      the cutover lock held exclusive in this transaction (`locks.day_exclusive`); heads by the chain's
