@@ -1,0 +1,140 @@
+"""Kafka → durable: records produced beforehand, taken by one worker in a process of its own. 消息测速
+
+Run as a program it is that worker: it takes all that is in the topics, then tells on one line of JSON how
+long that took, from the assignment of its partitions to the last batch that is durable and announced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import uvloop
+from aiokafka import AIOKafkaProducer
+
+from clearing.errors import WorldFailed
+from clearing.jobs.consume import Worker, create_topics, kafka_options
+from clearing.jobs.setup import members_in_force, with_settings
+from clearing.settings import PREFIX, TABLE, load
+from clearing.store.database import open_database
+from messages.notices import topic_name
+
+if TYPE_CHECKING:
+    from clearing.jobs.generate import Sent
+    from clearing.settings import Settings
+
+SECONDS_MAX: Final = 900
+_LINGER_MS: Final = 20
+
+
+class Told(NamedTuple):
+    """What the worker's process tells."""
+
+    seconds: float
+    cpu_seconds: float
+    """Processor time of that process meanwhile."""
+    taken: int
+
+
+async def produce(settings: Settings, sent: Iterable[Sent]) -> None:
+    """Put records into the topics of their families under their keys, as producers would. 发送
+
+    Writes:  topics, created when they are missing.
+    """
+    await create_topics(settings)
+    producer = AIOKafkaProducer(
+        **kafka_options(settings), linger_ms=_LINGER_MS, max_batch_size=256 * 1024, enable_idempotence=True
+    )
+    await producer.start()
+    try:
+        for one in sent:
+            await producer.send(
+                topic_name(one.family, settings.kafka_prefix), one.value, key=one.key.encode()
+            )
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+async def worker_process(settings: Settings, dsn: str) -> Told:
+    """Let one worker in its own process take all that is in the topics. 独立进程消费
+
+    Raises:  WorldFailed with its last words when it fails or takes too long.
+    """
+    given = replace(settings, database_url=dsn)
+    environment = {
+        **os.environ,
+        **{PREFIX + row.name.upper(): _text(getattr(given, row.name)) for row in TABLE},
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "clearing.jobs.bench_kafka",
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), SECONDS_MAX)
+    except TimeoutError:
+        process.kill()
+        raise WorldFailed(
+            f"bench: the worker did not end in {SECONDS_MAX} s. Next: take fewer events"
+        ) from None
+    if process.returncode:
+        last = " | ".join(err.decode(errors="replace").strip().splitlines()[-3:])
+        raise WorldFailed(f"bench: the worker ended with {process.returncode}: {last}")
+    return Told(**json.loads(out.splitlines()[-1]))
+
+
+def _text(value: object) -> str:
+    """A setting as its variable would say it."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# ---------------------------------------------------------------- the process
+
+
+class TimedWorker(Worker):
+    """The worker with a look at the clock at its first assignment and after each fetch that is durable."""
+
+    began: tuple[float, float] | None = None
+    ended: tuple[float, float] = (0.0, 0.0)
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """As the worker does; the clock starts when the first records may come."""
+        await super().on_partitions_assigned(assigned)
+        self.began = self.began or (time.perf_counter(), time.process_time())
+
+    async def _take_all(self, fetched: dict[Any, list[Any]]) -> None:
+        await super()._take_all(fetched)
+        if fetched:
+            self.ended = (time.perf_counter(), time.process_time())
+
+
+async def _work() -> Told:
+    settings = load(os.environ, Path("/"))
+    async with open_database(settings.database_url) as database:
+        members = with_settings(await members_in_force(database.engine), settings)
+        worker = TimedWorker(database.engine, settings, members)
+        totals = await worker.run(until_idle=True)
+    began = worker.began or worker.ended
+    return Told(worker.ended[0] - began[0], worker.ended[1] - began[1], int(totals.as_json(0)["taken"]))
+
+
+def main(_: Sequence[str] = ()) -> None:
+    """Be the worker of a measurement."""
+    print(json.dumps(uvloop.run(_work())._asdict()))  # noqa: T201 - what the other process reads
+
+
+if __name__ == "__main__":
+    main()
