@@ -32,7 +32,7 @@ from aiokafka.errors import (
 )
 
 from clearing.errors import Fenced, InvariantViolated, UsageError, WorldFailed
-from clearing.jobs.ingest import Record, Stream, Taken, Totals, decoded, quiet_collector, take
+from clearing.jobs.ingest import Batch, Record, Stream, Taken, Totals, decoded, quiet_collector, take
 from clearing.jobs.publish import Publisher
 from clearing.store import streams
 from clearing.store.session import transaction
@@ -137,6 +137,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self._streams: dict[TopicPartition, Stream] = {}
         self._wait_ms = settings.batch_wait_ms_max
         self._errands_at = 0.0
+        self._announcing: dict[TopicPartition, asyncio.Task[None]] = {}
         self.totals = Totals()
         options = kafka_options(settings)
         self._consumer = AIOKafkaConsumer(
@@ -175,6 +176,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             self._consumer.subscribe(event_topics(self._settings.kafka_prefix), listener=self)
             log.info("worker started", group=self._settings.kafka_group)
             await self._consume(until_idle=until_idle)
+            await self._announced()
         finally:
             await self._consumer.stop()
             await self._producer.stop()
@@ -263,8 +265,20 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             return
         self._streams[partition] = taken.stream
         self.totals.add(taken)
+        # The notices go out while the next batch is taken; one batch behind at most, in order.
+        await self._announced(partition)
+        self._announcing[partition] = asyncio.create_task(self._announce(partition, batch, taken))
+
+    async def _announce(self, partition: TopicPartition, batch: Batch, taken: Taken) -> None:
         await self._publisher.publish(batch, taken)
         await self._commit_offset(partition, taken)
+
+    async def _announced(self, *partitions: TopicPartition) -> None:
+        """Wait until the notices under way for these partitions, or all, are out."""
+        for partition in partitions or tuple(self._announcing):
+            task = self._announcing.pop(partition, None)
+            if task is not None:
+                await task
 
     async def _commit_offset(self, partition: TopicPartition, taken: Taken) -> None:
         """For lag monitoring only: nothing of ours reads it."""
@@ -289,6 +303,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         """Forget them; a batch in hand either commits before its new owner loads, or is fenced."""
         for partition in revoked:
             self._streams.pop(partition, None)
+        await self._announced(*self._announcing)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Load where each stands, announce what its last owner did not, and seek there."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 from clearing.jobs.announce import Notice, batch_notices
 from clearing.ledger.outcomes import Decision, Outcome
@@ -150,9 +151,31 @@ class Publisher:
         )
 
     async def _send(self, told: Sequence[Notice]) -> None:
-        futures = [await self._producer.send(one.topic, one.value, one.key) for one in told]
+        """Send notices as ready batches, one a partition: sending them one by one costs ten times as much.
+
+        The partition follows from the key alone, so that the notices of one event stay in order.
+        """
+        futures = []
+        for (topic, partition), notices_ in (await self._by_partition(told)).items():
+            batch = self._producer.create_batch()
+            for one in notices_:
+                if batch.append(timestamp=None, key=one.key, value=one.value) is None:
+                    futures.append(await self._producer.send_batch(batch, topic, partition=partition))
+                    batch = self._producer.create_batch()
+                    batch.append(timestamp=None, key=one.key, value=one.value)
+            batch.close()
+            futures.append(await self._producer.send_batch(batch, topic, partition=partition))
         for future in futures:
             await future
+
+    async def _by_partition(self, told: Sequence[Notice]) -> dict[tuple[str, int], list[Notice]]:
+        counts = {
+            topic: len(await self._producer.partitions_for(topic)) for topic in {one.topic for one in told}
+        }
+        grouped: dict[tuple[str, int], list[Notice]] = {}
+        for one in told:
+            grouped.setdefault((one.topic, crc32(one.key) % counts[one.topic]), []).append(one)
+        return grouped
 
     async def _remember(self, stream: str, partition: int, number: int) -> None:
         async with transaction(self._engine) as conn:
