@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from clearing.errors import InvariantViolated
 from clearing.ledger.business_day import ONE_DAY
@@ -19,8 +19,7 @@ from clearing.ledger.members import Institution, Member, Members, MembersOn
 from clearing.ledger.outcomes import Accepted
 from messages import Event
 
-CHAIN_MAX: Final = 100
-"""Replacements followed from one card to the next before the registry is called broken."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +119,10 @@ class Case:
     def institution(self, code: str) -> Institution:
         """The institution's own record, for its level, ownership and routes."""
         member = self.settings.by_code.get(code) or self.members.by_code.get(code)
+        if member is None:  # it has left since: what it took is still undone or confirmed
+            member = self.context.members.last_record(code)
         if not isinstance(member, Institution):
-            raise InvariantViolated(f"{self.name}: {code} is no institution in force on {self._floor}")
+            raise InvariantViolated(f"{self.name}: {code} has never been an institution. See: clearing verify")
         return member
 
     def settling(self, code: str) -> Institution:
@@ -148,40 +149,38 @@ class Case:
             self._card = self.facts.get("card", self.token)
         return self._card
 
-    def resolve(self, token: str) -> str:
-        """The own token of a card from any of its numbers."""
+    def resolve(self, token: str, at: datetime | None = None) -> str:
+        """The own token of a card from any of its numbers, as they stood at an instant (the event's time)."""
         if self.facts.get("card", token) is None:
             alias = self.facts.get("alias", token)
             if alias is not None:
-                found: str = alias.card_at(self.event.time)
+                found: str = alias.card_at(at or self.event.time)
                 return found
         return token
 
     def follows(self, token: str, earlier: str) -> bool:
         """Whether `token` is the card `earlier` or took its place, in one step or several."""
-        at = earlier
-        for _ in range(CHAIN_MAX):
-            if at == token:
-                return True
+        at, been = earlier, {earlier}
+        while at != token:
             card = self.facts.get("card", at)
-            if card is None or not card.replaced_by:
+            if card is None or not card.replaced_by or card.replaced_by in been:
                 return False
             at = card.replaced_by
-        raise InvariantViolated(
-            f"{self.name}: the chain of replacements does not end after {CHAIN_MAX} cards"
-        )
+            been.add(at)
+        return True
 
     def latest(self, card: Card) -> Card:
-        """The card that stands for `card` now: the end of its chain of replacements."""
+        """The card that stands for `card` now: the end of its chain of replacements.
+
+        A duplicate has a kept card in its place for undos and stays only: for permission it has ended.
+        """
         at = card
-        for _ in range(CHAIN_MAX):
-            successor = self.facts.get("card", at.replaced_by) if at.replaced_by else None
+        while at.state == "REPLACED":
+            successor = self.facts.get("card", at.replaced_by)
             if successor is None:
-                return at
+                break
             at = successor
-        raise InvariantViolated(
-            f"{self.name}: the chain of replacements does not end after {CHAIN_MAX} cards"
-        )
+        return at
 
     # -- the original --------------------------------------------------------------------------------------
 
@@ -235,9 +234,26 @@ class Case:
 
     @property
     def network(self) -> str:
-        """The card network of a UNIONPAY event: the one it names, or the only one."""
+        """The card network of a UNIONPAY event: the one it names, its original's, or the only one."""
         named: str | None = self.said.get("network")
+        if named is None and "original" in self.said:
+            named = self.original_network
         return named or (self.members.networks[0] if len(self.members.networks) == 1 else "")
+
+    @property
+    def original_network(self) -> str:
+        """The network of a UNIONPAY original: the one it went by, named, or was the only one of its day."""
+        entry = self.undone_entry
+        if entry is not None:
+            return entry.partner if entry.route == "UNIONPAY" else ""
+        original = self.original
+        if original is None or original.event.data.__dict__.get("route") != "UNIONPAY":
+            return ""
+        named: str | None = original.event.data.__dict__.get("network")
+        networks = self.context.members.on(
+            self.context.members.clock.date_of(original.event.time)
+        ).networks
+        return named or (networks[0] if len(networks) == 1 else "")
 
     @property
     def partner(self) -> str:
@@ -329,6 +345,16 @@ class Case:
         changes[("bank_ref", whose, day.isoformat(), ref)] = BankRef(
             partner=whose, bank_date=day, bank_ref=ref, source=self.event.source, id=self.event.id
         )
+
+
+def made_sure(case: Case, fact: T | None) -> T:
+    """A fact that the checks have made sure of.
+
+    Raises:  InvariantViolated when it is not there after all.
+    """
+    if fact is None:
+        raise InvariantViolated(f"{case.name}: a fact is gone that its checks had seen. See: clearing verify")
+    return fact
 
 
 def in_two_days(open_day: date) -> date:

@@ -198,6 +198,14 @@ def permission(case: Case, use: Use) -> Cell | Rejected | Parked:
     return cell
 
 
+def card_to_come(case: Case) -> Parked | None:
+    """Parked for a card that nobody has registered yet: cards and payments travel on different topics."""
+    known = case.card is not None and case.card.bank
+    if known or not case.context.cards_required:
+        return None
+    return Parked(("card", case.token), "the card is not registered by its bank")
+
+
 def card_of_bank(case: Case) -> Rejected | None:
     """card_differs: the bank named is the card's."""
     card = case.card
@@ -214,7 +222,7 @@ def not_reversed_before(case: Case) -> Rejected | None:
     if tombstone is None:
         return None
     data = case.data
-    allowed = {case.event.source, case.platform, data.bank, data.institution}
+    allowed = {case.event.source, case.platform, data.bank}
     for sender, institution, amount_fen in zip(
         tombstone.senders, tombstone.institutions, tombstone.amounts_fen, strict=True
     ):

@@ -26,6 +26,8 @@ Route = Literal["DIRECT", "UNIONPAY", "CHANNEL"]
 
 INSTITUTION: Final = frozenset({"hospital", "pharmacy"})
 PAYER: Final = frozenset({"fund", "insurer"})
+MAY_HAVE_AGENTS: Final = INSTITUTION | PAYER
+"""Whose events an agent may send; a bank, the card platform and the platform speak for themselves."""
 PAID_KINDS: Final = frozenset({"bank", "hospital", "pharmacy", "fund", "insurer", "channel"})
 EARLIEST: Final = date(1970, 1, 1)
 """For messages only: a record without dates is in force since ever."""
@@ -197,7 +199,7 @@ class MembersOn:
         if sender == code:
             return True
         member = self.by_code.get(code)
-        return member is not None and sender in member.agents
+        return member is not None and member.kind in MAY_HAVE_AGENTS and sender in member.agents
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,11 @@ class Members:
             kinds = {code: member.kind for code, member in valid.items()}
             found = self._on[day] = MembersOn(day, valid, kinds, networks, payable)
         return found
+
+    def last_record(self, code: str) -> Member | None:
+        """The last record of a code in the file's order, in force or not; None when nobody ever had it."""
+        found = [member for member in self.records if member.code == code]
+        return max(found, key=lambda member: member.valid_to or date.max, default=None)
 
     def codes(self) -> frozenset[str]:
         """Every code that any record names, whatever its dates."""

@@ -69,12 +69,14 @@ def judge(use: Use, card: Card, instant: datetime, latest: Card) -> Cell:
     """The table's cell for a card that the bank has registered, HELD and WAIT already judged again.
 
     In:      `latest` is the end of the card's chain of replacements (the card itself when not replaced).
-    Out:     YES, NO, PARK, HELD, NEW_CARD or RETURNED.
+    Out:     YES, NO, PARK, HELD or RETURNED; of a card that was replaced by then, the new card's.
     Source:  contract "Permission".
     """
     if use in PAYOUTS and card.card_class == "TEMP":
         return Cell.NO
     cell = PERMISSION[use][card.state_at(instant)]
+    if cell is Cell.NEW_CARD and latest is not card:
+        return judge(use, latest, instant, latest)
     if cell is Cell.PLATFORM:
         return Cell.YES if card.has("PLATFORM") else Cell.PARK
     if cell is Cell.WAIT:

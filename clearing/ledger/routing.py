@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from clearing.ledger import accounts
@@ -11,10 +12,11 @@ from clearing.ledger.entry import Entry, Leg, Posting, mirrored
 from clearing.ledger.fees import FeeRule
 from clearing.ledger.money import half_up
 
+from clearing.ledger.members import Institution
+
 if TYPE_CHECKING:
     from clearing.ledger.case import Case
     from clearing.ledger.facts import Undo
-    from clearing.ledger.members import Institution
 
 PAYABLE_OF: Final = {"hospital": accounts.HOSPITAL, "pharmacy": accounts.PHARMACY}
 
@@ -26,8 +28,9 @@ def payable(settling: Institution) -> str:
 
 def payer_position(case: Case, payer: str) -> str:
     """The position that a payer's expense moves: 1020 of a fund, 1030 of an insurer."""
-    code = accounts.INSURER if case.members.kind(payer) == "insurer" else accounts.FUND_EXPENSE
-    return account(code, payer)
+    member = case.member(payer) or case.context.members.last_record(payer)
+    kind = member.kind if member else ""
+    return account(accounts.INSURER if kind == "insurer" else accounts.FUND_EXPENSE, payer)
 
 
 def by_route(
@@ -124,12 +127,20 @@ def fee_postings(bearer: str, parts: Sequence[tuple[str, int]]) -> list[Posting]
 
 
 def fee_rule(
-    case: Case, institution: str, *, route: str, bank: str, terminal: str, access: str
+    case: Case,
+    institution: str,
+    *,
+    route: str,
+    bank: str,
+    terminal: str,
+    access: str,
+    day: date | None = None,
 ) -> FeeRule | None:
-    """The fee rule in force on the case's clearing date for a payment at an institution."""
+    """The fee rule in force on a day (the case's clearing date) for a payment at an institution."""
     if route == "UNIONPAY" or not case.context.members.fees:
         return None
-    member = case.institution(institution)
+    then = case.context.members.on(day).by_code.get(institution) if day else None
+    member = then if isinstance(then, Institution) else case.institution(institution)
     keys = {
         "kind": member.kind,
         "ownership": member.ownership,
@@ -140,7 +151,7 @@ def fee_rule(
         "access": access,
         "route": route,
     }
-    return case.context.members.fee_rule(case.clearing_date, keys)
+    return case.context.members.fee_rule(day or case.clearing_date, keys)
 
 
 def acquirer_of(case: Case, terminal: str) -> str:
@@ -149,12 +160,12 @@ def acquirer_of(case: Case, terminal: str) -> str:
     return known.acquirer if known else ""
 
 
-def bearer_of(entry: Entry) -> str:
-    """The payable that bears an entry's fee: the institution's account among its postings."""
+def bearer_of(case: Case, entry: Entry) -> str:
+    """The payable that bears an entry's fee: the one among its postings, else its institution's."""
     for name, _, _ in entry.postings:
         if code_of(name) in (accounts.HOSPITAL, accounts.PHARMACY):
             return name
-    return ""
+    return payable(case.settling(entry.institution))
 
 
 def fees_standing(entry: Entry, undo: Undo | None) -> dict[str, int]:
@@ -171,11 +182,19 @@ def fees_standing(entry: Entry, undo: Undo | None) -> dict[str, int]:
     return standing
 
 
-def whole_mirror(entry: Entry, undo: Undo | None) -> list[Posting]:
-    """The mirror of an entry, with its fee as it stands rather than as it was first charged."""
-    out = [posting for posting in mirrored(entry.postings) if posting.leg is not Leg.FEE]
-    returned = [(payee, -fen) for payee, fen in fees_standing(entry, undo).items() if fen]
-    return out + (fee_postings(bearer_of(entry), returned) if returned else [])
+def whole_mirror(case: Case, entry: Entry) -> list[Posting]:
+    """The mirror of an entry, with its fee as it stands rather than as it was first charged.
+
+    What a confirmation took from the unknown outcome goes back to the card's bank: its time-out is closed.
+    """
+    bank = account(accounts.BANK, entry.bank)
+    out = [
+        Posting(bank, fen, leg) if code_of(name) == accounts.UNKNOWN_OUTCOME else Posting(name, fen, leg)
+        for name, fen, leg in mirrored(entry.postings)
+        if leg is not Leg.FEE
+    ]
+    returned = [(payee, -fen) for payee, fen in fees_standing(entry, case.undo).items() if fen]
+    return out + (fee_postings(bearer_of(case, entry), returned) if returned else [])
 
 
 def refund_fees(entry: Entry, undo: Undo | None, refunded_fen: int) -> dict[str, int]:

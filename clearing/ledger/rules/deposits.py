@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clearing.ledger import accounts
 from clearing.ledger import checks as c
 from clearing.ledger.accounts import account
+from clearing.ledger.case import made_sure
 from clearing.ledger.entry import Status, mirrored
 from clearing.ledger.facts import Facts, Key, Stay
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
@@ -70,7 +71,7 @@ def take_deposit_back(
 
 def known_stay(case: Case, institution: str, admission_no: str) -> Stay:
     """The stay, which the checks have made sure of."""
-    stay: Stay = case.facts.get("stay", institution, admission_no)
+    stay: Stay = made_sure(case, case.facts.get("stay", institution, admission_no))
     case.not_before(stay.last_date)
     return stay
 
@@ -286,14 +287,19 @@ def refund_within_deposit(case: Case) -> Rejected | None:
     return within_deposit(case, case.data.admission_no, case.data.amount)
 
 
-def card_has_paid(case: Case) -> Rejected | None:
-    """card_differs: a card that has paid deposits of this stay, or its replacement, or a reason is given."""
+def card_has_paid(case: Case) -> Rejected | Parked | None:
+    """card_differs: a card that has paid deposits of this stay, or its replacement, or a reason is given.
+
+    A card that nobody has registered may turn out to be its replacement or alias: parked for it.
+    """
     data = case.data
     if data.approval is not None and data.approval.reason:
         return None
     stay = known_stay(case, data.institution, data.admission_no)
     if any(case.follows(case.token, card) for card in stay.cards):
         return None
+    if waits := c.card_to_come(case):
+        return waits
     where = f"{data.institution}/{data.admission_no}"
     return Rejected(
         Reason.CARD_DIFFERS,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from clearing.ledger import accounts
 from clearing.ledger import checks as c
 from clearing.ledger.accounts import account
+from clearing.ledger.case import made_sure
 from clearing.ledger.entry import Status
-from clearing.ledger.facts import Facts, Key, Settlement, Undo
+from clearing.ledger.facts import Facts, Key, Settlement
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.permission import Cell, Use
@@ -69,7 +70,7 @@ def sums_fit(case: Case) -> Rejected | None:
     return Rejected(Reason.DISCHARGE_UNBALANCED, f"{case.name}: {wrong}") if wrong else None
 
 
-def refund_card(case: Case) -> Rejected | None:
+def refund_card(case: Case) -> Rejected | Parked | None:
     """card_differs of a refund, as deposit.refunded."""
     return d.card_has_paid(case) if case.data.refund else None
 
@@ -87,7 +88,7 @@ def claim_is_new(case: Case) -> Rejected | None:
     known = case.facts.get("settlement", claim.payer, claim.settlement_id)
     if known is None:
         return None
-    if known.advanced_fen or any(kind == claim.kind for kind, _, _ in known.live):
+    if known.discharge or any(kind == claim.kind for kind, _, _ in known.live):
         return Rejected(
             Reason.CLAIM_ALREADY_PAID,
             f"{case.name}: {claim.payer}/{claim.settlement_id} has a live claim or payout already",
@@ -106,7 +107,7 @@ def post_discharge(case: Case) -> Accepted:
     postings += d.deposit_memo(data.institution, data.admission_no, -data.deposit_used)
     postings += arrears_memo(data.institution, data.admission_no, data.arrears)
     changes: dict[Key, Fact] = {}
-    if data.claim is not None and data.claim.fund_amount:
+    if data.claim is not None:
         postings += advance(case, changes)
     final = data.stage == "FINAL"
     changes[("stay", data.institution, data.admission_no)] = replace(
@@ -204,8 +205,7 @@ def recall_needs(event: Event, facts: Facts) -> Iterable[Key]:
 
 def settled_data(case: Case) -> Any:  # noqa: ANN401 - the body of a discharge.settled
     """What the settlement said."""
-    assert case.original is not None  # noqa: S101 - only asked once the original is known
-    return case.original.event.data
+    return made_sure(case, case.original).event.data
 
 
 def recall_may_debit(case: Case) -> Rejected | Parked | None:
@@ -228,13 +228,16 @@ def latest_settlement(case: Case) -> Rejected | None:
 def card_and_reference(case: Case) -> Rejected | None:
     """card_differs: card and bank reference as the original had them, missing ones too."""
     said, data = settled_data(case), case.data
-    moved = bool(said.top_up or said.refund)
-    if not moved:
-        return None
+    if not (said.top_up or said.refund):
+        if data.bank_ref is None and data.card is None:
+            return None
+        return Rejected(
+            Reason.CARD_DIFFERS, f"{case.name}: the settlement moved no money; expected no card and no bank_ref"
+        )
     if data.card is None or data.bank_ref is None:
         lack = "card" if data.card is None else "bank_ref"
         return Rejected(Reason.CARD_DIFFERS, f"{case.name}: the settlement moved money; expected data.{lack}")
-    if not case.follows(case.token, case.resolve(said.card)):
+    if not case.follows(case.token, p.undone_entry(case).card):
         return Rejected(Reason.CARD_DIFFERS, f"{case.name}: not the settlement's card nor its replacement")
     return c.card_of_bank(case)
 
@@ -275,9 +278,8 @@ def post_recall(case: Case) -> Accepted:
     known = case.facts.get("settlement", claim.payer, claim.settlement_id) if claim else None
     if known is not None:
         case.not_before(known.last_date)
-    source, id_ = case.original_key
     changes: dict[Key, Fact] = {
-        ("undo", source, id_): Undo(source=source, id=id_, spent="cancelled", last_date=case.clearing_date),
+        **p.undone(case, "cancelled"),
         ("stay", said.institution, said.admission_no): replace(
             stay,
             state="OPEN",
@@ -288,13 +290,13 @@ def post_recall(case: Case) -> Accepted:
             last_date=case.clearing_date,
         ),
     }
-    if known is not None and known.advanced_fen:
+    if known is not None and known.discharge == case.original_key:
         changes[("settlement", claim.payer, claim.settlement_id)] = replace(
-            known, advanced_fen=0, discharge=(), last_date=case.clearing_date
+            known, advanced_fen=0, settled=False, discharge=(), last_date=case.clearing_date
         )
     if entry is None:
         return Accepted(None, changes)
-    postings = whole_mirror(entry, case.undo)
+    postings = whole_mirror(case, entry)
     recalled = case.entry(
         postings, amount_fen=entry.amount_fen, status=Status.REVERSED, original=entry, payer=entry.payer
     )

@@ -12,7 +12,7 @@ from clearing.ledger import accounts
 from clearing.ledger import checks as c
 from clearing.ledger.accounts import account
 from clearing.ledger.entry import Entry, Posting, Status, mirrored
-from clearing.ledger.facts import Facts, Key, OrderNo, Undo
+from clearing.ledger.facts import Facts, Key, OrderNo, Stay, Undo
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.routing import (
@@ -114,7 +114,8 @@ def undo_needs(event: Event, facts: Facts) -> Iterable[Key]:
     original = facts.get("original", source, id_)
     if original is not None:
         said = original.event.data
-        yield from card_needs(said, facts)
+        if said.__dict__.get("card") is not None:
+            yield from card_needs(said, facts)
         if said.__dict__.get("order_no"):
             yield ("order", said.institution, said.order_no)
         if said.__dict__.get("admission_no"):
@@ -192,14 +193,19 @@ def young_enough(case: Case) -> Rejected | None:
     return Rejected(Reason.TOO_OLD, f"{case.name}: {days} days after the original, at most {days_max}")
 
 
-def same_card(case: Case) -> Rejected | None:
-    """card_differs: the original's card or the one that took its place, at its own bank."""
+def same_card(case: Case) -> Rejected | Parked | None:
+    """card_differs: the original's card or the one that took its place, at its own bank.
+
+    A card that nobody has registered may turn out to be its replacement or alias: parked for it.
+    """
     entry = case.undone_entry
     if entry is not None and not case.follows(case.token, entry.card):
+        if waits := c.card_to_come(case):
+            return waits
         return Rejected(Reason.CARD_DIFFERS, f"{case.name}: not the original's card nor its replacement")
     if refused := c.card_of_bank(case):
         return refused
-    if entry is not None and case.card is None and case.data.bank != entry.bank:
+    if entry is not None and (case.card is None or not case.card.bank) and case.data.bank != entry.bank:
         return Rejected(
             Reason.CARD_DIFFERS,
             f"{case.name}: the original's bank is {entry.bank}, data.bank says {case.data.bank}",
@@ -258,6 +264,9 @@ def date_after_original(case: Case) -> None:
         case.not_before(case.undo.last_date)
     if case.timeout is not None:
         case.not_before(case.timeout.last_date)
+    entry = case.undone_entry
+    if entry is not None and entry.type == "arrears.paid":
+        case.not_before(stay_of(case, entry).last_date)
 
 
 def post_void(case: Case) -> Accepted:
@@ -273,7 +282,7 @@ def undo_whole(case: Case, how: str, status: Status) -> Accepted:
     free_order(case, entry.institution, entry.order_no, changes)
     if entry.type == "arrears.paid":
         owe_again(case, entry, entry.amount_fen, changes)
-    postings = whole_mirror(entry, case.undo)
+    postings = whole_mirror(case, entry)
     return case.accepted(
         case.entry(postings, status=status, original=entry, admission_no=entry.admission_no), changes
     )
@@ -291,14 +300,20 @@ def undone_entry(case: Case) -> Entry:
 
 def owe_again(case: Case, entry: Entry, amount_fen: int, changes: dict[Key, Fact]) -> list[Posting]:
     """What arrears.paid had taken off is owed again: the stay, and the memo postings of that part."""
-    key = ("stay", entry.institution, entry.admission_no)
-    stay = case.facts.get(*key)
-    if stay is None:
-        raise InvariantViolated(f"{case.name}: the stay of {entry.id} is gone. See: clearing verify")
-    case.not_before(stay.last_date)
-    changes[key] = replace(stay, arrears_fen=stay.arrears_fen + amount_fen, last_date=case.clearing_date)
+    stay = stay_of(case, entry)
+    changes[("stay", entry.institution, entry.admission_no)] = replace(
+        stay, arrears_fen=stay.arrears_fen + amount_fen, last_date=case.clearing_date
+    )
     owed = account(accounts.ARREARS, entry.institution)
     return memo(owed, account(accounts.ARREARS_CONTRA, entry.institution, entry.admission_no), amount_fen)
+
+
+def stay_of(case: Case, entry: Entry) -> Stay:
+    """The stay of an entry that is undone."""
+    stay: Stay | None = case.facts.get("stay", entry.institution, entry.admission_no)
+    if stay is None:
+        raise InvariantViolated(f"{case.name}: the stay of {entry.id} is gone. See: clearing verify")
+    return stay
 
 
 VOIDED: Final = Rule(
@@ -376,6 +391,7 @@ def refund_returns_fee(case: Case) -> bool:
         bank=entry.bank,
         terminal=entry.terminal,
         access=entry.access,
+        day=entry.clearing_date,
     )
     return rule is not None and rule.refund_returns
 

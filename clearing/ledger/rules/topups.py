@@ -10,11 +10,11 @@ from clearing.ledger import accounts
 from clearing.ledger import checks as c
 from clearing.ledger.accounts import account
 from clearing.ledger.entry import Status
-from clearing.ledger.facts import Facts, Key, Premium
+from clearing.ledger.facts import Facts, Key, Premium, Undo
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.permission import Cell, Use
-from clearing.ledger.routing import two
+from clearing.ledger.routing import two, whole_mirror
 from clearing.ledger.rules import payments as p
 from clearing.ledger.rules.cards import from_bank
 from clearing.ledger.rules.rule import Rule, card_needs, reference_needs
@@ -72,7 +72,10 @@ def post_topup(case: Case) -> Accepted:
         if data.method == "CHANNEL"
         else account(accounts.BANK, data.payer_bank)
     )
-    entry = case.entry(two(payer, account(accounts.BANK, data.bank), data.amount))
+    card, token = case.card, case.token
+    if card is not None and card.state_at(case.event.time) == "REPLACED":
+        token = case.latest(card).token
+    entry = case.entry(two(payer, account(accounts.BANK, data.bank), data.amount), card=token)
     return case.accepted(entry, {})
 
 
@@ -100,7 +103,7 @@ def post_topup_reversed(case: Case) -> Accepted:
     changes = p.undone(case, "reversed")
     if entry is None:
         return Accepted(None, changes)
-    postings = tuple(p.whole_mirror(entry, case.undo))
+    postings = whole_mirror(case, entry)
     return Accepted(case.entry(postings, status=Status.REVERSED, original=entry), changes)
 
 
@@ -254,7 +257,7 @@ def post_premium_refunded(case: Case) -> Accepted:
         key = ("premium", said.payer, said.scheme_year, person)
         changes[key] = replace(case.facts.get(*key), source="", id="")  # type: ignore[type-var]
     source, id_ = case.original_key
-    before = case.undo or p.Undo(source=source, id=id_, last_date=case.clearing_date)
+    before = case.undo or Undo(source=source, id=id_, last_date=case.clearing_date)
     changes[("undo", source, id_)] = replace(
         before,
         refunded_fen=before.refunded_fen + case.data.amount,
