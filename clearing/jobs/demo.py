@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from clearing.settings import Settings
 
 MARKER: Final = ".clearing-demo"
+CARDS: Final = "cards"
+"""The family of events that others wait for."""
 DAY: Final = date(2026, 3, 10)
 """An ordinary Tuesday: the same day every time, so that two people see the same figures."""
 
@@ -166,7 +168,9 @@ async def _take(
         try:
             totals = await _through(own, engine, members, generated, say)
             await _close(asked, settings, engine, members, say)
-            await consume.work(engine, own, members, until_idle=True)  # tells the members that the day is closed
+            await consume.work(
+                engine, own, members, until_idle=True
+            )  # tells the members that the day is closed
             notices = await _records(own, topic_name(RESULTS, own.kafka_prefix))
         finally:
             if settings.kafka_bootstrap:
@@ -175,9 +179,7 @@ async def _take(
         return way, totals
 
 
-async def _close(
-    asked: Asked, settings: Settings, engine: AsyncEngine, members: Members, say: Say
-) -> None:
+async def _close(asked: Asked, settings: Settings, engine: AsyncEngine, members: Members, say: Say) -> None:
     say("closing the day: cut, net, file")
     await close.close(engine, settings, members, asked.day)
     await deliver.write_files(engine, asked.day, asked.out / "files")
@@ -221,23 +223,41 @@ def _own_topics(settings: Settings, broker: Broker) -> Settings:
 async def _through(
     settings: Settings, engine: AsyncEngine, members: Members, generated: generator.Generated, say: Say
 ) -> dict[str, Any]:
-    """Produce the day to its topics, then let one worker take all of it."""
+    """Produce the day to its topics and let one worker take all of it.
+
+    A whole day comes at once here, so topics overtake each other by hours. Cards go first, as in a city where a
+    card is known long before it pays; everything else finds its own order.
+    """
     await consume.create_topics(settings)
-    say("producing the events to their topics")
+    cards = [one for one in generated.events() if one.family == CARDS]
+    others = [one for one in generated.events() if one.family != CARDS]
+    totals: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    began = time.monotonic()
+    for what, part in ((f"{len(cards):,} events of cards", cards), (f"{len(others):,} other events", others)):
+        say(f"producing {what} to their topics; a worker takes them")
+        await _produce(settings, part)
+        taken = (await consume.work(engine, settings, members, until_idle=True)).as_json(0.0)
+        reasons.update(taken.pop("reasons"))
+        totals.update(taken)
+    return {
+        **{name: totals[name] for name in taken if name != "seconds"},
+        "seconds": round(time.monotonic() - began, 3),
+        "reasons": dict(sorted(reasons.items())),
+    }
+
+
+async def _produce(settings: Settings, records: Iterable[generator.Sent]) -> None:
     producer = AIOKafkaProducer(**consume.kafka_options(settings), enable_idempotence=True, linger_ms=5)
     await producer.start()
     try:
         sent = [
             await producer.send(topic_name(one.family, settings.kafka_prefix), one.value, one.key.encode())
-            for one in generated.events()
+            for one in records
         ]
         await asyncio.gather(*sent)
     finally:
         await producer.stop()
-    say(f"a worker takes {len(sent):,} records")
-    began = time.monotonic()
-    totals = await consume.work(engine, settings, members, until_idle=True)
-    return totals.as_json(time.monotonic() - began)
 
 
 async def _records(settings: Settings, topic: str) -> int:
@@ -257,7 +277,9 @@ async def _remove_topics(settings: Settings) -> None:
     with contextlib.suppress(Exception):
         await admin.start()
         try:
-            mine = [name for name in await admin.list_topics() if name.startswith(f"{settings.kafka_prefix}.")]
+            mine = [
+                name for name in await admin.list_topics() if name.startswith(f"{settings.kafka_prefix}.")
+            ]
             await admin.delete_topics(mine)
         finally:
             await admin.close()
