@@ -197,10 +197,9 @@ def _leading(item: Item) -> Node:
 
 def _name(item: Item, lead: Node, names: dict[str, int]) -> str:
     row = lead.row
+    name = fingerprint_text(row)
     if isinstance(row, LedgerRow):
         name = f"L|{row.partner}|{row.source}/{row.event_id}"
-    else:
-        name = fingerprint_text(row)
     if item.duplicate:
         name = f"DUP|{name}"
     names[name] = names.get(name, 0) + 1

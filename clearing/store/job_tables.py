@@ -69,7 +69,18 @@ reconciliation_run: Final = Table(
     _column("inputs", JSONB, "The files it read, with their digests."),
     _column("matched", BigInteger, "Items without any code in which money moved."),
     _column("proof", JSONB, "The proof line of each partner."),
+    _column(
+        "open_after", JSONB, "The breaks open after the day, with their rows: where the next day begins."
+    ),
+    _column("waiting", JSONB, "Rows of its files that belong to a later day."),
+    _column(
+        "taken",
+        ARRAY(LargeBinary),
+        "The rows of its files, 16 bytes of SM3 each: a repeat is known on any day.",
+    ),
+    _column("report", JSONB, "The mismatch report as a model; every rendering is made from it."),
     Index("ix_reconciliation_run_day", "clearing_date"),
+    Index("ix_reconciliation_run_taken", "taken", postgresql_using="gin"),
     comment="Each time a day was reconciled (对账)",
 )
 
@@ -84,11 +95,15 @@ break_: Final = Table(
     _column("codes", ARRAY(NAME), "All codes."),
     _text("vector", "Which sides have it: L1B0H1."),
     _column("amount_fen", BigInteger, "Its amount, unsigned."),
+    _column(
+        "difference_fen", BigInteger, "The bank's difference, else the HIS's; signed, ledger minus partner."
+    ),
     _column("differences", JSONB, "Partner to fen, ledger minus partner."),
     _column("keys", JSONB, "bank_ref, order_no, entry_id."),
     _text("bank", "The bank concerned."),
     _text("institution", "The institution concerned."),
     _text("state", "Where in its life it is."),
+    _text("detail", "What a wrong total says."),
     _column("rows", JSONB, "The rows of the three sides, with file and line."),
     Index("ix_break_day", "clearing_date"),
     Index("ix_break_state", "state"),

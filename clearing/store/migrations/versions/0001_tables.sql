@@ -561,9 +561,14 @@ CREATE TABLE reconciliation_run (
     inputs JSONB NOT NULL,
     matched BIGINT NOT NULL,
     proof JSONB NOT NULL,
+    open_after JSONB NOT NULL,
+    waiting JSONB NOT NULL,
+    taken BYTEA[] NOT NULL,
+    report JSONB NOT NULL,
     CONSTRAINT pk_reconciliation_run PRIMARY KEY (id)
 );
 CREATE INDEX ix_reconciliation_run_day ON reconciliation_run (clearing_date);
+CREATE INDEX ix_reconciliation_run_taken ON reconciliation_run USING gin (taken);
 COMMENT ON TABLE reconciliation_run IS 'Each time a day was reconciled (对账)';
 COMMENT ON COLUMN reconciliation_run.id IS 'Running number.';
 COMMENT ON COLUMN reconciliation_run.clearing_date IS 'The day that was reconciled.';
@@ -571,6 +576,10 @@ COMMENT ON COLUMN reconciliation_run.at IS 'When.';
 COMMENT ON COLUMN reconciliation_run.inputs IS 'The files it read, with their digests.';
 COMMENT ON COLUMN reconciliation_run.matched IS 'Items without any code in which money moved.';
 COMMENT ON COLUMN reconciliation_run.proof IS 'The proof line of each partner.';
+COMMENT ON COLUMN reconciliation_run.open_after IS 'The breaks open after the day, with their rows: where the next day begins.';
+COMMENT ON COLUMN reconciliation_run.waiting IS 'Rows of its files that belong to a later day.';
+COMMENT ON COLUMN reconciliation_run.taken IS 'The rows of its files, 16 bytes of SM3 each: a repeat is known on any day.';
+COMMENT ON COLUMN reconciliation_run.report IS 'The mismatch report as a model; every rendering is made from it.';
 CREATE TABLE break_ (
     id TEXT COLLATE "C" NOT NULL,
     first_run BIGINT NOT NULL,
@@ -580,11 +589,13 @@ CREATE TABLE break_ (
     codes TEXT[] COLLATE "C" NOT NULL,
     vector TEXT COLLATE "C" NOT NULL,
     amount_fen BIGINT NOT NULL,
+    difference_fen BIGINT NOT NULL,
     differences JSONB NOT NULL,
     keys JSONB NOT NULL,
     bank TEXT COLLATE "C" NOT NULL,
     institution TEXT COLLATE "C" NOT NULL,
     state TEXT COLLATE "C" NOT NULL,
+    detail TEXT COLLATE "C" NOT NULL,
     rows JSONB NOT NULL,
     CONSTRAINT pk_break_ PRIMARY KEY (id)
 );
@@ -599,11 +610,13 @@ COMMENT ON COLUMN break_.code IS 'The lead code.';
 COMMENT ON COLUMN break_.codes IS 'All codes.';
 COMMENT ON COLUMN break_.vector IS 'Which sides have it: L1B0H1.';
 COMMENT ON COLUMN break_.amount_fen IS 'Its amount, unsigned.';
+COMMENT ON COLUMN break_.difference_fen IS 'The bank''s difference, else the HIS''s; signed, ledger minus partner.';
 COMMENT ON COLUMN break_.differences IS 'Partner to fen, ledger minus partner.';
 COMMENT ON COLUMN break_.keys IS 'bank_ref, order_no, entry_id.';
 COMMENT ON COLUMN break_.bank IS 'The bank concerned.';
 COMMENT ON COLUMN break_.institution IS 'The institution concerned.';
 COMMENT ON COLUMN break_.state IS 'Where in its life it is.';
+COMMENT ON COLUMN break_.detail IS 'What a wrong total says.';
 COMMENT ON COLUMN break_.rows IS 'The rows of the three sides, with file and line.';
 CREATE TABLE break_step (
     break_id TEXT COLLATE "C" NOT NULL,
