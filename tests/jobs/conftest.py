@@ -1,0 +1,24 @@
+"""Books for the jobs: each a copy of one prepared database, as many as a test asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conftest import DatabaseServer
+from tests.jobs.running import prepare
+
+
+@pytest.fixture
+def blank(database_server: DatabaseServer) -> Iterator[Callable[[], str]]:
+    """Makes databases with the schema and nothing in it, and gives their URLs."""
+    made: list[str] = []
+
+    def create() -> str:
+        made.append(database_server.create(database_server.template("jobs", prepare)))
+        return made[-1]
+
+    yield create
+    for url in made:
+        database_server.drop(url)
