@@ -53,7 +53,8 @@ LOOP: Final = f"one transaction an event, {CONNECTIONS} connections"
 COPY: Final = "raw binary COPY of the same rows"
 LOOP_SHARE: Final = 5
 """The loop takes a day of a fifth of the events: it is that much slower."""
-EVENTS_MIN: Final = 100
+EVENTS_MIN: Final = 200
+"""A day of the synthetic city has at least these."""
 _EMPTY: Final = "clearing_bench_empty"
 
 Told = Callable[[str], None]
@@ -121,7 +122,7 @@ async def bench_ingest(
 
     In:      `settings` for batches, brokers and rules, not for the database: that is an embedded one of its
              own below `directory` (default: the working directory), removed at the end. `events` of one
-             generated day, 100 or more. `told` hears what begins.
+             generated day, 200 or more. `told` hears what begins.
     Out:     {"machine", "conditions", "measurements": [a row each way in], "stages": [a row each stage of the
              file's way], "outcomes"}.
     Writes:  nothing that stays; topics of a prefix of its own on a broker that the settings name.

@@ -1,0 +1,79 @@
+"""The measurements run, count what they should, and leave nothing behind. No figure is asserted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from clearing.jobs.bench import COPY, FILE, KAFKA, LOOP, bench_ingest, stage_table, table
+from clearing.jobs.bench_machine import server_cpu
+from clearing.jobs.bench_stages import TRANSACTION, WRAPPED, Stages
+from clearing.jobs.broker import Broker
+from clearing.settings import load
+
+EVENTS = 300
+
+
+def shown(result: dict[str, Any]) -> str:
+    """Both tables as a wide terminal shows them."""
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(table(result))
+        console.print(stage_table(result))
+    return captured.get()
+
+
+async def test_file_and_kafka_are_measured_beside_what_frames_them(broker: Broker, tmp_path: Path) -> None:
+    """One run measures all four on the real services, and every event of it has one outcome in sound books."""
+    settings = load(
+        {}, Path("/"), kafka_bootstrap=broker.bootstrap, kafka_partitions="3", batch_events_max="100"
+    )
+    told: list[str] = []
+    result = await bench_ingest(settings, EVENTS, repeats=1, directory=tmp_path, told=told.append)
+    rows = {row["what"]: row for row in result["measurements"]}
+    assert list(rows) == [FILE, COPY, KAFKA, LOOP]
+    assert [rows[name]["events"] for name in rows] == [EVENTS, EVENTS, EVENTS, 200]
+    assert [rows[name]["verified"] for name in rows] == [True, None, True, True]
+    assert rows[LOOP]["times_the_loop"] == rows[COPY]["of_raw_copy"] == 1
+    assert all(row["events_per_second"] > 0 for row in result["measurements"])
+    assert result["outcomes"]["taken"] == EVENTS
+    assert {"decode", "decide", "commit", "copy events and entries"} <= {
+        row["stage"] for row in result["stages"]
+    }
+    assert result["machine"]["kafka"] == f"the Apache Kafka at {broker.bootstrap}"
+    assert len(told) == 3
+    assert not list(tmp_path.iterdir())
+    text = shown(result)
+    for name in rows:
+        assert name in text
+
+
+async def test_without_kafka_the_other_three_are_measured(tmp_path: Path) -> None:
+    """A machine without any broker still gets its table."""
+    result = await bench_ingest(load({}, Path("/")), 200, repeats=2, kafka=False, directory=tmp_path)
+    assert [row["what"] for row in result["measurements"]] == [FILE, COPY, LOOP]
+    assert {row["repeats"] for row in result["measurements"]} == {2}
+    assert result["machine"]["kafka"] is result["conditions"]["partitions"] is None
+    assert "no Kafka" in shown(result)
+
+
+def test_timing_the_stages_puts_the_engine_back_as_it_was() -> None:
+    """What wraps the engine's functions is gone after the measurement, also when it failed."""
+    before = [getattr(module, name) for module, name, _ in WRAPPED]
+    opened = getattr(*TRANSACTION)
+    with pytest.raises(ZeroDivisionError), Stages().timed(1):
+        assert all(
+            getattr(module, name) is not function
+            for (module, name, _), function in zip(WRAPPED, before, strict=True)
+        )
+        raise ZeroDivisionError
+    assert [getattr(module, name) for module, name, _ in WRAPPED] == before
+    assert getattr(*TRANSACTION) is opened
+
+
+def test_a_server_that_is_not_there_has_no_processor_time(tmp_path: Path) -> None:
+    """Where the machine does not tell, nothing is made up."""
+    assert server_cpu(tmp_path) is None
