@@ -10,16 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from clearing.console.edge import Day, Json, a_date, answer, books, named_files, perform
-from clearing.console.show import table, yuan
+from clearing.console.show import table
 from clearing.errors import NotBalanced, UsageError
 from clearing.reconciliation.breaks import CODES
-from clearing.store import views
-from clearing.store.session import transaction
 
 breaks_app = typer.Typer(no_args_is_help=True, help="Breaks that reconciliation found 差错.")
 
-FORMATS = ("csv", "json")
-ENTRY_SHOWN = 12
 
 
 def reconcile(
@@ -72,7 +68,7 @@ def break_table(found: list[dict[str, Any]]) -> None:
         ["id", "code", "名称", "vector", "bank", "inst.", "amount", "difference", "state"],
         (
             [
-                one["id"][:ENTRY_SHOWN],
+                one["id"],
                 one["code"],
                 chinese(one["code"]),
                 one["vector"],
@@ -104,10 +100,7 @@ def report(
     async def work() -> list[Path]:
         from clearing.jobs.reconcile import write_report  # noqa: PLC0415 - for this command only
 
-        wanted = [one.strip() for one in formats.split(",") if one.strip()]
-        strange = [one for one in wanted if one not in FORMATS]
-        if strange or not wanted:
-            raise UsageError(f"--format {formats}: expected {','.join(FORMATS)} or one of them")
+        wanted = [one.strip() for one in formats.split(",")]
         async with books() as the:
             return await write_report(the.engine, the.members, day, out, wanted)
 
@@ -131,35 +124,18 @@ def list_breaks(
     """Breaks of all days or one, in one state or all 差错清单."""
 
     async def work() -> list[dict[str, Any]]:
-        async with books() as the, transaction(the.engine) as conn:
-            return [_break(one) for one in await views.breaks(conn, day=day, state=state, rows_max=rows_max)]
+        from clearing.jobs.report import breaks_list  # noqa: PLC0415 - for this command only
+
+        async with books() as the:
+            return await breaks_list(the.engine, day=day, states=[state.upper()] if state else None)
 
     found = perform(work)
     if as_json:
-        answer({"breaks": found})
-    else:
-        break_table(found)
-
-
-def _break(row: views.Row) -> dict[str, Any]:
-    """A stored break in the shape of `reconcile --json`."""
-    differences = {partner: int(fen) for partner, fen in dict(row["differences"]).items()}
-    # The bank's difference leads, else the hospital's.
-    leading = differences.get(row["bank"]) or next((fen for fen in differences.values() if fen), 0)
-    return {
-        "id": row["id"],
-        "date": f"{row['clearing_date']}",
-        "code": row["code"],
-        "codes": list(row["codes"]),
-        "vector": row["vector"],
-        "amount": yuan(row["amount_fen"]),
-        "difference": yuan(leading),
-        "differences": {partner: yuan(fen) for partner, fen in differences.items()},
-        "keys": row["keys"],
-        "bank": row["bank"],
-        "institution": row["institution"],
-        "state": row["state"],
-    }
+        answer({"breaks": found[:rows_max], "more": max(len(found) - rows_max, 0)})
+        return
+    break_table(found[:rows_max])
+    if len(found) > rows_max:
+        print(f"{len(found) - rows_max} more are not shown; see --rows")
 
 
 @breaks_app.command("show")
@@ -170,22 +146,24 @@ def show_break(
     """One break: the sides, what differs, and what became of it 差错明细."""
 
     async def work() -> dict[str, Any]:
-        async with books() as the, transaction(the.engine) as conn:
-            found = await views.breaks(conn, id_prefix=break_id, rows_max=2)
-            if len(found) != 1:
+        from clearing.jobs.report import break_show, breaks_list  # noqa: PLC0415 - for this command only
+
+        async with books() as the:
+            ids = [one["id"] for one in await breaks_list(the.engine) if one["id"].startswith(break_id)]
+            if len(ids) != 1:
                 raise UsageError(
-                    f"break {break_id}: {'more than one begins so' if found else 'there is none'}. "
+                    f"break {break_id}: {'more than one begins so' if ids else 'there is none'}. "
                     "See: clearing breaks list"
                 )
-            steps = await views.steps(conn, found[0]["id"])
-            return {**_break(found[0]), "rows": found[0]["rows"], "steps": steps}
+            return await break_show(the.engine, ids[0])
 
     found = perform(work)
     if as_json:
         answer(found)
         return
-    print(f"{found['id']}  {found['code']} {chinese(found['code'])}  {found['state']}")
-    print(f"day {found['date']}  {found['vector']}  {found['bank']} {found['institution']}".rstrip())
+    print(f"{found['id']}  {found['code']} {found['name']}  {found['state']}")
+    print(f"{found['meaning']}. Default: {found['handling']}")
+    print(f"{found['vector']}  {found['bank']} {found['institution']}".rstrip())
     print(f"amount {grouped(found['amount'])}  codes {', '.join(found['codes'])}")
     for partner, amount in found["differences"].items():
         if Decimal(amount):

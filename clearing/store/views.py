@@ -55,18 +55,6 @@ _BREAKS: Final = """
     SELECT id, clearing_date, code, vector, amount_fen, state FROM break_
     WHERE keys ->> 'entry_id' = $1 OR ($2 <> '' AND keys ->> 'bank_ref' = $2) ORDER BY id
 """
-_FAULTS: Final = """
-    SELECT b.id, b.first_run, b.last_run, b.clearing_date, b.code, b.codes, b.vector, b.amount_fen, b.differences,
-        b.keys, b.bank, b.institution, b.state, b.rows
-    FROM break_ b
-    WHERE ($1::date IS NULL OR b.clearing_date = $1) AND ($2::text IS NULL OR b.state = $2)
-        AND ($3::text IS NULL OR b.id LIKE $3 || '%')
-    ORDER BY b.clearing_date, b.id LIMIT $4
-"""
-_STEPS: Final = "SELECT no, state, ending, maker, checker, why, at FROM break_step WHERE break_id = $1 ORDER BY no"
-_RUN: Final = """
-    SELECT id, at, inputs, matched, proof FROM reconciliation_run WHERE clearing_date = $1 ORDER BY id DESC LIMIT 1
-"""
 _VERSIONS: Final = """
     SELECT id, loaded_at, loaded_by, encode(digest, 'hex') AS digest, approved_by, approved_at
     FROM members ORDER BY id
@@ -161,30 +149,6 @@ async def files_with(conn: AsyncConnection, day: date, entry_id: str) -> list[Ro
 async def breaks_with(conn: AsyncConnection, entry_id: str, bank_ref: str) -> list[Row]:
     """The breaks that name this entry or reference."""
     return [dict(row) for row in await (await driver(conn)).fetch(_BREAKS, entry_id, bank_ref)]
-
-
-async def breaks(
-    conn: AsyncConnection,
-    *,
-    day: date | None = None,
-    state: str | None = None,
-    id_prefix: str | None = None,
-    rows_max: int = 500,
-) -> list[Row]:
-    """Breaks of a day, in a state, or whose id begins so, in order of day and id. 差错查询"""
-    found = await (await driver(conn)).fetch(_FAULTS, day, state, id_prefix, rows_max)
-    return [dict(row) for row in found]
-
-
-async def steps(conn: AsyncConnection, break_id: str) -> list[Row]:
-    """The steps in the life of a break, in order."""
-    return [dict(row) for row in await (await driver(conn)).fetch(_STEPS, break_id)]
-
-
-async def last_run(conn: AsyncConnection, day: date) -> Row | None:
-    """The last reconciliation of a day, None when there was none."""
-    row = await (await driver(conn)).fetchrow(_RUN, day)
-    return dict(row) if row else None
 
 
 async def members_versions(conn: AsyncConnection) -> list[Row]:
