@@ -1,0 +1,1 @@
+"""Pure: money moves here only. Events and facts in, outcomes and entries out. 账务"""

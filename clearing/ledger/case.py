@@ -122,7 +122,9 @@ class Case:
         if member is None:  # it has left since: what it took is still undone or confirmed
             member = self.context.members.last_record(code)
         if not isinstance(member, Institution):
-            raise InvariantViolated(f"{self.name}: {code} has never been an institution. See: clearing verify")
+            raise InvariantViolated(
+                f"{self.name}: {code} has never been an institution. See: clearing verify"
+            )
         return member
 
     def settling(self, code: str) -> Institution:
@@ -250,9 +252,7 @@ class Case:
         if original is None or original.event.data.__dict__.get("route") != "UNIONPAY":
             return ""
         named: str | None = original.event.data.__dict__.get("network")
-        networks = self.context.members.on(
-            self.context.members.clock.date_of(original.event.time)
-        ).networks
+        networks = self.context.members.on(self.context.members.clock.date_of(original.event.time)).networks
         return named or (networks[0] if len(networks) == 1 else "")
 
     @property

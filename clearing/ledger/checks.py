@@ -1,7 +1,7 @@
 """The checks every family shares, one a refusal, in the contract's order. 校验
 
 A check takes a case and gives None when it holds, else what becomes of the event. Rules list their checks in
-order; the first that gives something decides. `order.py` in the tests holds each list to the contract's.
+order; the first that gives something decides. A test holds each list to the order of `Reason`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from clearing.ledger.permission import Cell, Use, judge
 
 Check: TypeAlias = Callable[[Case], Verdict | None]
 
+HOSPITAL: Final = frozenset({"hospital"})
 FUTURE_MAX: Final = timedelta(minutes=10)
 NAMED_AS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     ("bank", frozenset({"bank"})),
@@ -116,7 +117,7 @@ _NAMED_IN: Final[dict[type, tuple[tuple[str, frozenset[str]], ...]]] = {}
 def named_in(body: type) -> tuple[tuple[str, frozenset[str]], ...]:
     """The fields of one kind of body that name members; found once."""
     if body not in _NAMED_IN:
-        fields: dict[str, Any] = body.model_fields  # type: ignore[attr-defined] - every body is a pydantic model
+        fields: dict[str, Any] = vars(body)["__pydantic_fields__"]
         _NAMED_IN[body] = tuple(row for row in NAMED_AS if row[0] in fields)
     return _NAMED_IN[body]
 
@@ -132,6 +133,14 @@ def member_of(case: Case, field: str, code: str, kinds: frozenset[str]) -> Rejec
         Reason.UNKNOWN_MEMBER,
         f"{case.name}: data.{field} {code}: expected a {expected} on {case.day}, got {got}",
     )
+
+
+def at_a_hospital(case: Case) -> Rejected | None:
+    """unknown_member: stays, and what follows from them, are a hospital's; a pharmacy has no beds."""
+    institution = case.said.get("institution")
+    if institution is None or case.members.kind(institution) == "hospital":
+        return None
+    return member_of(case, "institution", institution, HOSPITAL)
 
 
 def day_has_come(case: Case) -> Rejected | Parked | None:

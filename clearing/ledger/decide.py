@@ -120,8 +120,8 @@ def decide(
     for name in awake:
         fold.wake(name)
     fold.drain()
-    for one in incoming:
-        fold.take(one)
+    for record in incoming:
+        fold.take(record)
         fold.drain()
     return fold.folded()
 
@@ -268,6 +268,9 @@ class _Fold:
                     since = self.context.open_day
                 again = replace(waiter, waits_for=lock_name(verdict.key), since=since, parked=verdict)
                 self._wait(again)
+                seen: Seen | None = self.facts.get("seen", *key)
+                if seen is not None:
+                    self.facts.put(("seen", *key), replace(seen, waits_for=again.waits_for))
             else:
                 self.woken.append(self._settle(case, verdict, woken=True))
 

@@ -17,7 +17,6 @@ from clearing.errors import InvariantViolated
 from clearing.ledger.accounts import is_memo
 from clearing.ledger.money import yuan
 
-
 _SM3: Final = hashlib.new("sm3")
 """Never updated, only copied: looking the algorithm up costs more than hashing a name."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -49,7 +49,7 @@ class FeeRule(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_payee(cls, row: Any) -> Any:
+    def _one_payee(cls, row: object) -> object:
         """`payee = "B2"` is short for one payee with the whole share."""
         if not isinstance(row, dict) or "payee" not in row:
             return row

@@ -47,7 +47,7 @@ class Member(BaseModel):
     valid_to: date | None = None
     agents: tuple[Code, ...] = ()
 
-    def settlement(self, code: str) -> tuple[str, str] | None:
+    def settlement(self, code: str) -> tuple[str, str] | None:  # noqa: ARG002 - kinds with accounts look at it
         """(bank, account) to which a position on account `code` rolls, or None: it has no account of its own."""
         return None
 
@@ -86,7 +86,7 @@ class Bank(Member):
     net_cap: Annotated[str, Field(pattern=r"^\d{1,13}\.\d{2}$")] | None = None
     area: Area | None = None
 
-    def settlement(self, code: str) -> tuple[str, str] | None:
+    def settlement(self, code: str) -> tuple[str, str] | None:  # noqa: ARG002 - one account for all
         """A bank is its own settlement bank."""
         return (self.code, self.clearing_account)
 
@@ -315,14 +315,20 @@ def _contradictions(records: Sequence[Member], fees: Sequence[FeeRule]) -> Itera
     for member in records:
         yield from _overlaps(member, records)
         yield from _bad_references(member, records, kinds)
+    elsewhere = {one.code for one in records if isinstance(one, Institution) and one.settles_with}
     for number, rule in enumerate(fees, 1):
         for share in rule.payees:
             kind = kinds.get(share.code)
-            if share.code not in (ISSUER, ACQUIRER) and kind not in PAID_KINDS:
-                yield f"[[fee]] {number} payee {share.code}: expected a member with a settlement bank, got {kind}"
+            where = f"[[fee]] {number} payee {share.code}"
+            if share.code not in {ISSUER, ACQUIRER} and kind not in PAID_KINDS:
+                yield f"{where}: expected a member with a settlement bank, got {kind}"
+            elif share.code in elsewhere:
+                yield f"{where}: it settles with another and has no account of its own"
         for later, other in enumerate(fees[number:], number + 1):
             if ambiguous(rule, other):
-                yield f"[[fee]] {number} and {later}: both can match one event with as many keys from {rule.since}"
+                yield (
+                    f"[[fee]] {number} and {later}: both can match one event with as many keys from {rule.since}"
+                )
 
 
 def _overlaps(member: Member, records: Sequence[Member]) -> Iterator[str]:

@@ -10,9 +10,8 @@ from clearing.ledger import accounts
 from clearing.ledger.accounts import account, code_of, owner_of
 from clearing.ledger.entry import Entry, Leg, Posting, mirrored
 from clearing.ledger.fees import FeeRule
-from clearing.ledger.money import half_up
-
 from clearing.ledger.members import Institution
+from clearing.ledger.money import half_up
 
 if TYPE_CHECKING:
     from clearing.ledger.case import Case

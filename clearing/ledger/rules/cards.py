@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from clearing.ledger import accounts
 from clearing.ledger import checks as c
 from clearing.ledger.accounts import account
+from clearing.ledger.case import made_sure
 from clearing.ledger.entry import Leg
-from clearing.ledger.facts import Alias, Card, Change, Facts, Key, Pointing, Registration, Step
+from clearing.ledger.facts import Alias, Card, Change, Facts, Key, Payout, Pointing, Registration, Step
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.permission import Cell, Use, held_now
 from clearing.ledger.routing import two
@@ -47,7 +48,7 @@ STEPS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
 def from_bank(case: Case) -> Rejected | None:
     """source_not_allowed: the card's bank."""
     bank = case.data.bank
-    return None if case.spoken_by(bank) else c.not_allowed(case, bank)
+    return None if case.event.source == bank else c.not_allowed(case, bank)
 
 
 def from_card_platform(case: Case) -> Rejected | None:
@@ -76,7 +77,7 @@ def from_anyone_with_cards(case: Case) -> Rejected | None:
     if from_bank_or_platform(case) is None:
         return None
     hospital = case.data.institution or case.event.source
-    if case.members.kind(hospital) in ("hospital", "pharmacy") and case.spoken_by(hospital):
+    if case.members.kind(hospital) == "hospital" and case.spoken_by(hospital):
         return None
     return c.not_allowed(case, f"{case.data.bank}, the card platform or a hospital")
 
@@ -93,8 +94,12 @@ def card_event_needs(event: Event, facts: Facts) -> Iterable[Key]:
             keys += number_needs(data.__dict__[name], facts)
     for alias in data.__dict__.get("aliases") or ():
         keys += number_needs(alias.token, facts)
+    limits_move = event.type in {"card.changed", "card.replaced"}
     for kind, token in list(keys):
         if kind == "card":
+            if limits_move:  # a submission later in the same batch may count by the new class or number
+                card = facts.get(kind, token)
+                keys.append(("payouts_of", (card.root if card else "") or token))
             keys += (("aliases_of", token), ("held", token))
             keys += (("alias", other) for other in facts.get("aliases_of", token) or ())
             keys += (("payout", *payout) for payout in facts.get("held", token) or ())
@@ -113,8 +118,7 @@ def card_known(case: Case) -> Parked | None:
 
 def known_card(case: Case) -> Card:
     """The card, which the checks have made sure of."""
-    assert case.card is not None  # noqa: S101 - checked by card_known
-    return case.card
+    return made_sure(case, case.card)
 
 
 def step_fits(case: Case) -> Rejected | None:
@@ -146,6 +150,9 @@ def take_step(case: Case) -> Card:
         state = f"FROZEN_{case.data.scope}"
     elif not state:
         state = card.steps[-1].before
+        after = stepped(card, instant_of(case), state)
+        # A card that is frozen again is unfrozen into ACTIVE: it was never frozen out of another state.
+        return replace(after, steps=(*after.steps[:-1], after.steps[-1]._replace(before="ACTIVE")))
     return stepped(card, instant_of(case), state)
 
 
@@ -153,7 +160,7 @@ def release_held(case: Case, before: str, after: Card, changes: dict[Key, Fact])
     """Payouts held for a card become ACCEPTED when its state, or its replacement's, allows them."""
     still: list[tuple[str, str]] = []
     for source, id_ in case.facts.get("held", before) or ():
-        payout = changes.get(("payout", source, id_)) or case.facts.get("payout", source, id_)
+        payout: Payout = made_sure(case, case.facts.get("payout", source, id_))
         use = Use.SUBMITTED if payout.attempt == 1 else Use.REPAID
         if held_now(use, after) is not Cell.YES:
             still.append((source, id_))
@@ -253,13 +260,14 @@ def post_registered(case: Case) -> Accepted:
     if data.stage != "BANK":
         pass_on(case, card, one, changes)
     for alias in data.aliases or ():
-        add_alias(case, card.token, alias.kind, alias.token, "", changes)
+        add_alias(case, card.token, alias.token, kind=alias.kind, institution="", changes=changes)
     return Accepted(None, changes)
 
 
 def with_registration(known: tuple[Registration, ...], one: Registration) -> tuple[Registration, ...]:
-    """The registrations with one more; a place registers a card once."""
-    if any((other.stage, other.institution) == (one.stage, one.institution) for other in known):
+    """The registrations with one more; a place registers a card once at a bank."""
+    place = (one.stage, one.institution, one.bank)
+    if any((other.stage, other.institution, other.bank) == place for other in known):
         return known
     return (*known, one)
 
@@ -273,13 +281,19 @@ def pass_on(case: Case, card: Card, one: Registration, changes: dict[Key, Fact])
 
 
 def add_alias(
-    case: Case, card: str, kind: str, token: str, institution: str, changes: dict[Key, Fact]
+    case: Case, card: str, token: str, *, kind: str, institution: str, changes: dict[Key, Fact]
 ) -> None:
-    """Another number of the card, from ever on."""
+    """Another number of the card, from ever on; of one replaced since, the new card's from that instant."""
     if case.facts.get("alias", token) is not None:
         return
+    cards = [Pointing(None, card)]
+    at: Card | None = changes.get(("card", card)) or case.facts.get("card", card)
+    while at is not None and at.state == "REPLACED":
+        cards.append(Pointing(at.steps[-1].at, at.replaced_by))
+        at = case.facts.get("card", at.replaced_by)
+    card = cards[-1].card
     changes[("alias", token)] = Alias(
-        token=token, kind=kind, institution=institution, card=card, cards=(Pointing(None, card),)
+        token=token, kind=kind, institution=institution, card=card, cards=tuple(cards)
     )
     known = changes.get(("aliases_of", card), case.facts.get("aliases_of", card)) or ()
     changes[("aliases_of", card)] = (*known, token)
@@ -311,7 +325,14 @@ def post_aliased(case: Case) -> Accepted:
     """Noted: another number of the card."""
     changes: dict[Key, Fact] = {}
     data = case.data
-    add_alias(case, case.token, data.kind, data.token, data.institution or "", changes)
+    add_alias(
+        case,
+        case.token,
+        data.token,
+        kind=data.kind,
+        institution=data.institution or "",
+        changes=changes,
+    )
     return Accepted(None, changes)
 
 
@@ -370,7 +391,7 @@ def post_replaced(case: Case) -> Accepted:
     changes: dict[Key, Fact] = {("card", old.token): old, ("card", new.token): new}
     tokens = case.facts.get("aliases_of", old.token) or ()
     for token in tokens:
-        alias = case.facts.get("alias", token)
+        alias: Alias = made_sure(case, case.facts.get("alias", token))
         changes[("alias", token)] = replace(
             alias, card=new.token, cards=(*alias.cards, Pointing(time, new.token))
         )
@@ -392,6 +413,13 @@ def kept_card_known(case: Case) -> Parked | None:
     )
 
 
+def two_cards(case: Case) -> Rejected | None:
+    """card_state: the kept card is another one, not this one by another number."""
+    if case.resolve(case.data.kept_card) != case.token:
+        return None
+    return Rejected(Reason.CARD_STATE, f"{case.name}: kept_card is another number of the same card")
+
+
 def post_duplicate(case: Case) -> Accepted:
     """Noted: this card ends, and the kept one stands for it in undos and stays."""
     after = replace(take_step(case), replaced_by=case.resolve(case.data.kept_card))
@@ -400,7 +428,7 @@ def post_duplicate(case: Case) -> Accepted:
 
 REPLACED: Final = card_rule(from_bank, (card_known, c.card_of_bank, step_fits, new_card_free), post_replaced)
 DUPLICATE_FOUND: Final = card_rule(
-    from_card_platform, (card_known, kept_card_known, c.card_of_bank, step_fits), post_duplicate
+    from_card_platform, (card_known, kept_card_known, c.card_of_bank, two_cards, step_fits), post_duplicate
 )
 ACTIVATED: Final = card_rule(from_bank, (card_known, c.card_of_bank, step_fits), post_step)
 STEPPED: Final = card_rule(from_bank_or_platform, (card_known, c.card_of_bank, step_fits), post_step)

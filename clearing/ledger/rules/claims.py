@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from clearing.ledger import accounts
 from clearing.ledger import checks as c
 from clearing.ledger.accounts import account
+from clearing.ledger.case import made_sure
 from clearing.ledger.facts import AreaPair, Facts, Key, Retention, Settlement
 from clearing.ledger.members import Fund
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.routing import memo, payable, payer_position, two
 from clearing.ledger.rules.discharges import claim_memo
+from clearing.ledger.rules.reimbursements import area_memo
 from clearing.ledger.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ def claims_open(case: Case) -> Rejected | Parked | None:
     for number, claim in enumerate(data.claims):
         where = f"claims[{number}] {claim.settlement_id}"
         known: Settlement | None = case.facts.get("settlement", data.payer, claim.settlement_id)
-        if known is None or not known.advanced_fen:
+        if known is None or not known.discharge:
             return Parked(("settlement", data.payer, claim.settlement_id), f"{where} has not been advanced")
         cut_fen = claim.deducted + claim.retained
         wrong = ""
@@ -84,8 +87,6 @@ def post_claims(case: Case) -> Accepted:
     changes: dict[Key, Fact] = {}
     key = ("retention", data.payer, data.institution, data.month[:4])
     known: Retention | None = case.facts.get(*key)
-    if known is not None:
-        case.not_before(known.last_date)
     claimed_fen = sum(claim.claimed for claim in data.claims)
     retained_fen = sum(claim.retained for claim in data.claims)
     postings = two(payer_position(case, data.payer), payable(case.settling(data.institution)), data.paid)
@@ -99,16 +100,22 @@ def post_claims(case: Case) -> Accepted:
             institution=data.institution,
             year=data.month[:4],
             retained_fen=(known.retained_fen if known else 0) + retained_fen,
-            last_date=case.clearing_date,
+            last_date=later(case, known),
         )
-    entry = case.entry(postings, amount_fen=data.paid, payer=data.payer)
-    return Accepted(entry, changes)
+    if not postings:
+        return Accepted(None, changes)
+    return Accepted(case.entry(postings, amount_fen=data.paid, payer=data.payer), changes)
+
+
+def later(case: Case, known: Retention | None) -> date:
+    """The case's clearing date, or the date of the last entry when that is later."""
+    return max(known.last_date, case.clearing_date) if known else case.clearing_date
 
 
 def settle_one(case: Case, claim: Any, changes: dict[Key, Fact]) -> list[Posting]:  # noqa: ANN401 - a claim line
     """One claim is settled; where it crossed regions, the insured area owes what was accepted of it."""
     key = ("settlement", case.data.payer, claim.settlement_id)
-    known: Settlement = case.facts.get(*key)
+    known: Settlement = made_sure(case, case.facts.get(*key))
     changes[key] = replace(known, settled=True, last_date=case.clearing_date)
     return owe_across(case, known.treat_area, known.insured_area, claim.claimed - claim.deducted, changes)
 
@@ -121,24 +128,6 @@ def owe_across(
     if not treat or not insured or treat == insured or getattr(fund, "area", None) != treat:
         return []
     return area_memo(case, treat, insured, amount_fen, changes)
-
-
-def area_memo(
-    case: Case, treat: str, insured: str, amount_fen: int, changes: dict[Key, Fact]
-) -> list[Posting]:
-    """The pair of areas owes more, or less when negative."""
-    key = ("area", treat, insured)
-    known: AreaPair | None = changes.get(key) or case.facts.get(*key)
-    if known is not None:
-        case.not_before(known.last_date)
-    changes[key] = AreaPair(
-        treat_area=treat,
-        insured_area=insured,
-        open_fen=(known.open_fen if known else 0) + amount_fen,
-        last_date=case.clearing_date,
-    )
-    owed = account(accounts.CROSS_REGION, treat, insured)
-    return memo(owed, account(accounts.CROSS_REGION_CONTRA, treat, insured), amount_fen)
 
 
 def retention_memo(payer: str, institution: str, amount_fen: int) -> list[Posting]:
@@ -157,6 +146,7 @@ SETTLED: Final = Rule(
         c.source_known,
         c.from_payer,
         c.members_known,
+        c.at_a_hospital,
         c.day_has_come,
         claims_open,
         paid_is_the_rest,
@@ -178,8 +168,6 @@ def within_retention(case: Case) -> Rejected | None:
     """exceeds_retention: released and kept are at most what is retained."""
     data = case.data
     known: Retention | None = case.facts.get("retention", data.payer, data.institution, data.year)
-    if known is not None:
-        case.not_before(known.last_date)
     what = f"the retention of {data.payer} and {data.institution} of {data.year}"
     retained_fen = known.retained_fen if known else 0
     return c.exceeds(case, Reason.EXCEEDS_RETENTION, what, data.released + data.kept, retained_fen)
@@ -195,13 +183,21 @@ def post_released(case: Case) -> Accepted:
     over_fen = data.released + data.kept
     postings = two(payer_position(case, data.payer), payable(case.settling(data.institution)), data.released)
     postings += retention_memo(data.payer, data.institution, -over_fen)
-    after = replace(known, retained_fen=known.retained_fen - over_fen, last_date=case.clearing_date)
+    after = replace(known, retained_fen=known.retained_fen - over_fen, last_date=later(case, known))
     return Accepted(case.entry(postings, amount_fen=data.released, payer=data.payer), {key: after})
 
 
 RELEASED: Final = Rule(
     retention_needs,
-    (c.not_a_test, c.source_known, c.from_payer, c.members_known, c.day_has_come, within_retention),
+    (
+        c.not_a_test,
+        c.source_known,
+        c.from_payer,
+        c.members_known,
+        c.at_a_hospital,
+        c.day_has_come,
+        within_retention,
+    ),
     post_released,
 )
 
@@ -240,8 +236,6 @@ def within_area_claims(case: Case) -> Rejected | None:
     """exceeds_claims: at most what is open between the areas."""
     data = case.data
     known: AreaPair | None = case.facts.get("area", data.treat_area, data.insured_area)
-    if known is not None:
-        case.not_before(known.last_date)
     what = f"the claims of {data.treat_area} on {data.insured_area}"
     return c.exceeds(case, Reason.EXCEEDS_CLAIMS, what, data.amount, known.open_fen if known else 0)
 

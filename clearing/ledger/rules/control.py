@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clearing.ledger import accounts
 from clearing.ledger import checks as c
 from clearing.ledger.accounts import CHART, account, code_of, owner_of
+from clearing.ledger.case import made_sure
 from clearing.ledger.entry import Posting
 from clearing.ledger.facts import Facts, Instruction, Key, Undo
 from clearing.ledger.members import INSTITUTION, Institution
@@ -50,16 +51,19 @@ def instruction_known(case: Case) -> Rejected | None:
 def from_creditor(case: Case) -> Rejected | None:
     """source_not_allowed: the creditor bank; in-bank that bank."""
     one = instruction_of(case)
-    bank = one and (one.creditor if one.kind == "INTER_BANK" else one.debtor)
-    return None if bank is None or case.spoken_by(bank) else c.not_allowed(case, bank)
+    if one is None:
+        return None
+    bank = one.creditor if one.kind == "INTER_BANK" else one.debtor
+    return None if case.event.source == bank else c.not_allowed(case, bank)
 
 
 def from_either_bank(case: Case) -> Rejected | None:
     """source_not_allowed: either bank."""
     one = instruction_of(case)
-    if one is None or case.spoken_by(one.debtor) or case.spoken_by(one.creditor):
+    if one is None:
         return None
-    return c.not_allowed(case, f"{one.debtor} or {one.creditor}")
+    banks = {one.debtor, one.creditor} if one.kind == "INTER_BANK" else {one.debtor}
+    return None if case.event.source in banks else c.not_allowed(case, " or ".join(sorted(banks)))
 
 
 def not_done(case: Case) -> Rejected | None:
@@ -82,8 +86,7 @@ def whole_instruction(case: Case) -> Rejected | None:
 
 def post_confirmed(case: Case) -> Accepted:
     """Inter-bank: Dr in transit of the creditor / Cr of the debtor; in-bank noted."""
-    one = instruction_of(case)
-    assert one is not None  # noqa: S101 - checked by instruction_known
+    one = made_sure(case, instruction_of(case))
     case.not_before(one.clearing_date)
     changes: dict[Key, Fact] = {("instruction", one.id): replace(one, state="CONFIRMED")}
     if one.kind != "INTER_BANK":
@@ -94,8 +97,7 @@ def post_confirmed(case: Case) -> Accepted:
 
 def post_failed(case: Case) -> Accepted:
     """Noted: it may go out again under a new id."""
-    one = instruction_of(case)
-    assert one is not None  # noqa: S101 - checked by instruction_known
+    one = made_sure(case, instruction_of(case))
     return Accepted(None, {("instruction", one.id): replace(one, state="FAILED")})
 
 
@@ -104,11 +106,11 @@ CONFIRMED: Final = Rule(
     (
         c.not_a_test,
         c.source_known,
-        instruction_known,
         from_creditor,
         c.currency_is_cny,
         c.members_known,
         c.day_has_come,
+        instruction_known,
         not_done,
         whole_instruction,
         c.bank_ref_new,
@@ -117,7 +119,7 @@ CONFIRMED: Final = Rule(
 )
 FAILED: Final = Rule(
     instruction_needs,
-    (c.not_a_test, c.source_known, instruction_known, from_either_bank, c.day_has_come, not_done),
+    (c.not_a_test, c.source_known, from_either_bank, c.day_has_come, instruction_known, not_done),
     post_failed,
 )
 
@@ -127,13 +129,34 @@ FAILED: Final = Rule(
 
 def bearer_is_institution(case: Case) -> Rejected | None:
     """unknown_member: the bearer is the original's institution."""
-    entry = case.undone_entry
-    if entry is None or entry.institution == case.data.bearer:
+    original = case.original
+    institution = original.event.data.__dict__["institution"] if original else case.data.bearer
+    if institution == case.data.bearer:
         return None
     return Rejected(
         Reason.UNKNOWN_MEMBER,
-        f"{case.name}: the fee is borne by {entry.institution}, data.bearer is {case.data.bearer}",
+        f"{case.name}: the fee is borne by {institution}, data.bearer is {case.data.bearer}",
     )
+
+
+def payee_has_an_account(case: Case) -> Rejected | None:
+    """unknown_member: a payee is a member with a settlement bank of its own."""
+    payee = case.member(case.data.payee)
+    if isinstance(payee, Institution) and payee.settles_with:
+        return Rejected(
+            Reason.UNKNOWN_MEMBER,
+            f"{case.name}: data.payee {payee.code} settles with {payee.settles_with} and has no account",
+        )
+    return None
+
+
+def original_booked(case: Case) -> Rejected | None:
+    """unknown_original: a discharge that moved nothing has no entry whose fee could change."""
+    timeout = case.timeout
+    if case.undone_entry is not None or (timeout is not None and timeout.state != "CONFIRMED"):
+        return None
+    source, id_ = case.original_key
+    return Rejected(Reason.UNKNOWN_ORIGINAL, f"{case.name}: original {source}/{id_} has moved no money")
 
 
 def within_standing_fee(case: Case) -> Rejected | None:
@@ -171,9 +194,11 @@ FEE_ADJUSTED: Final = Rule(
         c.from_platform,
         c.currency_is_cny,
         c.members_known,
+        payee_has_an_account,
         c.when_known(bearer_is_institution),
         c.day_has_come,
         c.original_here,
+        original_booked,
         p.timeout_answered,
         p.original_stands,
         within_standing_fee,

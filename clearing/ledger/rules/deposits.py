@@ -121,6 +121,7 @@ ADMITTED: Final = Rule(
         c.source_known,
         c.from_institution,
         c.members_known,
+        c.at_a_hospital,
         c.day_has_come,
         c.card_of_bank,
         admission_new,
@@ -156,6 +157,7 @@ ADMISSION_CANCELLED: Final = Rule(
         c.source_known,
         c.from_institution,
         c.members_known,
+        c.at_a_hospital,
         c.day_has_come,
         c.stay_is_open,
         nothing_remains,
@@ -204,6 +206,7 @@ PAID: Final = Rule(
         c.from_institution,
         c.currency_is_cny,
         c.members_known,
+        c.at_a_hospital,
         c.day_has_come,
         c.route_agreed,
         c.terminal_in_use,
@@ -262,6 +265,7 @@ VOIDED: Final = Rule(
         c.when_known(p.undo_sender),
         c.currency_is_cny,
         c.members_known,
+        c.at_a_hospital,
         c.day_has_come,
         c.original_here,
         same_stay,
@@ -345,6 +349,7 @@ REFUNDED: Final = Rule(
         c.from_institution,
         c.currency_is_cny,
         c.members_known,
+        c.at_a_hospital,
         c.day_has_come,
         c.card_of_bank,
         c.bank_ref_new,
@@ -360,7 +365,7 @@ REFUNDED: Final = Rule(
 # -- deposit.transferred -------------------------------------------------------------------------------------
 
 
-def transfer_needs(event: Event, facts: Facts) -> Iterable[Key]:
+def transfer_needs(event: Event, _: Facts) -> Iterable[Key]:
     """Both stays."""
     data: Any = event.data
     yield ("stay", data.institution, data.from_admission)
@@ -415,6 +420,7 @@ TRANSFERRED: Final = Rule(
         c.from_institution,
         c.currency_is_cny,
         c.members_known,
+        c.at_a_hospital,
         c.day_has_come,
         both_open,
         transfer_within_deposit,

@@ -18,7 +18,7 @@ from clearing.ledger.permission import Cell, Use
 from clearing.ledger.routing import memo, paid, whole_mirror
 from clearing.ledger.rules import deposits as d
 from clearing.ledger.rules import payments as p
-from clearing.ledger.rules.rule import Rule, card_needs, reference_needs
+from clearing.ledger.rules.rule import Rule
 
 if TYPE_CHECKING:
     from clearing.ledger.case import Case
@@ -174,6 +174,7 @@ SETTLED: Final = Rule(
         c.source_known,
         c.from_institution,
         c.members_known,
+        c.at_a_hospital,
         c.day_has_come,
         c.route_agreed,
         top_up_terminal,
@@ -232,7 +233,8 @@ def card_and_reference(case: Case) -> Rejected | None:
         if data.bank_ref is None and data.card is None:
             return None
         return Rejected(
-            Reason.CARD_DIFFERS, f"{case.name}: the settlement moved no money; expected no card and no bank_ref"
+            Reason.CARD_DIFFERS,
+            f"{case.name}: the settlement moved no money; expected no card and no bank_ref",
         )
     if data.card is None or data.bank_ref is None:
         lack = "card" if data.card is None else "bank_ref"
@@ -311,6 +313,7 @@ CANCELLED: Final = Rule(
         c.original_of("discharge.settled"),
         c.when_known(p.undo_sender),
         c.members_known,
+        c.at_a_hospital,
         c.day_has_come,
         c.when_known(recall_may_debit),
         c.original_here,
@@ -328,7 +331,7 @@ CANCELLED: Final = Rule(
 # -- arrears -------------------------------------------------------------------------------------------------
 
 
-def arrears_needs(event: Event, facts: Facts) -> Iterable[Key]:
+def arrears_needs(event: Event, _: Facts) -> Iterable[Key]:
     """The stay."""
     data: Any = event.data
     yield ("stay", data.institution, data.admission_no)
@@ -394,6 +397,7 @@ MEMO_CHECKS: Final = (
     c.from_institution,
     c.currency_is_cny,
     c.members_known,
+    c.at_a_hospital,
     c.day_has_come,
     stay_known,
 )
@@ -408,6 +412,7 @@ ARREARS_PAID: Final = Rule(
         c.from_institution,
         c.currency_is_cny,
         c.members_known,
+        c.at_a_hospital,
         c.day_has_come,
         c.route_agreed,
         c.terminal_in_use,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from clearing.errors import InvariantViolated
 from clearing.ledger import accounts
@@ -41,7 +41,7 @@ PAYMENTS: Final = ("payment.made", "arrears.paid")
 
 def payment_needs(event: Event, facts: Facts) -> Iterable[Key]:
     """Card, terminal, its bank reference and order number, and a reversal that may have come first."""
-    data = event.data
+    data: Any = event.data
     yield from card_needs(data, facts)
     yield ("order", data.institution, data.order_no)
     yield ("tombstone", event.source, event.id)
@@ -108,7 +108,7 @@ MADE: Final = Rule(
 
 def undo_needs(event: Event, facts: Facts) -> Iterable[Key]:
     """The original with what is behind it; the card, also the original's; order number; bank reference."""
-    data = event.data
+    data: Any = event.data
     source, id_ = data.original.source, data.original.id
     yield from c.original_needs(facts, source, id_)
     original = facts.get("original", source, id_)
@@ -230,7 +230,8 @@ def same_route(case: Case) -> Rejected | None:
 def whole_amount(case: Case) -> Rejected | None:
     """amount_differs: the whole amount, not a part."""
     entry = case.undone_entry
-    original_fen = entry.amount_fen if entry else case.original.event.data.amount if case.original else 0
+    said: Any = case.original.event.data if case.original else None
+    original_fen = entry.amount_fen if entry else said.amount if said else 0
     if case.data.amount == original_fen:
         return None
     return Rejected(

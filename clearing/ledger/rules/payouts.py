@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clearing.ledger import accounts
 from clearing.ledger import checks as c
-from clearing.ledger.accounts import account
+from clearing.ledger.accounts import account, code_of
+from clearing.ledger.case import made_sure
 from clearing.ledger.entry import Status
-from clearing.ledger.facts import Attempt, Facts, Key, Payout
+from clearing.ledger.facts import Attempt, Facts, Key, Payout, Settlement
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.permission import Cell, Use
@@ -54,8 +55,7 @@ def payout_needs(event: Event, facts: Facts) -> Iterable[Key]:
 def payout_of(case: Case) -> Payout:
     """The payout, which the checks have made sure of."""
     payout: Payout | None = case.facts.get("payout", *case.original_key)
-    assert payout is not None  # noqa: S101 - checked by original_of and original_here
-    return payout
+    return made_sure(case, payout)
 
 
 def wrong_state(case: Case, expected: str) -> Rejected:
@@ -78,9 +78,10 @@ def from_its_bank(case: Case) -> Rejected | None:
     """source_not_allowed: the bank of the attempt; what is of another attempt any bank may send."""
     payout = payout_of(case)
     if case.data.attempt != payout.attempt:
-        kind = case.members.kind(case.event.source)
-        return None if kind in ("bank", "platform") else c.not_allowed(case, "a bank")
-    if case.spoken_by(payout.bank) or (case.event.type == "payout.sent" and case.spoken_by(case.platform)):
+        kinds = ("bank", "platform") if case.event.type == "payout.sent" else ("bank",)
+        return None if case.members.kind(case.event.source) in kinds else c.not_allowed(case, "a bank")
+    dispatched = case.event.type == "payout.sent" and case.event.source == case.platform
+    if dispatched or case.event.source == payout.bank:
         return None
     return c.not_allowed(case, payout.bank)
 
@@ -196,7 +197,7 @@ def post_result(case: Case) -> Accepted:
 def mark_paid(case: Case, payout: Payout, changes: dict[Key, Fact]) -> None:
     """What depends on this settlement may go on."""
     key = ("settlement", payout.payer, payout.settlement_id)
-    known = case.facts.get(*key)
+    known: Settlement = made_sure(case, case.facts.get(*key))
     changes[key] = replace(known, paid=True, last_date=max(known.last_date, case.clearing_date))
 
 
@@ -347,7 +348,7 @@ def back_to_payer(case: Case, pool: str, state: str) -> Accepted:
     after = replace(payout, state=state, last_date=case.clearing_date)
     changes: dict[Key, Fact] = {("payout", payout.source, payout.id): after}
     key = ("settlement", payout.payer, payout.settlement_id)
-    known = case.facts.get(*key)
+    known: Settlement = made_sure(case, case.facts.get(*key))
     live = tuple(one for one in known.live if one[1:] != (payout.source, payout.id))
     changes[key] = replace(known, live=live, last_date=max(known.last_date, case.clearing_date))
     held = case.facts.get("held", payout.card) or ()
@@ -355,9 +356,16 @@ def back_to_payer(case: Case, pool: str, state: str) -> Accepted:
         changes[("held", payout.card)] = tuple(one for one in held if one != case.original_key)
     r.count_no_more(case, payout, changes)
     postings = two(account(pool, payout.payer), payer_position(case, payout.payer), payout.amount_fen)
-    postings += r.cross_region(case, payout, -payout.amount_fen, changes)
+    if crossed_regions(case):
+        postings += r.area_memo(case, payout.treat_area, payout.insured_area, -payout.amount_fen, changes)
     entry = case.entry(postings, amount_fen=payout.amount_fen, **payout_dimensions(case, payout))
     return Accepted(entry, changes)
+
+
+def crossed_regions(case: Case) -> bool:
+    """Whether the submission was booked between two areas, whatever area its payer is of by now."""
+    entry = made_sure(case, case.original).entry
+    return entry is not None and any(code_of(name) == accounts.CROSS_REGION for name, _, _ in entry.postings)
 
 
 def post_given_back(case: Case) -> Accepted:

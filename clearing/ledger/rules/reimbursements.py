@@ -45,6 +45,8 @@ NOT_COUNTED: Final = frozenset(
     }
 )
 """Refusals of a row that its batch does not count: the payer did not send that row."""
+PAYERS_OF: Final = (frozenset({"fund"}), PAYER)
+"""Kinds of payers: of ordinary benefits, of CRITICAL."""
 
 
 # -- reimbursement.submitted ---------------------------------------------------------------------------------
@@ -85,8 +87,7 @@ def from_claim_payer(case: Case) -> Rejected | None:
 def payers_known(case: Case) -> Rejected | None:
     """unknown_member: a fund, or an insurer for CRITICAL; payers of what it depends on."""
     claim = case.data.claim
-    kinds = PAYER if claim.kind == "CRITICAL" else frozenset({"fund"})
-    if refused := c.member_of(case, "claim.payer", claim.payer, kinds):
+    if refused := c.member_of(case, "claim.payer", claim.payer, PAYERS_OF[claim.kind == "CRITICAL"]):
         return refused
     for number, other in enumerate(case.data.depends_on or ()):
         if refused := c.member_of(case, f"depends_on[{number}].payer", other.payer, PAYER):
@@ -101,7 +102,7 @@ def may_be_paid(case: Case) -> Rejected | Parked | None:
 
 
 def batch_takes(case: Case) -> Rejected | Parked | None:
-    """batch_differs: over count or total, of another kind, a row number taken; parked until the header comes."""
+    """batch_differs: over count or total, another kind, a row number taken; parked for the header."""
     data, claim = case.data, case.data.claim
     if data.batch_id is None:
         return None
@@ -114,6 +115,8 @@ def batch_takes(case: Case) -> Rejected | Parked | None:
     wrong = ""
     if batch.kind != claim.kind:
         wrong = f"kind is {claim.kind}, the batch's is {batch.kind}"
+    elif batch.state == "RELEASED":
+        wrong = f"all {batch.rows} rows have come, it is released"
     elif any(row[0] == data.row_no for row in taken):
         wrong = f"row {data.row_no} was accepted before"
     elif len(taken) + 1 > batch.rows:
@@ -141,7 +144,7 @@ def not_paid_yet(case: Case) -> Rejected | None:
     if known is None:
         return None
     live = any(kind == claim.kind for kind, _, _ in known.live)
-    if live or (known.advanced_fen and known.kind == claim.kind):
+    if live or (known.discharge and known.kind == claim.kind):
         return Rejected(
             Reason.CLAIM_ALREADY_PAID,
             f"{case.name}: {claim.payer}/{claim.settlement_id} {claim.kind} has a live payout or claim already",
@@ -175,15 +178,15 @@ def dependencies_met(case: Case) -> Parked | None:
     """Parked until each has a payout that was PAID or a live advanced claim."""
     for other in case.data.depends_on or ():
         known: Settlement | None = case.facts.get("settlement", other.payer, other.settlement_id)
-        if known is None or not (known.paid or known.advanced_fen):
+        if known is None or not (known.paid or known.discharge):
             return Parked(("settlement", other.payer, other.settlement_id), "what it depends on is not paid")
     return None
 
 
 def target_of(case: Case) -> Card | None:
-    """The card that is paid: the one named, or the one that took its place."""
+    """The card that is paid: the one named, or the one that took its place; None while its bank has none."""
     card = case.card
-    return case.latest(card) if card is not None and card.state == "REPLACED" else card
+    return case.latest(card) if card is not None and card.bank else None
 
 
 def post_submitted(case: Case) -> Accepted:
@@ -253,20 +256,26 @@ def count_no_more(case: Case, payout: Payout, changes: dict[Key, Fact]) -> None:
 
 
 def cross_region(case: Case, payout: Payout, amount_fen: int, changes: dict[Key, Fact]) -> list[Posting]:
-    """Memo: the treat area's fund has paid for the insured area. Negative mirrors; nothing within one area."""
+    """Memo: the treat area's fund has paid for the insured area; nothing within one area."""
     treat, insured = payout.treat_area, payout.insured_area
     fund = case.member(payout.payer)
     if not treat or not insured or treat == insured or getattr(fund, "area", None) != treat:
         return []
+    return area_memo(case, treat, insured, amount_fen, changes)
+
+
+def area_memo(
+    case: Case, treat: str, insured: str, amount_fen: int, changes: dict[Key, Fact]
+) -> list[Posting]:
+    """The pair of areas owes more, or less when negative."""
     key = ("area", treat, insured)
     known: AreaPair | None = changes.get(key) or case.facts.get(*key)
-    if known is not None:
-        case.not_before(known.last_date)
+    day = case.clearing_date
     changes[key] = AreaPair(
         treat_area=treat,
         insured_area=insured,
         open_fen=(known.open_fen if known else 0) + amount_fen,
-        last_date=case.clearing_date,
+        last_date=max(known.last_date, day) if known else day,
     )
     owed = account(accounts.CROSS_REGION, treat, insured)
     return memo(owed, account(accounts.CROSS_REGION_CONTRA, treat, insured), amount_fen)
@@ -347,6 +356,12 @@ def batch_needs(event: Event, _: Facts) -> Iterable[Key]:
     yield ("batch", data.payer, data.batch_id)
 
 
+def payer_of_kind(case: Case) -> Rejected | None:
+    """unknown_member: a fund, or an insurer for CRITICAL."""
+    data = case.data
+    return c.member_of(case, "payer", data.payer, PAYERS_OF[data.kind == "CRITICAL"])
+
+
 def batch_new(case: Case) -> Rejected | None:
     """batch_exists: a batch id is announced once."""
     data = case.data
@@ -378,6 +393,6 @@ def post_batch(case: Case) -> Accepted:
 
 BATCH: Final = Rule(
     batch_needs,
-    (c.not_a_test, c.source_known, c.from_payer, c.members_known, c.day_has_come, batch_new),
+    (c.not_a_test, c.source_known, c.from_payer, c.members_known, payer_of_kind, c.day_has_come, batch_new),
     post_batch,
 )

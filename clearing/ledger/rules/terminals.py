@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from clearing.ledger import checks as c
+from clearing.ledger.case import made_sure
 from clearing.ledger.facts import Facts, Key, Step, Terminal
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.rules.cards import from_card_platform
@@ -72,7 +73,7 @@ def post_step(case: Case) -> Accepted:
             acquirer=data.acquirer or "",
             steps=history,
         )
-    assert terminal is not None  # noqa: S101 - checked by terminal_known
+    terminal = made_sure(case, terminal)
     if state == "SAME":
         return Accepted(None, {("terminal", data.terminal): replace(terminal, sam=data.new_sam)})
     before = terminal.state

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from clearing.ledger import accounts
 from clearing.ledger import checks as c
 from clearing.ledger.accounts import account
+from clearing.ledger.case import made_sure
 from clearing.ledger.entry import Status
-from clearing.ledger.facts import Facts, Key, Timeout, Tombstone
+from clearing.ledger.facts import Facts, Key, Original, Timeout, Tombstone
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.routing import by_route, credited, payable, two
 from clearing.ledger.rules import payments as p
-from clearing.ledger.rules.deposits import add_deposit, take_deposit_back
+from clearing.ledger.rules.deposits import add_deposit, known_stay, take_deposit_back
 from clearing.ledger.rules.rule import Rule, card_needs, reference_needs
 
 if TYPE_CHECKING:
@@ -107,15 +108,19 @@ def original_timed_out(case: Case) -> Rejected | None:
 def from_institution_or_bank(case: Case) -> Rejected | None:
     """source_not_allowed: the time-out's institution or its agents, or the card's bank."""
     said = timed_out_data(case)
-    if case.spoken_by(said.institution) or case.spoken_by(said.bank):
+    if case.spoken_by(said.institution) or case.event.source == said.bank:
         return None
     return c.not_allowed(case, f"{said.institution}, one of its agents, or {said.bank}")
 
 
+def original_of(case: Case) -> Original:
+    """The original, which the checks have made sure of."""
+    return made_sure(case, case.original)
+
+
 def timed_out_data(case: Case) -> Any:  # noqa: ANN401 - the body of a payment.timed_out
     """What the time-out said."""
-    assert case.original is not None  # noqa: S101 - only asked once the original is known
-    return case.original.event.data
+    return original_of(case).event.data
 
 
 def still_open(case: Case) -> Rejected | None:
@@ -127,9 +132,8 @@ def still_open(case: Case) -> Rejected | None:
 
 
 def timed_out_network(case: Case) -> str:
-    """The network of a UNIONPAY time-out: the one it names, or the only one."""
-    named: str | None = timed_out_data(case).network
-    return named or case.network
+    """The network of a UNIONPAY time-out: the one it names, or the only one of its day."""
+    return case.original_network
 
 
 def route_of_timeout(case: Case) -> Rejected | None:
@@ -149,10 +153,15 @@ def confirmation_partner(case: Case) -> str:
     return timed_out_network(case) if said.route == "UNIONPAY" else str(said.bank)
 
 
+def repeats_reference(case: Case) -> bool:
+    """Whether the confirmation carries the reference that its time-out has used up already."""
+    said, data = timed_out_data(case), case.data
+    return (data.bank_ref, data.bank_date) == (said.bank_ref, said.bank_date)
+
+
 def reference_new_or_same(case: Case) -> Rejected | None:
     """bank_ref_reused, but for the reference of the time-out itself, which may be repeated."""
-    said, data = timed_out_data(case), case.data
-    if (data.bank_ref, data.bank_date) == (said.bank_ref, said.bank_date):
+    if repeats_reference(case):
         return None
     return c.bank_ref_free(case, confirmation_partner(case))
 
@@ -164,9 +173,8 @@ def stay_takes_deposit(case: Case) -> Rejected | Parked | None:
 
 
 def post_confirmed(case: Case) -> Accepted:
-    """Dr unknown outcome, or by route where the bank had not debited / Cr the institution; fee; deposit memo."""
-    said, event, timeout = timed_out_data(case), case.event, case.timeout
-    assert timeout is not None  # noqa: S101 - checked by still_open
+    """Dr unknown outcome, or by route (the bank had not debited) / Cr the institution; fee; deposit memo."""
+    said, event, timeout = timed_out_data(case), case.event, made_sure(case, case.timeout)
     case.not_before(timeout.last_date)
     changes: dict[Key, Fact] = {}
     where, bank, amount_fen = said.institution, said.bank, said.amount
@@ -178,7 +186,7 @@ def post_confirmed(case: Case) -> Accepted:
     postings += credited(
         case, where, said.route, amount_fen, bank=bank, terminal=said.terminal or "", access=said.access or ""
     )
-    card = case.resolve(said.card)
+    card = case.resolve(said.card, original_of(case).event.time)
     if said.admission_no:
         postings += add_deposit(
             case,
@@ -206,7 +214,8 @@ def post_confirmed(case: Case) -> Accepted:
         partner=partner,
         **original_dimensions(case),
     )
-    case.use_bank_ref(changes, partner)
+    if not repeats_reference(case):
+        case.use_bank_ref(changes, partner)
     changes[("timeout", *case.original_key)] = replace(
         timeout,
         state="CONFIRMED",
@@ -255,6 +264,18 @@ def reversed_needs(event: Event, facts: Facts) -> Iterable[Key]:
     data: Any = event.data
     yield ("tombstone", data.original.source, data.original.id)
     yield from p.undo_needs(event, facts)
+
+
+def original_can_be_reversed(case: Case) -> Rejected | None:
+    """unknown_original: of a wrong kind; one that was rejected moved nothing, which is noted in its place."""
+    seen = case.original_seen
+    if seen is not None and seen.outcome == "rejected":
+        return None
+    verdict = REVERSIBLE(case)
+    return verdict if isinstance(verdict, Rejected) else None
+
+
+REVERSIBLE: Final = c.original_of(*p.PAYMENTS, "deposit.paid")
 
 
 def rejected_original(case: Case) -> Accepted | None:
@@ -317,7 +338,7 @@ def deposit_covers(case: Case) -> Rejected | Parked | None:
     entry = p.undone_entry(case)
     if refused := c.open_stay(case, entry.institution, entry.admission_no):
         return refused
-    stay = case.facts.get("stay", entry.institution, entry.admission_no)
+    stay = known_stay(case, entry.institution, entry.admission_no)
     what = f"the deposit of {entry.institution}/{entry.admission_no}"
     return c.exceeds(case, Reason.EXCEEDS_DEPOSIT, what, entry.amount_fen, stay.deposit_fen)
 
@@ -358,12 +379,12 @@ REVERSED: Final = Rule(
     (
         c.not_a_test,
         c.source_known,
-        rejected_original,
-        c.original_of(*p.PAYMENTS, "deposit.paid"),
+        original_can_be_reversed,
         c.when_known(reversal_sender),
         c.currency_is_cny,
         c.members_known,
         c.day_has_come,
+        rejected_original,
         tombstone,
         already_reversed,
         p.original_untouched,

@@ -53,8 +53,10 @@ def may_top_up(case: Case) -> Rejected | Parked | None:
 
 def inside_one_bank(case: Case) -> bool:
     """Whether nothing moves between members: over the counter, or from an account at the card's own bank."""
-    data = case.data
-    return data.method == "COUNTER" or (data.method == "NETBANK" and data.payer_bank == data.bank)
+    said = case.said
+    return said["method"] == "COUNTER" or (
+        said["method"] == "NETBANK" and bool(said["payer_bank"] == said["bank"])
+    )
 
 
 def topup_reference(case: Case) -> Rejected | None:
