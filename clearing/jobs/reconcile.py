@@ -299,12 +299,12 @@ async def _unposted(conn: AsyncConnection, members: Members, day: date) -> list[
     """What was refused or only noted on the day and on the days whose rows may still come."""
     first = day - timedelta(days=EARLIER_DAYS_MAX)
     found = await reconciling.unposted(conn, members.clock, first, day)
-    named = {one: key for one in found if (key := original_named(one.event)) is not None}
-    known = await facts.read(conn, [("original", *key) for key in set(named.values())])
+    named = {key for one in found if (key := original_named(one.event)) is not None}
+    known = await facts.read(conn, [("original", *key) for key in named])
     topups: dict[tuple[str, str], NotedTopup] = {}
     uses: list[RejectedUse | NotedTopup] = []
     for one in found:
-        original = known.get(("original", *named[one])) if one in named else None
+        original = known.get(("original", *(original_named(one.event) or ())))
         if one.outcome == "rejected":
             on = members.on(one.clearing_date)
             uses.extend(rejected_uses(one.event, one.name, one.clearing_date, on, original))

@@ -152,7 +152,8 @@ def _partner(event: Event, members: MembersOn, entry: Entry | None, said: object
         return named or (members.networks[0] if len(members.networks) == 1 else "")
     if route == "CHANNEL":
         return entry.partner if entry is not None else event.source
-    return _text(data, "bank") or _text(said, "bank") or event.source
+    sender = event.type.startswith("payout.")  # the attempt's bank, whatever bank it was sent to at first
+    return _text(data, "bank") or ("" if sender else _text(said, "bank")) or event.source
 
 
 def _text(said: object, name: str) -> str:

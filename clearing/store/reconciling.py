@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -46,7 +46,7 @@ async def one_at_a_time(conn: AsyncConnection) -> None:
 
 _ENDED: Final = "rejected", "topup.made", "topup.reversed"
 _UNPOSTED: Final = """
-    WITH written AS MATERIALIZED (SELECT id, at FROM batch WHERE at > $1 AND at <= $2)
+    WITH written AS MATERIALIZED (SELECT id, at FROM batch WHERE ($1::timestamptz IS NULL OR at > $1) AND at <= $2)
     SELECT e.source, e.id AS name, e.outcome, e.clearing_date, e.occurred_at, w.at, e.raw
     FROM written w JOIN event e ON e.batch = w.id
     WHERE e.outcome = $3 OR (e.outcome = 'noted' AND e.type IN ($4, $5))
@@ -75,7 +75,7 @@ async def unposted(conn: AsyncConnection, clock: BusinessClock, first: date, las
     raw = await driver(conn)
     cuts = [(day, at) for day, at in await raw.fetch(_CUTS, first - timedelta(days=_DAYS_TAKEN))]
     ends = dict(cuts)
-    since = ends.get(first - timedelta(days=_DAYS_TAKEN)) or datetime.min.replace(tzinfo=clock.zone)
+    since = ends.get(first - timedelta(days=_DAYS_TAKEN))
     found: list[Unposted] = []
     for row in await raw.fetch(_UNPOSTED, since, ends[last], *_ENDED):
         event = event_of(row["raw"], f"{row['source']}/{row['name']}")
