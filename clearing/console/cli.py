@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -59,8 +60,9 @@ app.add_typer(intake.bench_app, name="bench")
 
 def main() -> None:
     """The entry point: run the command that was asked for and leave with its exit code."""
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr] - a stream of the process
-    sys.stderr.reconfigure(encoding="utf-8")  # type: ignore[union-attr] - the same
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # the tables are Chinese in any locale
     try:
         app()
     except Exception as error:  # noqa: BLE001 - the last place: a code and a line, no traceback

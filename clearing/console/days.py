@@ -40,7 +40,9 @@ def show(day: Day, as_json: Json = False) -> None:
     if as_json:
         answer(found)
     else:
-        print(f"{found['date']}  {found['state']}  {found['entries']:,} entries, {found['late']:,} of them late")
+        print(
+            f"{found['date']}  {found['state']}  {found['entries']:,} entries, {found['late']:,} of them late"
+        )
 
 
 async def shown(conn: AsyncConnection, day: date) -> dict[str, Any]:
@@ -124,7 +126,15 @@ def close(day: Day, as_json: Json = False) -> None:
                 found = await shown(conn, day)
         steps = {"cut": was_cut.done, "net": netted, "file": filed.done}
         if as_json:
-            answer({**found, "done": steps, "expired": was_cut.expired, "woken": was_cut.woken, "files": filed.files})
+            answer(
+                {
+                    **found,
+                    "done": steps,
+                    "expired": was_cut.expired,
+                    "woken": was_cut.woken,
+                    "files": filed.files,
+                }
+            )
             return
         print(_cut_line(was_cut))
         print(f"{day}  {'netted' if netted else 'netted before'}")
@@ -179,14 +189,27 @@ def positions(day: Day, as_json: Json = False) -> None:
         [name, amount, next((bank for (account, _), bank in banks.items() if account == name), "")]
         for name, amount in found["positions"].items()
     ]
-    print(f"{day}  {found['state']}; debit positive: a positive position is paid in, a negative one is received")
+    print(
+        f"{day}  {found['state']}; debit positive: a positive position is paid in, a negative one is received"
+    )
     table("Positions 头寸", ["account", "yuan", "rolls up to"], ([a, _grouped(b), c] for a, b, c in rows))
-    table("Bank nets 轧差净额", ["bank", "yuan"], ([bank, _grouped(net)] for bank, net in found["bank_net"].items()))
+    table(
+        "Bank nets 轧差净额",
+        ["bank", "yuan"],
+        ([bank, _grouped(net)] for bank, net in found["bank_net"].items()),
+    )
     table(
         "Instructions between banks 清算指令",
         ["pays", "receives", "amount", "value date", "state", "id"],
         (
-            [one["debtor"], one["creditor"], _grouped(one["amount"]), one["value_date"], one["state"], one["id"]]
+            [
+                one["debtor"],
+                one["creditor"],
+                _grouped(one["amount"]),
+                one["value_date"],
+                one["state"],
+                one["id"],
+            ]
             for one in found["instructions"]
         ),
     )
@@ -246,7 +269,7 @@ def list_files(day: Day, as_json: Json = False) -> None:
             return await files.of_day(conn, day)
 
     found = perform(work)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": one.name,
             "type": one.type,
@@ -267,7 +290,10 @@ def list_files(day: Day, as_json: Json = False) -> None:
     table(
         f"Files of {day} 清算文件",
         columns,
-        ([one["name"], one["receiver"], one["records"], _grouped(one["amount"]), one["sm3"][:12]] for one in rows),
+        (
+            [one["name"], one["receiver"], one["records"], _grouped(one["amount"]), one["sm3"][:12]]
+            for one in rows
+        ),
         right=["records"],
     )
 

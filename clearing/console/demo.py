@@ -24,16 +24,19 @@ LINES_MAX: Final = 40
 _INDENT: Final = " " * 11
 
 
-def demo(
+def demo(  # noqa: PLR0917 - the options of a command
     events: Annotated[int, typer.Option("--events", min=100, help="How many events the day has.")] = 3000,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same day.")] = 1,
     day: Annotated[
-        date | None, typer.Option("--date", parser=a_date, metavar="DATE", help="The day; 2026-03-10 when left out.")
+        date | None,
+        typer.Option("--date", parser=a_date, metavar="DATE", help="The day; 2026-03-10 when left out."),
     ] = None,
     no_kafka: Annotated[
         bool, typer.Option("--no-kafka", help="Take the events from the file, also where a Kafka can be had.")
     ] = False,
-    out: Annotated[Path, typer.Option("--out", help="The demo's own folder, made anew each time.")] = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", help="The demo's own folder, made anew each time.")] = Path(
+        "demo"
+    ),
     as_json: Json = False,
 ) -> None:
     """A generated city day, cleared, reconciled and told on one screen 演示."""
@@ -66,13 +69,20 @@ def screen(found: dict[str, Any]) -> list[str]:
     lines = [f"{title} · {found['seconds']:.1f} s", "─" * WIDTH]
     lines += _row("way", _way(found["way"]))
     lines += _row("books", found["database"])
-    outcomes = (f"{taken[name]:,} {name}" for name in ("posted", "noted", "duplicate", "rejected", "parked", "malformed"))
+    outcomes = (
+        f"{taken[name]:,} {name}"
+        for name in ("posted", "noted", "duplicate", "rejected", "parked", "malformed")
+    )
     lines += _row("events", " · ".join(outcomes))
     if taken["reasons"]:
-        lines += _row("", "rejected: " + ", ".join(f"{name} {count}" for name, count in taken["reasons"].items()))
+        lines += _row(
+            "", "rejected: " + ", ".join(f"{name} {count}" for name, count in taken["reasons"].items())
+        )
     lines += _row("entries", f"{found['entries']:,}, those of the close included; {found['late']} late")
     lines += _positions(found)
-    lines += _row("files", f"{found['files']} clearing files, {found['lines']:,} lines, each with its manifest")
+    lines += _row(
+        "files", f"{found['files']} clearing files, {found['lines']:,} lines, each with its manifest"
+    )
     lines += _breaks(found)
     lines += _proof(found["proof"])
     lines += _row("verify", _verified(found["verify"]))
@@ -116,13 +126,15 @@ def _breaks(found: dict[str, Any]) -> Iterator[str]:
     others = sum(one["others"] for one in found["planted"])
     yield from _row(
         "reconcile",
-        f"{found['matched']:,} matched, {found['breaks']} breaks: {right} of {planted} planted ones found under their "
-        f"code, {others} others",
+        f"{found['matched']:,} matched, {found['breaks']} breaks: {right} of {planted} planted ones found under "
+        f"their code, {others} others",
     )
     cells = []
     for one in found["planted"]:
         others_text = f" +{one['others']}" if one["others"] else ""
-        cells.append(_cell(f"{one['code']} {chinese(one['code'])} {one['found']}/{one['planted']}{others_text}"))
+        cells.append(
+            _cell(f"{one['code']} {chinese(one['code'])} {one['found']}/{one['planted']}{others_text}")
+        )
     for start in range(0, len(cells), 3):
         yield f"{_INDENT}{''.join(cells[start : start + 3])}".rstrip()
 

@@ -190,7 +190,9 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or 'cannot be read'}. Next: name a file that is there") from error
+        raise UsageError(
+            f"{path}: {error.strerror or 'cannot be read'}. Next: name a file that is there"
+        ) from error
 
 
 def named_files(pairs: Sequence[str], option: str) -> dict[str, Path]:
@@ -204,7 +206,9 @@ def named_files(pairs: Sequence[str], option: str) -> dict[str, Path]:
         if not code or not equals or not name:
             raise UsageError(f"{option} {pair}: expected CODE=FILE such as {option} B1=STM_B1.csv")
         if code in found:
-            raise UsageError(f"{option} {code}: given twice, {found[code]} and {name}. One file a partner and day")
+            raise UsageError(
+                f"{option} {code}: given twice, {found[code]} and {name}. One file a partner and day"
+            )
         found[code] = Path(name)
         if not found[code].is_file():
             raise UsageError(f"{option} {code}: {name}: no such file. Next: name a file that is there")

@@ -52,7 +52,9 @@ def _opened(stack: contextlib.ExitStack, file: Path) -> BinaryIO:
     try:
         return stack.enter_context(file.open("rb"))
     except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}. Nothing was taken. Next: name a file that is there") from error
+        raise UsageError(
+            f"{file}: {error.strerror}. Nothing was taken. Next: name a file that is there"
+        ) from error
 
 
 def _lines(file: Path) -> int:
@@ -66,8 +68,15 @@ def _lines(file: Path) -> int:
 
 def told_totals(found: dict[str, Any]) -> None:
     """Say what a run came to."""
-    rows = [[name, found[name]] for name in ("posted", "noted", "duplicate", "rejected", "parked", "malformed")]
-    table(f"{found['taken']:,} events taken in {found['seconds']:.2f} s", ["outcome", "events"], rows, right=["events"])
+    rows = [
+        [name, found[name]] for name in ("posted", "noted", "duplicate", "rejected", "parked", "malformed")
+    ]
+    table(
+        f"{found['taken']:,} events taken in {found['seconds']:.2f} s",
+        ["outcome", "events"],
+        rows,
+        right=["events"],
+    )
     if found["woken"]:
         print(f"{found['woken']} parked earlier were decided")
     if found["reasons"]:
@@ -77,7 +86,9 @@ def told_totals(found: dict[str, Any]) -> None:
 
 
 def worker(
-    create_topics: Annotated[bool, typer.Option("--create-topics", help="Create missing topics first.")] = False,
+    create_topics: Annotated[
+        bool, typer.Option("--create-topics", help="Create missing topics first.")
+    ] = False,
     until_idle: Annotated[bool, typer.Option("--until-idle", hidden=True)] = False,
     as_json: Json = False,
 ) -> None:
@@ -90,7 +101,9 @@ def worker(
             if create_topics:
                 for name in await consume.create_topics(the.settings):
                     say(f"topic {name} created")
-            say(f"worker: {the.how}; Kafka {the.settings.kafka_bootstrap}. SIGTERM or Ctrl-C ends it after its batch")
+            say(
+                f"worker: {the.how}; Kafka {the.settings.kafka_bootstrap}. SIGTERM or Ctrl-C ends it after its batch"
+            )
             totals = await consume.work(the.engine, the.settings, the.members, until_idle=until_idle)
             return totals.as_json(0.0)
 
@@ -101,7 +114,7 @@ def worker(
         told_totals(found)
 
 
-def generate(
+def generate(  # noqa: PLR0917 - the options of a command
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
     day: Annotated[date, typer.Option("--date", parser=a_date, metavar="DATE", help="The day.")],
     events: Annotated[int, typer.Option("--events", min=1, help="How many records.")] = 3000,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime, tzinfo
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.console.edge import Json, a_date, answer, books, perform
 from clearing.console.partners import grouped
-from clearing.console.show import last4, money, table, yuan
+from clearing.console.show import last4, local, money, table, yuan
 from clearing.errors import InvariantViolated, UsageError
 from clearing.ledger.entry import Entry
 from clearing.store import entries, views
@@ -26,11 +26,13 @@ Rows = Annotated[int, typer.Option("--rows", min=1, help="How many at most.")]
 
 
 @entries_app.command("list")
-def list_entries(
+def list_entries(  # noqa: PLR0917 - the options of a command
     day: Annotated[
         date | None, typer.Option("--date", parser=a_date, metavar="DATE", help="Of this clearing date.")
     ] = None,
-    institution: Annotated[str | None, typer.Option("--institution", help="Of this hospital or pharmacy.")] = None,
+    institution: Annotated[
+        str | None, typer.Option("--institution", help="Of this hospital or pharmacy.")
+    ] = None,
     card: Annotated[str | None, typer.Option("--card", help="Of this card token.")] = None,
     account: Annotated[str | None, typer.Option("--account", help="With a posting on this account.")] = None,
     rows_max: Rows = 100,
@@ -95,20 +97,30 @@ def show_entry(
 ) -> None:
     """One entry with its postings 凭证."""
 
-    async def work() -> Entry:
+    async def work() -> tuple[Entry, tzinfo]:
         async with books() as the, transaction(the.engine) as conn:
-            return await _one(conn, entry_id.replace("-", "").lower())
+            return await _one(conn, entry_id.replace("-", "").lower()), the.members.clock.zone
 
-    found = perform(work)
+    found, zone = perform(work)
     if as_json:
         answer(_entry(found))
         return
     print(f"{found.id}  {found.type}  {found.clearing_date}{'  late' if found.late else ''}")
-    print(f"event {found.source}/{found.event_id} at {found.occurred_at.isoformat()}")
-    named = {"institution": found.institution, "bank": found.bank, "bank_ref": found.bank_ref, "order": found.order_no}
+    print(f"event {found.source}/{found.event_id} of {local(found.occurred_at, zone)}")
+    named = {
+        "institution": found.institution,
+        "bank": found.bank,
+        "bank_ref": found.bank_ref,
+        "order": found.order_no,
+    }
     print("  ".join(f"{name} {value}" for name, value in named.items() if value))
     rows = (
-        [one.account, money(one.fen) if one.fen > 0 else "", money(-one.fen) if one.fen < 0 else "", one.leg.value]
+        [
+            one.account,
+            money(one.fen) if one.fen > 0 else "",
+            money(-one.fen) if one.fen < 0 else "",
+            one.leg.value,
+        ]
         for one in found.postings
     )
     table("Postings 分录", ["account", "debit", "credit", "leg"], rows)
@@ -132,18 +144,18 @@ def trace(
 ) -> None:
     """An event's whole way: record, outcome, entry, files, breaks 全程追踪."""
 
-    async def work() -> list[dict[str, Any]]:
+    async def work() -> tuple[list[dict[str, Any]], tzinfo]:
         source, slash, event_id = event.partition("/")
         if not slash or not source or not event_id:
             raise UsageError(f"trace {event}: expected SOURCE/ID such as H1/H1-0029")
         async with books() as the, transaction(the.engine) as conn:
-            return await chain_of(conn, source, event_id)
+            return await chain_of(conn, source, event_id), the.members.clock.zone
 
-    found = perform(work)
+    found, zone = perform(work)
     if as_json:
         answer(found)
         return
-    table("", ["step", "what", "where"], ([one["step"], _what(one), _where(one)] for one in found))
+    table("", ["step", "what", "where"], ([one["step"], _what(one, zone), _where(one)] for one in found))
 
 
 async def chain_of(conn: AsyncConnection, source: str, event_id: str) -> list[dict[str, Any]]:
@@ -175,7 +187,10 @@ async def chain_of(conn: AsyncConnection, source: str, event_id: str) -> list[di
     if last["entry_id"] is not None:
         chain += await _books(conn, last["entry_id"].hex)
     chain += [
-        {"step": "repeat", **{name: one[name] for name in ("outcome", "reason", "stream", "position", "batch")}}
+        {
+            "step": "repeat",
+            **{name: one[name] for name in ("outcome", "reason", "stream", "position", "batch")},
+        }
         for one in await views.repeats(conn, source, event_id)
     ]
     return chain
@@ -196,27 +211,29 @@ def _outcome(row: views.Row, batch: int) -> dict[str, Any]:
 
 async def _books(conn: AsyncConnection, entry_id: str) -> list[dict[str, Any]]:
     made = (await entries.of_ids(conn, [entry_id]))[entry_id]
-    steps: list[dict[str, Any]] = [{"step": "entry", **_entry(made)}]
-    for one in await views.files_with(conn, made.clearing_date, entry_id):
-        steps.append({"step": "file", **one})
-    for found in await views.breaks_with(conn, entry_id, made.bank_ref):
-        steps.append(
+    lines = await views.files_with(conn, made.clearing_date, entry_id)
+    found = await views.breaks_with(conn, entry_id, made.bank_ref)
+    return [
+        {"step": "entry", **_entry(made)},
+        *({"step": "file", **one} for one in lines),
+        *(
             {
                 "step": "break",
-                "id": found["id"],
-                "code": found["code"],
-                "vector": found["vector"],
-                "amount": yuan(found["amount_fen"]),
-                "state": found["state"],
+                "id": one["id"],
+                "code": one["code"],
+                "vector": one["vector"],
+                "amount": yuan(one["amount_fen"]),
+                "state": one["state"],
             }
-        )
-    return steps
+            for one in found
+        ),
+    ]
 
 
-def _what(one: dict[str, Any]) -> str:
+def _what(one: dict[str, Any], zone: tzinfo) -> str:
     match one["step"]:
         case "record":
-            return f"{one['type']} of {one['occurred_at']}"
+            return f"{one['type']} of {local(datetime.fromisoformat(one['occurred_at']), zone)}"
         case "outcome" | "repeat":
             return " ".join(filter(None, (one["outcome"], one["reason"], one.get("detail", ""))))
         case "entry":
@@ -260,7 +277,10 @@ def list_quarantine(rows_max: Rows = 100, as_json: Json = False) -> None:
     table(
         "Parked 挂起",
         ["event", "type", "waits for", "since"],
-        ([f"{one['source']}/{one['id']}", one["type"], one["waits_for"], one["since"] or ""] for one in parked),
+        (
+            [f"{one['source']}/{one['id']}", one["type"], one["waits_for"], one["since"] or ""]
+            for one in parked
+        ),
     )
 
 

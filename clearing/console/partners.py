@@ -17,11 +17,11 @@ from clearing.reconciliation.breaks import CODES
 breaks_app = typer.Typer(no_args_is_help=True, help="Breaks that reconciliation found 差错.")
 
 
-
 def reconcile(
     day: Day,
     bank: Annotated[
-        list[str] | None, typer.Option("--bank", metavar="CODE=FILE", help="Statement of a bank, network or channel.")
+        list[str] | None,
+        typer.Option("--bank", metavar="CODE=FILE", help="Statement of a bank, network or channel."),
     ] = None,
     his: Annotated[
         list[str] | None, typer.Option("--his", metavar="CODE=FILE", help="Export of a hospital or pharmacy.")
@@ -35,7 +35,9 @@ def reconcile(
 
         banks, exports = named_files(bank or (), "--bank"), named_files(his or (), "--his")
         if not banks and not exports:
-            raise UsageError(f"reconcile {day}: no file given. Next: --bank B1=STM_B1.csv --his H1=HIS_H1.csv")
+            raise UsageError(
+                f"reconcile {day}: no file given. Next: --bank B1=STM_B1.csv --his H1=HIS_H1.csv"
+            )
         async with books() as the:
             return await reconcile_day(the.engine, the.settings, the.members, day, banks, exports)
 
@@ -52,7 +54,9 @@ def _tell(day: date, found: dict[str, Any]) -> None:
     print(f"{day}  run {found['run']}: {found['matched']:,} matched, {len(found['breaks'])} breaks")
     break_table(found["breaks"])
     columns = ["partner", "ledger", "other", "explained", "residual"]
-    proof = ([partner, *(grouped(line[name]) for name in columns[1:])] for partner, line in found["proof"].items())
+    proof = (
+        [partner, *(grouped(line[name]) for name in columns[1:])] for partner, line in found["proof"].items()
+    )
     table("Proof 平账证明", columns, proof)
 
 
@@ -169,4 +173,8 @@ def show_break(
         if Decimal(amount):
             print(f"ledger minus {partner}: {grouped(amount)}")
     print("keys  " + "  ".join(f"{name} {value}" for name, value in found["keys"].items() if value))
-    table("Steps 处理", ["no", "state", "by", "why"], ([s["no"], s["state"], s["maker"], s["why"]] for s in found["steps"]))
+    table(
+        "Steps 处理",
+        ["no", "state", "by", "why"],
+        ([s["no"], s["state"], s["maker"], s["why"]] for s in found["steps"]),
+    )

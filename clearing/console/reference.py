@@ -69,7 +69,9 @@ def load(
     async def work() -> None:
         content = read_file(file)
         async with open_database(settings_now().database_url) as database:
-            await setup.members_in_force(database.engine)  # before `init` there is nothing to add a version to
+            await setup.members_in_force(
+                database.engine
+            )  # before `init` there is nothing to add a version to
             try:
                 number = await setup.load(database.engine, content, who or getpass.getuser())
             except MembersRefused as error:
@@ -77,14 +79,18 @@ def load(
         if as_json:
             answer({"version": number, "state": "waits for approval"})
         else:
-            print(f"version {number} is kept and waits. Next, by somebody else: clearing members approve {number}")
+            print(
+                f"version {number} is kept and waits. Next, by somebody else: clearing members approve {number}"
+            )
 
     perform(work)
 
 
 @members_app.command("approve")
 def approve(
-    version: Annotated[int, typer.Argument(help="Number of the version.")], who: Who = "", as_json: Json = False
+    version: Annotated[int, typer.Argument(help="Number of the version.")],
+    who: Who = "",
+    as_json: Json = False,
 ) -> None:
     """Put a version in force; its maker cannot 复核."""
 
@@ -113,12 +119,18 @@ def show(as_json: Json = False) -> None:
                 return
             clock = opened.members.clock
             print(f"{opened.members.platform.code}: cutover {clock.cutover:%H:%M} {clock.zone}")
-            rows = [[one[name] for name in ("kind", "code", "name", "bank", "from", "to")] for one in told["members"]]
+            rows = [
+                [one[name] for name in ("kind", "code", "name", "bank", "from", "to")]
+                for one in told["members"]
+            ]
             table("Members 参与方", ["kind", "code", "name", "bank", "from", "to"], rows)
             table(
                 "Versions 版本",
                 ["version", "loaded by", "approved by", "SM3"],
-                ([one["id"], one["loaded_by"], one["approved_by"] or "waits", one["digest"][:16]] for one in versions),
+                (
+                    [one["id"], one["loaded_by"], one["approved_by"] or "waits", one["digest"][:16]]
+                    for one in versions
+                ),
             )
 
     perform(work)
@@ -127,7 +139,12 @@ def show(as_json: Json = False) -> None:
 def _told(members: Members) -> dict[str, Any]:
     kinds = Counter(one.kind for one in members.records if one.kind != "platform")
     rows = [_member(one) for one in members.records if one.kind != "platform"]
-    return {"platform": members.platform.code, "counts": dict(kinds), "members": rows, "fees": len(members.fees)}
+    return {
+        "platform": members.platform.code,
+        "counts": dict(kinds),
+        "members": rows,
+        "fees": len(members.fees),
+    }
 
 
 def _member(one: Member) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from moneyed import CNY, Money
@@ -15,9 +16,10 @@ from messages import amount_text
 
 WIDTH: Final = 100
 """Columns of a page where the terminal does not say."""
-FEN_PER_YUAN: Final = 100
 _SHOWN: Final = 4
-AMOUNTS: Final = frozenset({"amount", "debit", "credit", "yuan", "ledger", "other", "explained", "residual", "difference"})
+AMOUNTS: Final = frozenset(
+    {"amount", "debit", "credit", "yuan", "ledger", "other", "explained", "residual", "difference"}
+)
 
 
 def yuan(fen: int) -> str:
@@ -27,7 +29,7 @@ def yuan(fen: int) -> str:
 
 def money(fen: int) -> str:
     """Signed fen as people read it: "-1,234.50"."""
-    return f"{(Money(fen, CNY) / FEN_PER_YUAN).amount:,.2f}"
+    return f"{Money(yuan(fen), CNY).amount:,.2f}"
 
 
 def last4(card: str) -> str:
@@ -35,13 +37,22 @@ def last4(card: str) -> str:
     return f"****{card[-_SHOWN:]}" if card else ""
 
 
+def local(instant: datetime, zone: tzinfo) -> str:
+    """An instant as screens show it: the platform's own time, to the second."""
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
 def page() -> Console:
     """Where tables go: stdout, at least wide enough to be read."""
     console = Console(highlight=False, markup=False, emoji=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDTH)
+    return (
+        console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDTH)
+    )
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()) -> None:
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()
+) -> None:
     """Print a table; the columns named in `right` and all amounts stand right."""
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     to_the_right = {*right, *AMOUNTS}

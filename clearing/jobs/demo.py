@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from clearing.settings import Settings
 
 MARKER: Final = ".clearing-demo"
+TOTALS: Final = ("taken", "posted", "noted", "duplicate", "rejected", "parked", "malformed", "woken")
 CARDS: Final = "cards"
 """The family of events that others wait for."""
 DAY: Final = date(2026, 3, 10)
@@ -137,7 +138,8 @@ def prepare(out: Path) -> None:
             )
         if (out / ".clearing" / "postgres" / "postmaster.pid").exists():
             raise UsageError(
-                f"{out}: its database is in use, or was left by a kill. Next: end what uses it, or name another with --out"
+                f"{out}: its database is in use, or was left by a kill. "
+                "Next: end what uses it, or name another with --out"
             )
         shutil.rmtree(out)
     out.mkdir(parents=True)
@@ -147,7 +149,7 @@ def prepare(out: Path) -> None:
 # -- events in -------------------------------------------------------------------------------------------------
 
 
-async def _take(
+async def _take(  # noqa: PLR0917 - the day, the books, and who is told
     asked: Asked,
     settings: Settings,
     engine: AsyncEngine,
@@ -241,7 +243,7 @@ async def _through(
         reasons.update(taken.pop("reasons"))
         totals.update(taken)
     return {
-        **{name: totals[name] for name in taken if name != "seconds"},
+        **{name: totals[name] for name in TOTALS},
         "seconds": round(time.monotonic() - began, 3),
         "reasons": dict(sorted(reasons.items())),
     }

@@ -77,7 +77,7 @@ async def _first_members(
             )
         return found[0], False
     number = await reference.add(conn, document, source, maker)
-    await reference.approve(conn, number, INIT, datetime.now(UTC))  # noqa: TID251 - when somebody did it
+    await reference.approve(conn, number, INIT, datetime.now(UTC))
     return number, True
 
 
@@ -115,7 +115,7 @@ async def approve(engine: AsyncEngine, number: int, checker: str) -> None:
     Raises:  UsageError when it is unknown, approved before, or the checker made it.
     """
     async with transaction(engine) as conn:
-        await reference.approve(conn, number, checker, datetime.now(UTC))  # noqa: TID251 - when somebody did it
+        await reference.approve(conn, number, checker, datetime.now(UTC))
 
 
 async def members_in_force(engine: AsyncEngine) -> Members:
