@@ -57,7 +57,7 @@ def judge(run: Run, item: Item, names: dict[str, int]) -> tuple[Break | None, Su
 
 def _carried(item: Item, codes: set[str], *, even: bool) -> set[str]:
     """The codes of an item that goes on from an earlier day."""
-    crossing = {"CUT-002"} if any(node.undo and node.today for node in item.nodes) else {"CUT-001"}
+    crossing = {"CUT-002"} if all(node.undo for node in item.nodes if node.today) else {"CUT-001"}
     if item.undo_joined:
         if even:
             return crossing

@@ -1,0 +1,506 @@
+"""A day against its partners' files, on the real books: the worked days, and what is wrong in them on purpose."""
+
+# ruff: noqa: E501 - aligned tables and sentences of behaviour are read, not wrapped
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearing.errors import UsageError
+from clearing.jobs.reconcile import break_show, breaks_list, reconcile_day, write_report
+from clearing.store import breaks
+from clearing.store.session import transaction
+from tests.conftest import DatabaseServer
+from tests.jobs.running import DAYS, Books, books, prepare, settings_of, worked_lines, worked_members
+
+NINTH, TENTH, ELEVENTH, TWELFTH = (date(2026, 3, number) for number in (9, 10, 11, 12))
+CARD = "tok_P1_B1_0001"
+
+
+async def _three_days(url: str) -> None:
+    """The worked days taken in and closed."""
+    await prepare(url)
+    async with books(url, settings_of(), worked_members()) as the:
+        for day in (NINTH, TENTH, ELEVENTH):
+            await the.ingest(worked_lines(day.day))
+            await the.close(day)
+
+
+@pytest.fixture
+async def the(database_server: DatabaseServer) -> AsyncIterator[Books]:
+    """Books in which the three worked days are filed and nothing is reconciled."""
+    url = database_server.create(database_server.template("reconcile", _three_days))
+    async with books(url, settings_of(), worked_members()) as found:
+        yield found
+    database_server.drop(url)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where the partners' files lie, as they are or changed."""
+
+    folder: Path
+
+    def paths(self, day: date) -> dict[str, Path]:
+        """The day's files by name, `STM_B1` or `HIS_H1`."""
+        found = DAYS / f"{day}-worked-day" / "statements"
+        return {path.stem: path for path in sorted(found.iterdir())} if found.is_dir() else {}
+
+    def put(self, name: str, text: str | bytes) -> Path:
+        """A file of its own."""
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def changed(self, day: date, name: str, *edits: tuple[str, str], version: str = "") -> Path:
+        """A day's file with lines edited: (part of a line, its new text); an empty part adds, an empty text drops."""
+        lines = self.paths(day)[name].read_text().splitlines()[:-1]  # without #TOTAL
+        for part, text in edits:
+            if not part:
+                lines.append(text)
+                continue
+            (at,) = [number for number, line in enumerate(lines) if part in line]
+            lines[at : at + 1] = [text] if text else []
+        return self.put(f"{day}/{name}{version}.csv", "\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A folder for files."""
+    return Desk(tmp_path)
+
+
+async def run(the: Books, day: date, files: Mapping[str, Path]) -> dict[str, Any]:
+    """Reconcile a day with files named `STM_<code>` and `HIS_<code>`."""
+    banks = {name[4:]: path for name, path in files.items() if name.startswith("STM")}
+    his = {name[4:]: path for name, path in files.items() if name.startswith("HIS")}
+    return await reconcile_day(the.engine, the.settings, the.members, day, banks, his)
+
+
+def brief(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """(code, bank reference or order, vector, state) of the breaks listed."""
+    return sorted(
+        (one["code"], one["keys"]["bank_ref"] or one["keys"]["order_no"], one["vector"], one["state"])
+        for one in found["breaks"]
+    )
+
+
+async def counts(the: Books) -> tuple[int, int, int]:
+    """Kept files, runs, breaks."""
+    return (
+        await the.one("SELECT count(*) FROM statement_file"),
+        await the.one("SELECT count(*) FROM reconciliation_run"),
+        await the.one("SELECT count(*) FROM break_"),
+    )
+
+
+# ---------------------------------------------------------------- the worked days
+
+
+@pytest.mark.parametrize("day", [NINTH, TENTH, ELEVENTH], ids=str)
+async def test_a_worked_day_comes_out_as_its_folder_says(
+    the: Books, desk: Desk, day: date, golden: bool
+) -> None:  # noqa: FBT001
+    """Every row has its counterpart; only the time-out left open is a break. The day is marked reconciled."""
+    found = await run(the, day, desk.paths(day))
+    assert found.pop("run") == "1"
+    assert {line["residual"] for line in found["proof"].values()} == {"0.00"}
+    path = DAYS / f"{day}-worked-day" / "expected" / "reconciliation.json"
+    if golden:
+        path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    assert found == json.loads(path.read_text(encoding="utf-8"))
+    assert await the.one("SELECT state FROM day WHERE clearing_date = :day", day=day) == "reconciled"
+
+
+async def test_the_days_one_after_the_other(the: Books, desk: Desk) -> None:
+    """Nothing is carried from a day that came out; each run is kept with its inputs and their digests."""
+    codes = []
+    for day in (NINTH, TENTH, ELEVENTH):
+        found = await run(the, day, desk.paths(day))
+        codes.append([one["code"] for one in found["breaks"]])
+        assert found["missing"] == found["rerun"] == []
+    assert codes == [[], [], ["STA-001"]]
+    inputs = await the.one("SELECT inputs FROM reconciliation_run WHERE clearing_date = :day", day=NINTH)
+    assert [(one["kind"], one["partner"], one["rows"]) for one in inputs] == [
+        ("HIS", "H1", 2), ("STM", "B1", 2), ("STM", "B2", 2)
+    ]  # fmt: skip
+
+
+# ---------------------------------------------------------------- planted differences
+
+# fmt: off
+PLANTED: dict[str, list[tuple[str, str]]] = {
+    "STM_B1": [
+        # what stands there                                  what is given instead
+        ("BR00000011", ""),
+        ("BR00000009", "BR00000009,,2026-03-10,09:20:01,PAY,D,45.00,SUCC,tok_P1_B1_0001,"),
+        ("BR00000012", "BR00000012,,2026-03-10,10:00:01,PAY,D,2000.10,SUCC,tok_P3_B1_0001,"),
+        ("BR00000025", "BR00000025,,2026-03-10,13:59:42,PAYOUT,D,4321.00,SUCC,tok_P5_B1_0001,"),
+        ("BR00000033", "BR00000033,,2026-03-10,16:40:01,PAY,D,5.00,SUCC,tok_P1_B1_0001,"),
+        ("13:59:43,PAYOUT,C,38.20", "BR00000026,,2026-03-09,13:59:43,PAYOUT,C,38.20,SUCC,tok_P1_B1_0001,"),
+        ("09:00:01,REFUND", "BR00000008,,2026-03-10,09:00:01,REFUND,C,28.50,FAIL,tok_P1_B1_0001,BR00000001"),
+        ("", "BR00000018,,2026-03-10,11:10:05,PREMIUM,D,1200.00,SUCC,tok_P5_B1_0001,"),
+        ("", "BR90000010,,2026-03-10,12:00:00,PAY,D,25.00,SUCC,,"),
+        ("", "BR90000011,,2026-03-10,12:01:00,PAY,D,60.00,SUCC,,"),
+    ],
+    "STM_B2": [
+        ("BR00000024", ""),
+        ("BR00000010", "BR00000010,,2026-03-10,09:30:01,PAY,D,10.00,FAIL,tok_P2_B2_0001,"),
+    ],
+    "STM_T1": [("BR00000017", "BR00000017,,2026-03-10,10:59:58,TOPUP,D,500.00,SUCC,tok_OTHER_0001,")],
+    "HIS_H1": [
+        ("H1-1001", "H1-1001,,ARREARS,R,128.50,SUCC,2026-03-10,08:31:02,,"),
+        ("H1-1004", ""),
+        ("BR00000007", ""),
+        ("", "A42,,DISCHARGE,P,1590.00,SUCC,2026-03-10,15:10:09,BR00000015,"),
+        ("", "H1-9001,,OPD,R,60.00,SUCC,2026-03-10,12:01:05,BR90000011,"),
+    ],
+    "HIS_H2": [
+        ("BR00000013", ""),
+        ("A31", "A31,,DISCHARGE,R,644.61,SUCC,2026-03-10,15:00:02,BR00000014,"),
+        ("", "H2-9001,,OPD,R,12.00,SUCC,2026-03-10,12:00:00,,"),
+    ],
+}
+FOUND = [
+    # code      key           vector    state
+    ("AMT-001", "BR00000009", "L1B1H1", "OPEN"),
+    ("AMT-002", "BR00000012", "L1B1H1", "OPEN"),
+    ("AMT-003", "BR00000014", "L1B1H1", "OPEN"),
+    ("CUT-001", "BR00000026", "L1B1H-", "AUTO_CLEARED"),
+    ("DIR-001", "BR00000025", "L1B1H-", "OPEN"),
+    ("DUP-002", "BR00000018", "L0B1H-", "OPEN"),
+    ("DUP-003", "BR00000015", "L0B0H1", "OPEN"),
+    ("IDN-001", "BR00000017", "L1B1H-", "OPEN"),
+    ("IDN-002", "BR00000005", "L1B1H1", "AUTO_CLEARED"),
+    ("SID-001", "H2-9001",    "L0B0H1", "OPEN"),
+    ("SID-010", "BR90000010", "L0B1H-", "SUSPECT"),
+    ("SID-011", "BR90000011", "L0B1H1", "OPEN"),
+    ("SID-100", "BR00000024", "L1B0H0", "SUSPECT"),
+    ("SID-101", "BR00000011", "L1B0H1", "SUSPECT"),
+    ("SID-110", "BR00000013", "L1B1H0", "OPEN"),
+    ("STA-001", "BR00000033", "L1B1H0", "OPEN"),
+    ("STA-002", "BR00000010", "L1B1H1", "OPEN"),
+    ("STA-003", "BR00000006", "L1B1H1", "OPEN"),
+    ("STA-004", "BR00000008", "L1B1H1", "SUSPECT"),
+]
+# fmt: on
+
+
+async def test_one_of_each_code_is_found_and_nothing_else(the: Books, desk: Desk) -> None:
+    """Each planted difference gives its code, once; the proof still comes out at zero."""
+    await run(the, NINTH, desk.paths(NINTH))
+    files = desk.paths(TENTH) | {name: desk.changed(TENTH, name, *edits) for name, edits in PLANTED.items()}
+    found = await run(the, TENTH, files)
+    assert brief(found) == FOUND
+    assert {line["residual"] for line in found["proof"].values()} == {"0.00"}
+    assert found["state"] == "reconciled"
+    for line in found["proof"].values():
+        assert cents(line["ledger"]) - cents(line["other"]) == cents(line["explained"])
+    assert found["open"] == {"before": 0, "new": 19, "cleared": 2, "after": 17}
+
+
+def cents(text: str) -> int:
+    """Signed fen of yuan text."""
+    return int(text.replace(".", ""))
+
+
+async def test_a_fee_and_a_group_that_differ(the: Books, desk: Desk) -> None:
+    """The bank's fee is held against the entry's, the sum of a group against its one payment."""
+    lines = desk.paths(TENTH)["STM_B1"].read_text().splitlines()[:-1]
+    text = "\n".join([f"{lines[0]},fee,group", *(f"{line},," for line in lines[1:])])
+    text = text.replace("D,45.60,SUCC,tok_P1_B1_0001,,,", "D,45.60,SUCC,tok_P1_B1_0001,,0.20,")
+    whole = "BR00000005,,2026-03-10,08:31:01,PAY,D,128.50,SUCC,tok_P1_B1_0001,,,"
+    parts = [
+        f"BR00000005,,2026-03-10,08:31:0{no},PAY,D,{yuan},SUCC,,,,G1"
+        for no, yuan in ((1, "100.00"), (2, "28.00"))
+    ]
+    assert whole in text
+    path = desk.put("STM_B1.csv", text.replace(whole, "\n".join(parts)) + "\n")
+    found = await run(the, TENTH, desk.paths(TENTH) | {"STM_B1": path})
+    assert brief(found) == [
+        ("FEE-001", "BR00000009", "L1B1H1", "OPEN"),
+        ("GRP-001", "BR00000005", "L1B1H1", "OPEN"),
+    ]
+
+
+async def test_a_wrong_total_stops_the_day(the: Books, desk: Desk) -> None:
+    """TOT-001 is of class X: listed, no part of the proof, and the day is not marked reconciled until it is gone."""
+    text = desk.paths(TENTH)["STM_B2"].read_text()
+    wrong = desk.put("STM_B2.csv", text.replace("#TOTAL,9,", "#TOTAL,8,"))
+    found = await run(the, TENTH, desk.paths(TENTH) | {"STM_B2": wrong})
+    assert [(one["code"], one["differences"]) for one in found["breaks"]] == [("TOT-001", {})]
+    assert "its rows are 9" in found["breaks"][0]["detail"]
+    assert found["state"] == "filed"
+    right = desk.put("STM_B2_V2.csv", text)
+    again = await run(the, TENTH, desk.paths(TENTH) | {"STM_B2": right})
+    assert (again["breaks"], again["state"]) == ([], "reconciled")
+
+
+async def test_a_partner_whose_file_has_not_come(the: Books, desk: Desk) -> None:
+    """Rules about it do not apply, it is named, and the day waits for it."""
+    files = {name: path for name, path in desk.paths(TENTH).items() if name not in ("STM_B2", "HIS_R1")}
+    found = await run(the, TENTH, files)
+    assert (found["breaks"], found["missing"], found["state"]) == ([], ["B2", "R1"], "filed")
+    assert (await run(the, TENTH, desk.paths(TENTH)))["state"] == "reconciled"
+
+
+# ---------------------------------------------------------------- again
+
+
+async def test_run_twice_gives_the_same(the: Books, desk: Desk) -> None:
+    """The same inputs give the same breaks under the same ids; what a person has brought one to stays."""
+    files = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", *PLANTED["STM_B1"])}
+    first = await run(the, TENTH, files)
+    async with transaction(the.engine) as conn:
+        await breaks.step(conn, first["breaks"][0]["id"], "ASSIGNED", maker="ann", why="looks")
+    second = await run(the, TENTH, files)
+    assert (first.pop("run"), second.pop("run")) == ("1", "2")
+    assert second["breaks"][0]["state"] == "ASSIGNED"
+    assert (await break_show(the.engine, first["breaks"][0]["id"]))["state"] == "ASSIGNED"
+    second["breaks"][0]["state"] = first["breaks"][0]["state"]
+    assert second == first
+    assert (await counts(the))[1:] == (2, len(first["breaks"]))
+
+
+async def test_a_corrected_file_takes_the_place_of_the_old_one(the: Books, desk: Desk) -> None:
+    """Under a new name the day is run again: what was only in the old file ends as FILE_CORRECTED, and comes back with it."""
+    bad = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", ("BR00000011", ""))}
+    first = await run(the, TENTH, bad)
+    (gone,) = first["breaks"]
+    good = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", version="_V2")}
+    second = await run(the, TENTH, good)
+    assert (second["breaks"], second["open"]["after"]) == ([], 0)
+    shown = await break_show(the.engine, gone["id"])
+    assert (shown["state"], [step["ending"] for step in shown["steps"]]) == (
+        "AUTO_CLEARED",
+        ["FILE_CORRECTED"],
+    )
+    third = await run(
+        the, TENTH, bad | {"STM_B1": desk.changed(TENTH, "STM_B1", ("BR00000011", ""), version="_V3")}
+    )
+    assert [(one["id"], one["state"]) for one in third["breaks"]] == [(gone["id"], "SUSPECT")]
+    assert (await break_show(the.engine, gone["id"]))["state"] == "SUSPECT"
+
+
+async def test_other_bytes_under_a_used_name_are_refused(the: Books, desk: Desk) -> None:
+    """A file is never replaced in silence: FIL-003, and the run that stood still stands."""
+    await run(the, TENTH, desk.paths(TENTH))
+    other = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", ("BR00000011", ""))}
+    with pytest.raises(UsageError, match=r"STM_B1\.csv: expected a new name for other content.*FIL-003"):
+        await run(the, TENTH, other)
+    assert await counts(the) == (7, 1, 0)
+
+
+async def test_an_earlier_day_run_again_says_which_days_follow(the: Books, desk: Desk) -> None:
+    """Over the same files nothing follows and what a later day has cleared stays; over others the later days are named."""
+    lacking = desk.paths(TENTH) | {"STM_B2": desk.changed(TENTH, "STM_B2", ("BR00000024", ""))}
+    late = desk.paths(ELEVENTH) | {"STM_B2": desk.changed(ELEVENTH, "STM_B2", ("", LATE))}
+    (opened,) = (await run(the, TENTH, lacking))["breaks"]
+    await run(the, ELEVENTH, late)
+    same = await run(the, TENTH, lacking)
+    assert (same["rerun"], [one["id"] for one in same["breaks"]]) == ([], [opened["id"]])
+    assert (await break_show(the.engine, opened["id"]))["state"] == "AUTO_CLEARED"
+    other = await run(
+        the, TENTH, lacking | {"STM_B1": desk.changed(TENTH, "STM_B1", ("BR00000011", ""), version="_V2")}
+    )
+    assert other["rerun"] == ["2026-03-11"]
+    assert (await break_show(the.engine, opened["id"]))["state"] == "SUSPECT"
+    again = await run(the, ELEVENTH, late)
+    assert (again["rerun"], again["open"]["before"]) == ([], 2)
+    assert (await break_show(the.engine, opened["id"]))["state"] == "AUTO_CLEARED"
+
+
+# ---------------------------------------------------------------- refused
+
+LINE = "BR00000001,,2026-03-09,09:10:01,PAY,D,100.00,SUCC,,\n"
+HEADER = "bank_ref,platform_ref,bank_date,bank_time,type,direction,amount,status,card,original_bank_ref\n"
+# fmt: off
+BAD: list[tuple[str, str | bytes, str]] = [
+    ("wrong column",  HEADER.replace("amount", "sum") + LINE,                  r'B1\.csv:1 field 7 header: expected one of .*, got "sum" \[FMT-002\] \[FIL-002\]'),
+    ("one decimal",   HEADER + LINE.replace("100.00", "100.0"),                r'B1\.csv:2 field 7 amount: expected two decimals, no sign, got "100.0" \[FMT-006\]'),
+    ("wrong day",     HEADER + LINE.replace("2026-03-09", "2026-02-09").replace("0001", "0777"), r"expected rows of clearing date 2026-03-09 .*2026-02-09: this looks like another day's file"),
+    ("not UTF-8",     (HEADER + LINE.replace("PAY", "缴费")).encode("gb18030"), r"B1\.csv:2 encoding: expected UTF-8, got byte 0x"),
+    ("empty",         b"",                                                     r"B1\.csv:1 header: expected a header row, got an empty file"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("what", "content", "message"), BAD, ids=[row[0] for row in BAD])
+async def test_a_bad_file_is_refused_whole(
+    the: Books, desk: Desk, what: str, content: str | bytes, message: str
+) -> None:
+    """Its bytes are kept, the message says where and what, and nothing of the run is stored, of the sound files either."""
+    assert what
+    files = desk.paths(NINTH) | {"STM_B1": desk.put("B1.csv", content)}
+    with pytest.raises(UsageError, match=message) as refused:
+        await run(the, NINTH, files)
+    assert "1 of 3 files refused, nothing was imported" in str(refused.value)
+    assert await counts(the) == (3, 0, 0)
+    assert await the.one("SELECT state FROM day WHERE clearing_date = :day", day=NINTH) == "filed"
+
+
+async def test_every_error_of_every_file_is_told_at_once(the: Books, desk: Desk) -> None:
+    """Two bad files and three bad cells are one message."""
+    one = desk.put("B1.csv", HEADER + LINE.replace("100.00", "100.0").replace("SUCC", "DONE"))
+    two = desk.put("B2.csv", HEADER + LINE.replace(",D,", ",X,"))
+    with pytest.raises(UsageError) as refused:
+        await run(the, NINTH, {"STM_B1": one, "STM_B2": two})
+    told = str(refused.value)
+    assert told.count("[FIL-002]") == 3
+    assert all(
+        part in told
+        for part in ('got "100.0"', 'got "DONE"', 'B2.csv:2 field 6 direction: expected one of D C, got "X"')
+    )
+
+
+# fmt: off
+WRONG: list[tuple[str, date, Callable[[Desk], dict[str, Path]], str]] = [
+    ("nobody",        NINTH,   lambda desk: {"STM_B9": desk.paths(NINTH)["STM_B1"]}, "--bank B9: expected the code of a bank or channel or network, got no member"),
+    ("a hospital",    NINTH,   lambda desk: {"STM_H1": desk.paths(NINTH)["STM_B1"]}, "--bank H1: .*got a hospital"),
+    ("a bank as HIS", NINTH,   lambda desk: {"HIS_B1": desk.paths(NINTH)["HIS_H1"]}, "--his B1: expected the code of a hospital or pharmacy, got a bank"),
+    ("no file",       NINTH,   lambda _:    {},                                      "expected a file, got none"),
+    ("not there",     NINTH,   lambda desk: {"STM_B1": desk.folder / "none.csv"},    r"none\.csv: cannot be read"),
+    ("open day",      TWELFTH, lambda desk: {"STM_B1": desk.paths(NINTH)["STM_B1"]}, "day 2026-03-12: expected it cut, open found"),
+    ("no such day",   date(2027, 1, 1), lambda desk: {"STM_B1": desk.paths(NINTH)["STM_B1"]}, "never opened found"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("what", "day", "files", "message"), WRONG, ids=[row[0] for row in WRONG])
+async def test_what_cannot_be_reconciled_is_not_even_kept(
+    the: Books, desk: Desk, what: str, day: date, files: Callable[[Desk], dict[str, Path]], message: str
+) -> None:
+    """A partner, a file or a day that is none: said before anything is written."""
+    assert what
+    with pytest.raises(UsageError, match=message):
+        await run(the, day, files(desk))
+    assert await counts(the) == (0, 0, 0)
+
+
+# ---------------------------------------------------------------- from day to day
+
+LATE = "BR00000024,,2026-03-11,08:00:00,PAY,D,75.00,SUCC,tok_P2_B2_0001,"
+"""The bank's line of H1-1004, dated a day later."""
+
+
+async def test_the_next_day_clears_what_came_late(the: Books, desk: Desk) -> None:
+    """The bank has it under its own date: CUT-001 under the old id, cleared by itself, not new."""
+    lacking = desk.paths(TENTH) | {"STM_B2": desk.changed(TENTH, "STM_B2", ("BR00000024", ""))}
+    (opened,) = (await run(the, TENTH, lacking))["breaks"]
+    assert (opened["code"], opened["state"]) == ("SID-101", "SUSPECT")
+    late = desk.paths(ELEVENTH) | {"STM_B2": desk.changed(ELEVENTH, "STM_B2", ("", LATE))}
+    found = await run(the, ELEVENTH, late)
+    cleared = next(one for one in found["breaks"] if one["id"] == opened["id"])
+    assert (cleared["code"], cleared["state"], cleared["differences"]["B2"]) == (
+        "CUT-001",
+        "AUTO_CLEARED",
+        "-75.00",
+    )
+    assert found["open"] == {"before": 1, "new": 1, "cleared": 1, "after": 1}
+    shown = await break_show(the.engine, opened["id"])
+    assert [(step["state"], step["ending"], step["maker"]) for step in shown["steps"]] == [
+        ("AUTO_CLEARED", "LATE_MATCH", "reconcile")
+    ]
+    assert [row["bank_ref"] for row in shown["rows"]["bank"]] == [
+        "BR00000024",
+        "BR00000051",
+    ]  # with its refund
+
+
+async def test_a_late_event_is_found_before_and_cleared_when_it_has_come(the: Books, desk: Desk) -> None:
+    """The bank and the hospital list the payment of 22:50 in time; our entry is of the next day."""
+    row = "BR00000046,,2026-03-10,22:50:01,PAY,D,9.90,SUCC,tok_P5_B1_0001,"
+    export = "H1-1099,,OPD,R,9.90,SUCC,2026-03-10,22:50:02,BR00000046,"
+    today = {
+        "STM_B1": desk.changed(TENTH, "STM_B1", ("", row)),
+        "HIS_H1": desk.changed(TENTH, "HIS_H1", ("", export)),
+    }
+    (opened,) = (await run(the, TENTH, desk.paths(TENTH) | today))["breaks"]
+    assert (opened["code"], opened["vector"], opened["amount"]) == ("SID-011", "L0B1H1", "9.90")
+    after = {
+        "STM_B1": desk.changed(ELEVENTH, "STM_B1", ("BR00000046", "")),
+        "HIS_H1": desk.changed(ELEVENTH, "HIS_H1", ("BR00000046", "")),
+    }
+    found = await run(the, ELEVENTH, desk.paths(ELEVENTH) | after)
+    assert [(one["code"], one["state"]) for one in found["breaks"] if one["id"] == opened["id"]] == [
+        ("CUT-001", "AUTO_CLEARED")
+    ]
+
+
+async def test_a_row_taken_in_before_is_a_repeat(the: Books, desk: Desk) -> None:
+    """A line of yesterday's file stands in today's again, however it ended: DUP-002."""
+    await run(the, TENTH, desk.paths(TENTH))
+    again = desk.paths(TENTH)["STM_B1"].read_text().splitlines()[1]
+    found = await run(
+        the, ELEVENTH, desk.paths(ELEVENTH) | {"STM_B1": desk.changed(ELEVENTH, "STM_B1", ("", again))}
+    )
+    assert [code for code, *_ in brief(found)] == ["DUP-002", "STA-001"]
+
+
+async def test_a_row_after_the_cutover_waits(the: Books, desk: Desk) -> None:
+    """A line of 23:30 makes no break on its calendar date and counts on the next clearing date."""
+    row = "BR90000077,,2026-03-10,23:30:00,PAY,D,5.50,SUCC,,"
+    first = await run(the, TENTH, desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", ("", row))})
+    assert first["breaks"] == []
+    found = await run(the, ELEVENTH, desk.paths(ELEVENTH))
+    assert ("SID-010", "BR90000077", "L0B1H-", "SUSPECT") in brief(found)
+
+
+# ---------------------------------------------------------------- the report and the work list
+
+
+async def test_the_report_says_the_same_in_every_rendering(the: Books, desk: Desk, tmp_path: Path) -> None:
+    """CSV and JSON have equal totals, both from the stored run, and written again the same bytes."""
+    files = desk.paths(TENTH) | {name: desk.changed(TENTH, name, *edits) for name, edits in PLANTED.items()}
+    found = await run(the, TENTH, files)
+    out = tmp_path / "out"
+    paths = await write_report(the.engine, the.members, TENTH, out)
+    assert [path.name for path in paths] == [
+        "RHC_MIS_PLAT_ALL_20260310_001.csv",
+        "RHC_MIS_PLAT_ALL_20260310_001.json",
+    ]
+    assert sorted(out.iterdir()) == paths
+    bytes_before = [path.read_bytes() for path in paths]
+    rows = list(csv.reader(io.StringIO(bytes_before[0].decode("utf-8-sig"))))
+    model = json.loads(bytes_before[1])
+    cover = next(row for row in rows if row[0] == "cover")
+    assert cover[1:] == ["2026-03-10", "1", "不平", str(len(found["breaks"])), model["total"]]
+    assert cents(model["total"]) == sum(cents(one["amount"]) for one in found["breaks"])
+    assert [row[1] for row in rows if row[0] == "detail"] == [one["id"] for one in model["detail"]]
+    bridges = {row[1]: row[-2:] for row in rows if row[0] == "bridge"}
+    assert bridges == {code: [line["other"], "0.00"] for code, line in found["proof"].items()}
+    await write_report(the.engine, the.members, TENTH, out)
+    assert [path.read_bytes() for path in paths] == bytes_before
+
+
+async def test_a_report_needs_a_run_and_a_format(the: Books, tmp_path: Path) -> None:
+    """A day that was never reconciled, or a format nobody knows, is said so."""
+    with pytest.raises(UsageError, match="never reconciled"):
+        await write_report(the.engine, the.members, TENTH, tmp_path)
+    with pytest.raises(UsageError, match="expected a format of csv, json, got ods"):
+        await write_report(the.engine, the.members, TENTH, tmp_path, ["ods"])
+
+
+async def test_the_work_list(the: Books, desk: Desk) -> None:
+    """Breaks by day and state, one with its rows and steps; an id that is none is said so."""
+    files = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", *PLANTED["STM_B1"])}
+    found = await run(the, TENTH, files)
+    assert await breaks_list(the.engine) == await breaks_list(the.engine, day=TENTH) == found["breaks"]
+    assert await breaks_list(the.engine, day=ELEVENTH) == []
+    suspects = await breaks_list(the.engine, states=["SUSPECT"])
+    assert suspects == await breaks_list(the.engine, day=TENTH, states=["SUSPECT"])
+    assert {one["code"] for one in suspects} == {"SID-101", "SID-010", "STA-004"}
+    shown = await break_show(the.engine, suspects[0]["id"])
+    assert shown["rows"].keys() == {"ledger", "bank", "his"}
+    with pytest.raises(UsageError, match="there is none"):
+        await break_show(the.engine, "none")
