@@ -32,7 +32,18 @@ from aiokafka.errors import (
 )
 
 from clearing.errors import Fenced, InvariantViolated, UsageError, WorldFailed
-from clearing.jobs.ingest import Batch, Record, Stream, Taken, Totals, decoded, quiet_collector, take
+from clearing.jobs.ingest import (
+    DATABASE_ERRORS,
+    Batch,
+    Record,
+    Stream,
+    Taken,
+    Totals,
+    database_failed,
+    decoded,
+    quiet_collector,
+    take,
+)
 from clearing.jobs.publish import Publisher
 from clearing.store import streams
 from clearing.store.session import transaction
@@ -138,6 +149,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self._wait_ms = settings.batch_wait_ms_max
         self._errands_at = 0.0
         self._announcing: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._begin_again = False
+        """Something failed: before anything else is taken, all partitions begin from their stored positions."""
         self.totals = Totals()
         options = kafka_options(settings)
         self._consumer = AIOKafkaConsumer(
@@ -176,7 +189,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             self._consumer.subscribe(event_topics(self._settings.kafka_prefix), listener=self)
             log.info("worker started", group=self._settings.kafka_group)
             await self._consume(until_idle=until_idle)
-            await self._announced()
+            await self._announced(*self._announcing)
         finally:
             await self._consumer.stop()
             await self._producer.stop()
@@ -197,10 +210,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         while not self._stopping.is_set():
             fetched: dict[TopicPartition, list[Any]] = {}
             try:
+                if self._begin_again:
+                    await self._begin_all()
                 fetched = await self._consumer.getmany(
                     timeout_ms=self._wait_ms, max_records=self._settings.batch_events_max
                 )
                 await self._take_all(fetched)
+                await self._announced(*(one for one, task in self._announcing.items() if task.done()))
                 await self._run_errands()
                 failures = 0
             except NoOffsetForPartitionError:
@@ -210,11 +226,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
                 continue
             except OffsetOutOfRangeError as error:
                 raise position_gone(error) from error
-            except (WorldFailed, KafkaError) as error:
+            except (WorldFailed, KafkaError, *DATABASE_ERRORS) as error:
                 failures += 1
                 seconds = min(RETRY_SECONDS_MAX, 0.2 * 2**failures)
-                log.warning("trying again", error=str(error), seconds=seconds)
-                await self._reload(self._streams)
+                log.warning("trying again", error=_said(error), seconds=seconds)
+                self._begin_again = True
                 await self._pause(seconds)
                 continue
             if until_idle and not fetched and await self._idle():
@@ -261,9 +277,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             taken = await take(self._engine, self._settings, self._members, batch)
         except Fenced as fenced:
             log.warning("fenced", stream=partition.topic, partition=partition.partition, error=str(fenced))
-            await self._reload([partition])
+            self._streams.pop(partition, None)
+            await self._begin([partition])
             return
-        self._streams[partition] = taken.stream
+        if partition in self._streams:  # else it was revoked meanwhile
+            self._streams[partition] = taken.stream
         self.totals.add(taken)
         # The notices go out while the next batch is taken; one batch behind at most, in order.
         await self._announced(partition)
@@ -275,7 +293,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
 
     async def _announced(self, *partitions: TopicPartition) -> None:
         """Wait until the notices under way for these partitions, or all, are out."""
-        for partition in partitions or tuple(self._announcing):
+        for partition in partitions:
             task = self._announcing.pop(partition, None)
             if task is not None:
                 await task
@@ -307,23 +325,44 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Load where each stands, announce what its last owner did not, and seek there."""
-        partitions = list(assigned)
-        # Before the seek: from then on batches of ours are committed and announced beside this.
-        for partition in partitions:
+        try:
+            await self._begin(assigned)
+        except Exception as error:  # noqa: BLE001 - the library would only log it; the loop does it again
+            log.warning("assigned, to begin again", error=_said(error))
+            self._begin_again = True
+
+    async def _begin_all(self) -> None:
+        """After a failure: nothing is under way any more, and everything begins from its stored position."""
+        await asyncio.gather(*self._announcing.values(), return_exceptions=True)
+        self._announcing.clear()
+        self._streams.clear()
+        self._begin_again = False
+        try:
+            await self._begin(self._consumer.assignment())
+        except BaseException:
+            self._begin_again = True
+            raise
+
+    async def _begin(self, partitions: Iterable[TopicPartition]) -> None:
+        """Load where partitions stand, announce what was committed up to there and not announced, and seek there.
+
+        In that order: who had them before can commit until the position is loaded, and is not waited for to
+        announce. What it commits later fences us, and we begin again.
+        """
+        wanted = list(partitions)
+        async with transaction(self._engine) as conn:
+            heads = {topic: await streams.load(conn, topic) for topic in {one.topic for one in wanted}}
+        for partition in wanted:
             sent = await self._publisher.catch_up(partition.topic, partition.partition)
             if sent:
                 log.info(
                     "notices sent again", topic=partition.topic, partition=partition.partition, notices=sent
                 )
-        await self._reload(partitions)
-
-    async def _reload(self, partitions: Iterable[TopicPartition]) -> None:
-        wanted = list(partitions)
-        async with transaction(self._engine) as conn:
-            heads = {topic: await streams.load(conn, topic) for topic in {one.topic for one in wanted}}
         beginnings = [one for one in wanted if one.partition not in heads[one.topic]]
         first = await self._consumer.beginning_offsets(beginnings) if beginnings else {}
         for partition in wanted:
+            if partition not in self._consumer.assignment():
+                continue  # revoked meanwhile
             stream = Stream.of(
                 partition.topic, partition.partition, heads[partition.topic].get(partition.partition)
             )
@@ -334,6 +373,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
     def _lane(self, partition: TopicPartition) -> int:
         family = event_topics(self._settings.kafka_prefix).index(partition.topic)
         return int(partition.partition) * LANES + family
+
+
+def _said(error: Exception) -> str:
+    """What a failure says, without the values that a driver's own words may hold."""
+    return str(database_failed(error) if isinstance(error, DATABASE_ERRORS) else error)
 
 
 async def work(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -34,6 +35,10 @@ from messages import Event, Malformed, decode
 
 TRIES_MAX: Final = 8
 """How often a batch starts again because another one holds a key it found, or the database aborted it."""
+DATABASE_ERRORS: Final = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What a database that fails raises: through SQLAlchemy, from the driver underneath, from the network."""
+_BROKEN: Final = frozenset({"22", "23"})
+"""Classes of errors that come again however often one tries: data that does not fit, a constraint."""
 
 
 class Record(NamedTuple):
@@ -131,7 +136,7 @@ async def take(engine: AsyncEngine, settings: Settings, members: Members, batch:
                 return await _take(conn, settings, members, batch, known)
         except Busy as busy:
             known = busy.names
-        except DBAPIError as error:
+        except DATABASE_ERRORS as error:
             if not _worth_another_try(error) or attempt == TRIES_MAX:
                 raise database_failed(error) from error
         await asyncio.sleep(0.01 * attempt)
@@ -140,20 +145,26 @@ async def take(engine: AsyncEngine, settings: Settings, members: Members, batch:
     )
 
 
-def _worth_another_try(error: DBAPIError) -> bool:
+def _worth_another_try(error: Exception) -> bool:
     """Deadlock, serialization failure, or a unique key that another batch took a moment before."""
-    return getattr(error.orig, "sqlstate", None) in ("40P01", "40001", "23505")
+    return _state(error) in ("40P01", "40001", "23505")
 
 
-def database_failed(error: DBAPIError) -> WorldFailed:
+def _state(error: Exception) -> str:
+    """The five characters that say what kind of error it is; empty where the server said nothing."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+
+
+def database_failed(error: Exception) -> WorldFailed | InvariantViolated:
     """The database's own words as one of our errors; they name constraints, never values."""
-    original: Any = error.orig
+    original: Any = getattr(error, "orig", error)
     cause = getattr(original, "__cause__", None) or original
-    state = getattr(original, "sqlstate", None) or "no state"
+    state = _state(error)
     first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-    return WorldFailed(
-        f"database: {first} [{state}]. Nothing was written. Next: see that it runs, then try again"
-    )
+    said = f"database: {first} [{state or 'no state'}]. Nothing was written."
+    if state[:2] in _BROKEN:
+        return InvariantViolated(f"{said} It would be the same again. Next: clearing verify, and tell us")
+    return WorldFailed(f"{said} Next: see that it runs, then try again")
 
 
 async def _take(

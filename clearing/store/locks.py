@@ -18,6 +18,9 @@ from clearing.store.session import driver
 _DAY: Final = 7204
 """Class of the cutover's lock; 7201 and 7202 are the names', 7203 is the migrations'."""
 
+IDLE_SECONDS_MAX: Final = 15
+"""How long a batch may leave the server waiting for its next word."""
+
 _SEPARATOR: Final = "\x1f"
 
 
@@ -43,8 +46,16 @@ async def try_lock(conn: AsyncConnection, names: Iterable[str]) -> bool:
 
 
 async def day_shared(conn: AsyncConnection) -> None:
-    """Keep the cut away until this transaction ends; batches do it before they read the day. 日切共享锁"""
-    await (await driver(conn)).fetchval("SELECT pg_advisory_xact_lock_shared($1, 0)", _DAY)
+    """Keep the cut away until this transaction ends; batches do it before they read the day. 日切共享锁
+
+    A process that stands still in the middle of a batch would keep others out for as long as it stands: the
+    server ends its transaction instead.
+    """
+    await (await driver(conn)).fetchrow(
+        "SELECT pg_advisory_xact_lock_shared($1, 0), "
+        f"set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS_MAX}s', true)",
+        _DAY,
+    )
 
 
 async def day_exclusive(conn: AsyncConnection) -> None:
