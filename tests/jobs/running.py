@@ -417,3 +417,68 @@ def event_lines(*events: dict[str, Any]) -> Iterator[bytes]:
     """Events as lines."""
     for one in events:
         yield json.dumps(one, ensure_ascii=False).encode()
+
+
+# ---------------------------------------------------------------- notices
+
+USES = frozenset(
+    {
+        "payment.made", "payment.confirmed", "payment.voided", "payment.refunded", "payment.reversed",
+        "deposit.paid", "deposit.voided", "deposit.refunded", "arrears.paid", "discharge.settled",
+        "discharge.cancelled",
+    }
+)  # fmt: skip
+"""Events that are a card's use at an institution, besides time-outs that the bank had debited."""
+
+
+async def all_told(the: Books) -> None:
+    """Every outcome has its notice, every notice its outcome, and what is said twice is said alike.
+
+    A repeat of an event says its first outcome again under the same id, so it may stand beside it.
+    """
+    found = await told(the.settings)
+    by_id: dict[str, set[bytes]] = {}
+    for one in found:
+        if one.family == "results" and one.body["data"]["outcome"] != "duplicate":
+            by_id.setdefault(one.id, set()).add(one.value)
+    events = await the.rows("SELECT source, id, outcome FROM event")
+    woken = await the.rows("SELECT source, id FROM woken")
+    reused = await the.rows("SELECT source, id FROM repeat WHERE outcome = 'rejected'")
+    firsts = {f"{source}/{name}/1" for source, name, _ in events}
+    lasts = {f"{source}/{name}/2" for source, name in woken}
+    others = {name for name in by_id if not name.endswith(("/1", "/2"))}
+    assert by_id.keys() - others == firsts | lasts
+    assert {name.rpartition("/")[0] for name in others} == {f"{source}/{name}" for source, name in reused}
+    assert [name for name, said in by_id.items() if len(said) > 1] == []
+    await _swipes_told(the, found)
+    kept = await the.rows("SELECT stream, partition, position FROM quarantine")
+    quarantined = {one.id for one in found if one.family == "quarantine"}
+    assert quarantined == {f"{stream}/{partition}/{position}" for stream, partition, position in kept}
+
+
+async def _swipes_told(the: Books, found: Sequence[Told]) -> None:
+    """Every card use has its swipe: what was posted, and what was refused though a bank had debited."""
+    rows = await the.rows(
+        "SELECT e.source, e.id, e.type, coalesce(w.outcome, e.outcome), e.raw, w.id IS NOT NULL, n.amount_fen "
+        "FROM event e LEFT JOIN woken w USING (source, id) "
+        "LEFT JOIN entry n ON n.source = e.source AND n.event_id = e.id"
+    )
+    wanted = set()
+    for source, name, kind, outcome, raw, was_parked, _ in rows:
+        data = json.loads(raw)["data"]
+        used = kind in USES and (not kind.startswith("discharge.") or "bank_ref" in data)
+        used = used or (kind == "payment.timed_out" and "bank_ref" in data)
+        if used and (outcome == "posted" or (outcome == "rejected" and "bank_ref" in data)):
+            wanted.add(f"{source}/{name}/{2 if was_parked else 1}")
+    swipes = {one.id: one.body["data"] for one in found if one.family == "swipes"}
+    assert wanted <= swipes.keys()
+    assert {name for name in swipes.keys() - wanted if swipes[name]["outcome"] != "noted"} == set()
+    fens = {f"{row[0]}/{row[1]}": row[6] for row in rows if row[6]}
+    wrong = [
+        name
+        for name, swipe in swipes.items()
+        if swipe["outcome"] == "posted"
+        and round(float(swipe["amount"]) * 100) != fens[name.rpartition("/")[0]]
+        and not swipe["type"].startswith("discharge.")
+    ]
+    assert wrong == []
