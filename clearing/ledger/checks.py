@@ -6,6 +6,7 @@ order; the first that gives something decides. A test holds each list to the ord
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
@@ -310,6 +311,7 @@ def original_of(*types: str) -> Check:
     """unknown_original at once, before the sender is looked at: rejected, or not of the kind the row needs."""
 
     def check(case: Case) -> Rejected | None:
+        """unknown_original: rejected, or not of the kind the row needs."""
         seen = case.original_seen
         if seen is None or seen.outcome == "parked":
             return None
@@ -347,6 +349,7 @@ def original_decided(case: Case) -> bool:
 def when_known(check: Check) -> Check:
     """The check once the original is known; until then it has nothing to say, `original_here` parks."""
 
+    @functools.wraps(check)
     def later(case: Case) -> Verdict | None:
         return check(case) if original_decided(case) else None
 

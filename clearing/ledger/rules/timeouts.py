@@ -10,7 +10,7 @@ from clearing.ledger import accounts
 from clearing.ledger import checks as c
 from clearing.ledger.accounts import account
 from clearing.ledger.case import made_sure
-from clearing.ledger.entry import Status
+from clearing.ledger.entry import Entry, Status
 from clearing.ledger.facts import Facts, Key, Original, Timeout, Tombstone
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.routing import by_route, credited, payable, two
@@ -330,14 +330,25 @@ def already_reversed(case: Case) -> Accepted | None:
     return None
 
 
-def deposit_covers(case: Case) -> Rejected | Parked | None:
-    """Of a deposit: the stay is open and its balance covers the reversal. An open time-out holds none."""
+def deposit_to_reverse(case: Case) -> Entry | None:
+    """The entry of a deposit that is to be reversed; an open time-out holds none."""
     timeout = case.timeout
     if c.kind_of(case) != "deposit.paid" or (timeout is not None and timeout.state == "OPEN"):
         return None
-    entry = p.undone_entry(case)
-    if refused := c.open_stay(case, entry.institution, entry.admission_no):
-        return refused
+    return p.undone_entry(case)
+
+
+def deposit_stay_open(case: Case) -> Rejected | Parked | None:
+    """admission_closed, of a deposit: its stay is open."""
+    entry = deposit_to_reverse(case)
+    return c.open_stay(case, entry.institution, entry.admission_no) if entry else None
+
+
+def deposit_covers(case: Case) -> Rejected | None:
+    """exceeds_deposit, of a deposit: its stay's balance covers the reversal."""
+    entry = deposit_to_reverse(case)
+    if entry is None:
+        return None
     stay = known_stay(case, entry.institution, entry.admission_no)
     what = f"the deposit of {entry.institution}/{entry.admission_no}"
     return c.exceeds(case, Reason.EXCEEDS_DEPOSIT, what, entry.amount_fen, stay.deposit_fen)
@@ -389,6 +400,7 @@ REVERSED: Final = Rule(
         already_reversed,
         p.original_untouched,
         p.whole_amount,
+        deposit_stay_open,
         deposit_covers,
     ),
     post_reversed,
