@@ -176,11 +176,25 @@ def _noted(pool: _Pool) -> None:
     for node in pool.today["B"]:
         if node.free("L") and node.item.nodes == [node]:
             found = next((by_key[key] for key in keys.bank_keys(node) if key in by_key), None)
+            found = found or _topup_taken_back(pool, node)
             if found is not None:
                 _make_nil(link(found, node))
     join_near(_unmatched(pool.noted), pool.today["B"], keys.weak_bank_keys, weak=False)
     for node in pool.noted:
         _make_nil(node.item)
+
+
+def _topup_taken_back(pool: _Pool, node: Node) -> Node | None:
+    """The noted top-up that a line of a later day gives back whole."""
+    row = node.row
+    if not isinstance(row, StatementRow) or not row.undo or not row.original_bank_ref:
+        return None
+    wanted = (row.partner, row.original_bank_ref, row.amount_fen)
+    for noted in pool.noted:
+        ours = noted.row
+        if isinstance(ours, LedgerRow) and (ours.partner, ours.bank_ref, ours.amount_fen) == wanted:
+            return noted
+    return None
 
 
 def _unmatched(nodes: Iterable[Node]) -> list[Node]:

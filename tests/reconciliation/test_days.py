@@ -1,13 +1,18 @@
 """What passes from one day to the next: time-outs, undos, late rows, and money at one partner only."""
 
-# ruff: noqa: E501 - aligned tables and sentences of behaviour are read, not wrapped
-
 from __future__ import annotations
 
-from clearing.ledger.entry import Posting
-from clearing.reconciliation.ledger_side import ledger_rows
-from clearing.reconciliation.reconciled import reconcile
-from tests.reconciliation.sides import DAY, NEXT, Sides, bank_line, entry, his_line, statement
+from datetime import date
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.ledger.entry import Entry, Posting
+from clearing.ledger.money import yuan
+from clearing.reconciliation.breaks import Break
+from clearing.reconciliation.ledger_side import NotedTopup, ledger_rows
+from clearing.reconciliation.reconciled import Match, Reconciled, reconcile
+from tests.reconciliation.sides import DAY, NEXT, Sides, bank_line, entry, export, his_line, statement
 
 DEBITED = (Posting("1010.BX", 10000), Posting("2050.H1", -10000))
 CONFIRMED = (Posting("2050.H1", 10000), Posting("2010.H1", -10000))
@@ -121,3 +126,105 @@ def test_a_failed_try_does_not_block_a_later_one() -> None:
     second = Sides([], [row], []).run(NEXT, after=first)
     assert [one.code for one in first.breaks] == ["STA-002"]
     assert [(one.code, one.state) for one in second.breaks] == [("CUT-001", "AUTO_CLEARED")]
+
+
+def test_a_noted_top_up_taken_back_the_next_day_is_nil() -> None:
+    """Neither the bank's line of the top-up nor that of its reversal is a break."""
+    noted = NotedTopup(
+        source="BX", event_id="t", bank="BX", bank_ref="T1", bank_date=DAY, clearing_date=DAY, amount_fen=5000
+    )
+    line = {**bank_line("1", "50.00", type="TOPUP", direction="C"), "bank_ref": "T1"}
+    back = {
+        **bank_line("1", "50.00", day=NEXT, type="REVERSAL"), "bank_ref": "T2", "original_bank_ref": "T1"
+    }  # fmt: skip
+    first = Sides(bank=[line], noted=[noted]).run()
+    second = Sides(bank=[back], noted=[noted]).run(NEXT, after=first)
+    part = Sides(bank=[{**back, "amount": "49.00"}], noted=[noted]).run(NEXT, after=first)
+    assert (first.breaks, second.breaks) == ((), ())
+    assert [one.codes for one in part.breaks] == [("STA-003", "SID-010")]
+
+
+def test_a_channel_and_a_network_are_partners_like_banks() -> None:
+    """What went through them is matched with their statements, and the card's bank has no row of it."""
+    by_channel = entry(
+        "1", "payment.made", "30.00", route="CHANNEL", partner="T1",
+        postings=(Posting("1040.T1", 3000), Posting("2010.H1", -3000)),
+    )  # fmt: skip
+    by_network = entry(
+        "2", "payment.made", "40.00", route="UNIONPAY", partner="CUP",
+        postings=(Posting("1050.CUP", 4000), Posting("2019.H1", -4000)),
+    )  # fmt: skip
+    rows = ledger_rows(DAY, [by_channel, by_network])
+    assert [(row.partner, row.bank, row.bank_fen, row.institution_fen) for row in rows] == [
+        ("T1", "BX", 3000, 3000),
+        ("CUP", "BX", 4000, 4000),
+    ]
+    given = {
+        "T1": statement([bank_line("1", "30.00")], partner="T1"),
+        "CUP": statement([bank_line("2", "40.01")], partner="CUP"),
+        "BX": statement([]),
+    }
+    exports = {"H1": export([his_line("1", "30.00"), his_line("2", "40.00")])}
+    found = reconcile(DAY, rows, given, exports)
+    assert found.matched == 1
+    assert [(one.code, one.bank, one.differences) for one in found.breaks] == [
+        ("AMT-002", "CUP", (("CUP", -1), ("H1", 0)))
+    ]
+    assert (found.proof["BX"].ledger_fen, found.proof["CUP"].residual_fen) == (0, 0)
+
+
+def test_what_several_candidates_share_waits_for_a_person() -> None:
+    """AMB-001 stays open under its id; the next day guesses no more than the first, and claims none of its rows."""
+    twice = [{**his_line("1", "100.00"), "card": f"tok_aaaaaaa{no}"} for no in (1, 2)]
+    paid = entry("1", "payment.made", "100.00")
+    first = Sides([paid], [bank_line("1", "100.00")], twice).run()
+    (opened,) = first.breaks
+    assert opened.code == "AMB-001"
+    later = {**his_line("1", "100.00", day=NEXT), "card": "tok_aaaaaaa1"}
+    second = Sides([], [], [later]).run(NEXT, after=first)
+    assert [(one.code, one.new) for one in second.breaks] == [("SID-001", True)]
+    assert [item.id for item in second.open_after if item.id == opened.id] == [opened.id]
+    assert (second.roll.before, second.roll.after) == (1, 2)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["all", "no bank", "no his", "late bank", "late ledger", "late his", "twice", "other"]
+            ),
+            st.integers(100, 99999),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_each_line_is_claimed_at_most_once_over_three_days(kinds: list[tuple[str, int]]) -> None:
+    """Whatever comes late, no partner's line stands in two matches or breaks that are not the same break."""
+    days: list[tuple[list[Entry], list[dict[str, str]], list[dict[str, str]]]] = [
+        ([], [], []) for _ in range(3)
+    ]
+    dates = (DAY, NEXT, NEXT + (NEXT - DAY))
+    for number, (kind, fen) in enumerate(kinds):
+        no, amount = str(number), yuan(fen)
+        ours, bank, his = (int(kind == f"late {side}") for side in ("ledger", "bank", "his"))
+        days[ours][0].append(entry(no, "payment.made", amount, day=dates[ours], bank_date=DAY))
+        if kind != "no bank":
+            line = bank_line(no, amount, day=dates[bank])
+            days[bank][1].extend([line] * (2 if kind == "twice" else 1))
+        if kind != "no his":
+            told = yuan(fen + 1) if kind == "other" else amount
+            days[his][2].append(his_line(no, told, day=dates[his], bank_ref=f"R{no}"))
+    claims: dict[tuple[str, date, int], set[str]] = {}
+    run: Reconciled | None = None
+    for day, (ledger, banks, exports) in zip(dates, days, strict=True):
+        run = Sides(ledger, banks, exports).run(day, after=run)
+        found: list[tuple[str, Break | Match]] = [(one.id, one) for one in run.breaks]
+        found += [(f"match {number} of {day}", one) for number, one in enumerate(run.matches)]
+        for name, item in found:
+            for row in (*item.bank_rows, *item.his_rows):
+                claims.setdefault((row.file, row.day, row.line), set()).add(name)
+    assert all(len(names) == 1 for names in claims.values()), claims
+    assert run is not None
+    assert {line.residual_fen for line in run.proof.values()} == {0}

@@ -1,9 +1,10 @@
 """The worked reconciliation, both days, from its folder."""
 
-# ruff: noqa: E501 - aligned tables and sentences of behaviour are read, not wrapped
-
 from __future__ import annotations
 
+import csv
+import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,3 +97,18 @@ def test_both_renderings_have_the_same_totals(days: dict[str, Reconciled]) -> No
     }  # fmt: skip
     assert "tok_00000001" not in text
     assert as_csv(model).startswith(b"\xef\xbb\xbf")
+
+
+def test_no_cell_of_the_csv_is_a_formula(days: dict[str, Reconciled]) -> None:
+    """What a partner writes is text to a spreadsheet; signed amounts stay numbers."""
+    banks, exports = files("day-1")
+    evil = {code: replace(one, file="=cmd|' /C calc'!A0") for code, one in banks.items()}
+    first = days["day-1"]
+    spoiled = tuple(replace(one, detail="@SUM(1)", institution="+H1", bank="-BX") for one in first.breaks)
+    model = report(replace(first, breaks=spoiled), "\trun", evil, exports)
+    rows = list(csv.reader(io.StringIO(as_csv(model).decode("utf-8-sig"))))
+    cells = [cell for row in rows for cell in row]
+    live = [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert live
+    assert all(cell.lstrip("-").replace(".", "").isdigit() for cell in live)
+    assert {"'=cmd|' /C calc'!A0", "'@SUM(1)", "'+H1", "'-BX", "'\trun"} <= set(cells)
