@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from rich.cells import cell_len, set_cell_size
 
 from clearing.console.edge import Json, a_date, answer, perform, say, settings_now
 from clearing.console.partners import chinese, grouped
@@ -21,6 +22,8 @@ from clearing.errors import InvariantViolated
 
 POSITIONS_SHOWN: Final = 5
 LINES_MAX: Final = 40
+ID_SHOWN: Final = 20
+"""How much of a break's id is typed: the day and enough of the rest."""
 _INDENT: Final = " " * 11
 
 
@@ -106,7 +109,7 @@ def _way(way: dict[str, Any]) -> str:
 
 def _positions(found: dict[str, Any]) -> Iterator[str]:
     own = [one for one in found["positions"] if one["bank"]]
-    head = f"{len(own)} of members; the largest, yuan (+ pays in, − receives):"
+    head = f"{len(own)}, without the banks' own; the largest, yuan (+ is paid in, − is received):"
     yield from _row("positions", head)
     for one in own[:POSITIONS_SHOWN]:
         yield f"{_INDENT}{one['account']:<10}{grouped(one['amount']):>16}  {one['name']}, settles at {one['bank']}"
@@ -132,17 +135,12 @@ def _breaks(found: dict[str, Any]) -> Iterator[str]:
     cells = []
     for one in found["planted"]:
         others_text = f" +{one['others']}" if one["others"] else ""
-        cells.append(
-            _cell(f"{one['code']} {chinese(one['code'])} {one['found']}/{one['planted']}{others_text}")
-        )
-    for start in range(0, len(cells), 3):
-        yield f"{_INDENT}{''.join(cells[start : start + 3])}".rstrip()
-
-
-def _cell(text: str, columns: int = 29) -> str:
-    """A cell of a fixed width, Chinese characters counted as two."""
-    wide = sum(1 for char in text if ord(char) > 0x2E80)  # noqa: PLR2004 - where East Asian characters begin
-    return text + " " * max(columns - len(text) - wide, 1)
+        cells.append(f"{one['code']} {chinese(one['code'])} {one['found']} of {one['planted']}{others_text}")
+    width = max(map(cell_len, cells), default=0) + 3
+    beside = max((WIDTH - len(_INDENT)) // width, 1)
+    for start in range(0, len(cells), beside):
+        line = "".join(set_cell_size(cell, width) for cell in cells[start : start + beside])
+        yield f"{_INDENT}{line}".rstrip()
 
 
 def _proof(proof: dict[str, dict[str, str]]) -> Iterator[str]:
@@ -165,12 +163,29 @@ def _verified(checks: dict[str, Any]) -> str:
     return "; ".join(f"{name}: {text}" for name, text in wrong.items())
 
 
+def _program_folder() -> str:
+    """Where this program stands, from here if it is below here."""
+    folder, here = Path(sys.argv[0]).absolute().parent, Path.cwd()
+    return f"$PWD/{folder.relative_to(here)}" if folder.is_relative_to(here) else f"{folder}"
+
+
 def _next(found: dict[str, Any]) -> Iterator[str]:
     out = found["out"]
     yield from _row("in", f"{out}/day (events, statements, exports) · {out}/files/<member> · {out}/report")
-    program = Path(sys.argv[0])
-    here = "" if shutil.which("clearing") else f' PATH="{program.resolve().parent}:$PATH"'
+    here = "" if shutil.which("clearing") else f' PATH="{_program_folder()}:$PATH"'
     yield from _row("look", f"export CLEARING_DATABASE_URL=embedded:{out}/.clearing{here}")
-    yield f"{_INDENT}clearing breaks list{'':<28}what the partners see otherwise"
-    yield f"{_INDENT}clearing positions {found['date']:<30}who owes whom, and the instructions"
-    yield f"{_INDENT}clearing entries list --institution H1 --rows 5  then: clearing trace SOURCE/ID of one"
+    commands = [(f"clearing positions {found['date']}", "who owes whom, and the instructions")]
+    look_at = found["look_at"]
+    if look_at:
+        commands += [
+            (f"clearing breaks show {look_at['break'][:ID_SHOWN]}", f"the sides of {look_at['code']}"),
+            (f"clearing trace {look_at['event']}", "the event behind it, from record to break"),
+        ]
+    else:
+        commands += [
+            ("clearing breaks list", "what partners see otherwise"),
+            ("clearing verify", "the books"),
+        ]
+    width = max(len(command) for command, _ in commands) + 3
+    for command, what in commands:
+        yield f"{_INDENT}{command:<{width}}{what}"

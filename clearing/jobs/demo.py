@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from clearing.errors import UsageError
+from clearing.errors import UsageError, WorldFailed
 from clearing.jobs import close, consume, deliver, setup
 from clearing.jobs import generate as generator
 from clearing.jobs.broker import Broker, NoBroker, kafka
@@ -114,7 +114,7 @@ async def run(asked: Asked, settings: Settings, say: Say) -> dict[str, Any]:
             "report": [f"{path}" for path in report],
             "matched": reconciled["matched"],
             "breaks": len(reconciled["breaks"]),
-            "planted": _planted(written.answers, reconciled["breaks"]),
+            **_planted(written.answers, reconciled["breaks"]),
             "proof": reconciled["proof"],
             "verify": checks,
             "out": f"{asked.out}",
@@ -242,6 +242,11 @@ async def _through(
         taken = (await consume.work(engine, settings, members, until_idle=True)).as_json(0.0)
         reasons.update(taken.pop("reasons"))
         totals.update(taken)
+    if totals["taken"] < generated.count:
+        raise WorldFailed(
+            f"demo: {totals['taken']:,} of {generated.count:,} records were taken; the worker was stopped. "
+            "Next: run it again"
+        )
     return {
         **{name: totals[name] for name in TOTALS},
         "seconds": round(time.monotonic() - began, 3),
@@ -317,29 +322,36 @@ def _name(by_code: Any, account: str) -> str:  # noqa: ANN401 - a mapping of mem
     return member.name if member else ""
 
 
-def _planted(answers: Path, breaks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """By code: how many were planted, how many of those were found as planted, how many others there are."""
+def _planted(answers: Path, breaks: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """By code: how many were planted, found as planted, and found besides; and one to look at."""
     planted = json.loads(answers.read_text(encoding="utf-8"))
     found = list(breaks)
-    as_planted = [_is_found(one, found) for one in planted]
+    hits = [(one, hit) for one in planted if (hit := _hit(one, found)) is not None]
     wanted = Counter(one["code"] for one in planted)
-    right = Counter(one["code"] for one, hit in zip(planted, as_planted, strict=True) if hit)
+    right = Counter(one["code"] for one, _ in hits)
     every = Counter(one["code"] for one in found)
-    return [
-        {
-            "code": code,
-            "planted": wanted[code],
-            "found": right[code],
-            "others": every[code] - right[code],
-        }
+    rows = [
+        {"code": code, "planted": wanted[code], "found": right[code], "others": every[code] - right[code]}
         for code in sorted(wanted | every)
     ]
+    # An event that was posted has the longest way to look at.
+    shown = next(((one, hit) for one, hit in hits if one["event"] and hit["keys"].get("entry_id")), None)
+    look_at = None
+    if shown is not None:
+        event = shown[0]["event"]
+        look_at = {
+            "break": shown[1]["id"],
+            "code": shown[1]["code"],
+            "event": f"{event['source']}/{event['id']}",
+        }
+    return {"planted": rows, "look_at": look_at}
 
 
-def _is_found(planted: dict[str, Any], found: Iterable[dict[str, Any]]) -> bool:
-    """Whether a break has this code and one of these keys."""
+def _hit(planted: dict[str, Any], found: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """The break with this code and one of these keys."""
     keys = {value for value in planted["keys"].values() if value}
-    return any(one["code"] == planted["code"] and not keys.isdisjoint(_values(one["keys"])) for one in found)
+    same = (one for one in found if one["code"] == planted["code"])
+    return next((one for one in same if not keys.isdisjoint(_values(one["keys"]))), None)
 
 
 def _values(keys: dict[str, Any]) -> set[str]:

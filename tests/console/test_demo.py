@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from rich.cells import cell_len
 
 from clearing.console.demo import LINES_MAX, screen
 from clearing.console.show import WIDTH
+from clearing.jobs.broker import Broker
 from tests.console.conftest import Said, clearing
 
 
@@ -21,6 +25,7 @@ def demo(out: Path, *words: str) -> Said:
 def test_the_demo_tells_a_day_on_one_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every planted break is found under its code, the proof and the books hold, and the screen is a screen."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [".venv/bin/clearing"])
     out = Path("demo")
     said = demo(out, "--json")
     assert said.code == 0, said.err
@@ -40,6 +45,45 @@ def test_the_demo_tells_a_day_on_one_screen(tmp_path: Path, monkeypatch: pytest.
     assert len(lines) <= LINES_MAX
     assert max(map(cell_len, lines)) <= WIDTH
     assert "--no-kafka was given" in "\n".join(lines)
+    books = "embedded:demo/.clearing"
+    assert clearing(books, "breaks", "show", found["look_at"]["break"]).code == 0
+    assert found["look_at"]["break"] in clearing(books, "trace", found["look_at"]["event"]).out
+
+
+def test_a_broker_that_is_named_is_used_and_left_as_it_was(broker: Broker, tmp_path: Path) -> None:
+    """The events go through topics of the demo's own, with the figures of the file's way, and none stays."""
+    said = clearing(
+        "embedded:never-used",
+        *("demo", "--events", "600", "--json", "--out", str(tmp_path / "kafka")),
+        CLEARING_KAFKA_BOOTSTRAP=broker.bootstrap,
+        CLEARING_KAFKA_PREFIX="bankside",
+    )
+    assert said.code == 0, said.err
+    by_file = demo(tmp_path / "file", "--json").json
+    assert said.json["way"]["kafka"] is True
+    assert said.json["way"]["notices"] >= 600
+    assert said.json["verify"]["ok"] is True
+    for name in ("positions", "bank_net", "planted", "proof"):
+        assert said.json[name] == by_file[name]
+    assert not [name for name in asyncio.run(topics(broker.bootstrap)) if name.startswith("bankside")]
+
+
+async def topics(bootstrap: str) -> list[str]:
+    """Every topic of a broker."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        return list(await admin.list_topics())
+    finally:
+        await admin.close()
+
+
+def test_a_named_broker_that_does_not_answer_is_no_reason_for_another(tmp_path: Path) -> None:
+    """The world failed: the demo says so and does not quietly take the file."""
+    words = ("demo", "--events", "300", "--out", str(tmp_path / "demo"))
+    said = clearing("embedded:never-used", *words, CLEARING_KAFKA_BOOTSTRAP="127.0.0.1:1")
+    assert said.code == 3
+    assert "does not answer" in said.err
 
 
 def test_the_demo_makes_its_own_folder_anew_and_touches_no_other(tmp_path: Path) -> None:

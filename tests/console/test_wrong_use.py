@@ -11,6 +11,16 @@ from tests.console.conftest import Clearing, clearing, day_folder
 
 MEMBERS = str(day_folder("2026-03-09") / "members.toml")
 
+UNKNOWN_BANK = """
+[platform]
+code = "PLAT"
+
+[[hospital]]
+code = "H1"
+settlement_bank = "B9"
+settlement_account = "1"
+"""
+
 WRONG = {
     # words after `clearing`                                             what the message says
     "ingest missing.jsonl": "missing.jsonl",
@@ -56,8 +66,7 @@ def test_wrong_use_is_said_and_exits_2(worked: Clearing, tmp_path: Path, words: 
         ("", "[platform]: missing"),
         ('[platform]\ncode = "PLAT"\nclearing_account = "1"\n', "holds no client money"),
         (
-            '[platform]\ncode = "PLAT"\n[[hospital]]\ncode = "H1"\n'
-            'settlement_bank = "B9"\nsettlement_account = "1"\n',
+            UNKNOWN_BANK,
             "expected the code of a bank, got 'B9'",
         ),
     ],
