@@ -40,6 +40,8 @@ T = TypeVar("T")
 DEBUG: Final = "CLEARING_DEBUG"
 STOPPED: Final = 130
 """What a shell expects of a program that Ctrl-C ended."""
+_OTHER_SCHEMA: Final = "42703"
+"""No such column."""
 _NO_BOOKS: Final = frozenset({"42P01", "3F000", "22023", "42704"})
 """No such table, schema or role: nobody has run `init` on this database."""
 
@@ -132,6 +134,10 @@ def _known(error: Exception) -> ClearingError | None:
     if isinstance(error, ClearingError):
         return error
     if isinstance(error, DBAPIError):
+        if getattr(error.orig, "sqlstate", None) == _OTHER_SCHEMA:
+            return UsageError(
+                "database: its tables are not those of this release. Next: clearing init with the same members and day"
+            )
         if getattr(error.orig, "sqlstate", None) in _NO_BOOKS:
             return UsageError(
                 "database: there are no books in it. Next: clearing init --members FILE --open-day DATE"

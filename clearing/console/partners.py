@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from clearing.console.edge import Day, Json, a_date, answer, books, named_files, perform
-from clearing.console.show import table
+from clearing.console.show import last4, table, yuan
 from clearing.errors import NotBalanced, UsageError
 from clearing.reconciliation.breaks import CODES
+
+ID_SHOWN: Final = 16
+"""How much of a break's id a table shows: the day and eight digits, which `breaks show` takes too."""
+
+SIDE_COLUMNS: Final = ("side", "where", "at", "kind", "dir", "amount", "status", "reference")
 
 breaks_app = typer.Typer(no_args_is_help=True, help="Breaks that reconciliation found 差错.")
 
@@ -72,7 +78,7 @@ def break_table(found: list[dict[str, Any]]) -> None:
         ["id", "code", "名称", "vector", "bank", "inst.", "amount", "difference", "state"],
         (
             [
-                one["id"],
+                one["id"][:ID_SHOWN],
                 one["code"],
                 chinese(one["code"]),
                 one["vector"],
@@ -159,7 +165,10 @@ def show_break(
                     f"break {break_id}: {'more than one begins so' if ids else 'there is none'}. "
                     "See: clearing breaks list"
                 )
-            return await break_show(the.engine, ids[0])
+            shown = await break_show(the.engine, ids[0])
+            return shown | {
+                "rows": {side: [_row(one) for one in rows] for side, rows in shown["rows"].items()}
+            }
 
     found = perform(work)
     if as_json:
@@ -172,9 +181,43 @@ def show_break(
     for partner, amount in found["differences"].items():
         if Decimal(amount):
             print(f"ledger minus {partner}: {grouped(amount)}")
+    table(
+        "Sides 三方",
+        SIDE_COLUMNS,
+        (line for side in found["rows"] for line in _side(side, found["rows"][side])),
+    )
     print("keys  " + "  ".join(f"{name} {value}" for name, value in found["keys"].items() if value))
     table(
         "Steps 处理",
         ["no", "state", "by", "why"],
         ([s["no"], s["state"], s["maker"], s["why"]] for s in found["steps"]),
     )
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """One row of a side as it may be shown: yuan for fen, the last four of a card."""
+    shown = {
+        name.removesuffix("_fen"): yuan(value) if name.endswith("_fen") and value is not None else value
+        for name, value in row.items()
+    }
+    return shown | {"card": last4(row.get("card") or "")}
+
+
+def _side(side: str, rows: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """The rows of one side, file and line where it is a partner's."""
+    for row in rows:
+        date_, time_ = (
+            (row.get(f"{house}_date") for house in ("bank", "his")),
+            row.get("bank_time") or row.get("his_time"),
+        )
+        where = f"{row['file']}:{row['line']}" if "file" in row else f"{row['source']}/{row['event_id']}"
+        yield [
+            f"{side} {row['partner']}",
+            where,
+            " ".join(filter(None, (next(filter(None, date_), ""), time_))),
+            row.get("type") or row.get("trade_type") or "",
+            row["direction"],
+            grouped(row["amount"]),
+            row["status"],
+            row["bank_ref"] or row.get("order_no") or "",
+        ]
