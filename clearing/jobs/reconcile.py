@@ -17,7 +17,7 @@ import gc
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -25,10 +25,12 @@ from pydantic import TypeAdapter
 
 from clearing.day.states import State
 from clearing.errors import UsageError
+from clearing.jobs.reconcile_breaks import ENDED, MACHINE, Run, save_breaks
+from clearing.jobs.reconcile_ours import our_side
 from clearing.jobs.report import break_show, breaks_list, write_report
 from clearing.jobs.setup import with_settings
-from clearing.reconciliation.breaks import AUTO_CLEARED, CODES, CONFIRMED, OPEN, SUSPECT, Break, OpenItem
-from clearing.reconciliation.ledger_side import LedgerRow, NotedTopup, RejectedUse, ledger_rows
+from clearing.reconciliation.breaks import CODES, OpenItem
+from clearing.reconciliation.ledger_side import LedgerRow
 from clearing.reconciliation.reconciled import EARLIER_DAYS_MAX, Reconciled, as_json, reconcile
 from clearing.reconciliation.report import Report, report
 from clearing.reconciliation.rows import HisRow, PartnerRow, StatementRow, fingerprint_text
@@ -41,8 +43,7 @@ from clearing.reconciliation.statements import (
     parse_statement,
 )
 from clearing.reconciliation.totals import SeenFile, gate
-from clearing.reconciliation.unposted import noted_topup, open_timeout, original_named, rejected_uses
-from clearing.store import breaks, days, entries, facts, reconciling, statements
+from clearing.store import breaks, days, reconciling, statements
 from clearing.store.breaks import StoredBreak, StoredRun
 from clearing.store.session import transaction
 
@@ -52,13 +53,8 @@ if TYPE_CHECKING:
     from clearing.ledger.members import Members, MembersOn
     from clearing.settings import Settings
 
-MAKER: Final = "reconcile"
-"""Who makes the steps that no person makes."""
 BANKS: Final = frozenset({"bank", "network", "channel"})
 INSTITUTIONS: Final = frozenset({"hospital", "pharmacy"})
-MACHINE: Final = frozenset({OPEN, SUSPECT, CONFIRMED, AUTO_CLEARED})
-"""States that a run may change; any other one is a person's."""
-ENDED: Final = frozenset({"RESOLVED", "CLOSED"})
 _CLOSED_DAYS: Final = frozenset({State.CUT, State.NETTED, State.FILED, State.RECONCILED, State.SIGNED})
 _DIGEST_BYTES: Final = 16
 _GC_OBJECTS: Final = 1_000_000
@@ -67,11 +63,6 @@ _GC_OBJECTS: Final = 1_000_000
 _OPEN_ITEMS: Final = TypeAdapter(tuple[OpenItem, ...])
 _WAITING: Final = TypeAdapter(tuple[StatementRow | HisRow, ...])
 _REPORT: Final = TypeAdapter(Report)
-_ROWS: Final[dict[str, TypeAdapter[Any]]] = {
-    "L": TypeAdapter(tuple[LedgerRow, ...]),
-    "B": TypeAdapter(tuple[StatementRow, ...]),
-    "H": TypeAdapter(tuple[HisRow, ...]),
-}
 
 Json: TypeAlias = dict[str, Any]
 
@@ -96,6 +87,8 @@ class Before:
     """What earlier days hand on to this one."""
 
     items: tuple[OpenItem, ...]
+    closed: frozenset[str]
+    """Ids of breaks that people have ended: too old to be matched, so they are not carried on."""
     waiting: tuple[PartnerRow, ...]
     last: StoredRun | None
     """The run of this same day that stood until now."""
@@ -165,7 +158,7 @@ async def reconcile_day(  # noqa: PLR0917 - the books, the day, and its two kind
         await reconciling.one_at_a_time(conn)
         before = await _before(conn, day)
         with _many_objects():
-            ours = await _ledger_side(conn, members, day)
+            ours = await our_side(conn, members, day)
             files = _parsed(members, day, given, ours, before)
             sides = Sides(day=day, ours=ours, given=given, files=files, before=before)
             return await _recorded(conn, sides, await _reconciled(conn, sides))
@@ -256,13 +249,22 @@ async def _closed(conn: AsyncConnection, day: date) -> None:
 
 
 async def _before(conn: AsyncConnection, day: date) -> Before:
-    run = await breaks.run_before(conn, day)
+    run, last = await breaks.run_before(conn, day), await breaks.last_run(conn, day)
     items = _OPEN_ITEMS.validate_python(run.open_after) if run else ()
     stored = await breaks.of_ids(conn, [item.id for item in items])
+    ended = {one.id for one in stored.values() if one.state in ENDED}
+    closed = frozenset(
+        item.id for item in items if item.id in ended and (day - item.found.opened).days > EARLIER_DAYS_MAX
+    )
+    if last is not None:
+        closed &= set(
+            last.closed
+        )  # what was ended since then ends on a later day, so that this one can be repeated
     return Before(
-        items=tuple(_as_people_left(item, stored.get(item.id)) for item in items),
+        items=tuple(_as_people_left(item, stored.get(item.id)) for item in items if item.id not in closed),
+        closed=closed,
         waiting=_WAITING.validate_python(run.waiting) if run else (),
-        last=await breaks.last_run(conn, day),
+        last=last,
     )
 
 
@@ -271,48 +273,6 @@ def _as_people_left(item: OpenItem, stored: StoredBreak | None) -> OpenItem:
     if stored is None or stored.state in MACHINE:
         return item
     return replace(item, found=replace(item.found, state=stored.state))
-
-
-async def _ledger_side(conn: AsyncConnection, members: Members, day: date) -> tuple[LedgerRow, ...]:
-    """Our rows of the day, from what was decided up to its cut and nothing later."""
-    todays = [entry async for entry in entries.entries_of(conn, day)]
-    ids = {entry.id for entry in todays}
-    named = {entry.original_id for entry in todays if entry.original_id} - ids
-    originals = await entries.of_ids(conn, named)
-    on = members.on(day)
-    unposted = await _unposted(conn, members, day)
-    timeouts = [
-        open_timeout(one.event, one.entry_id, one.clearing_date, on)
-        for one in await reconciling.open_timeouts(conn, day)
-    ]
-    return ledger_rows(
-        day,
-        todays,
-        originals=originals.values(),
-        rejected=[one for one in unposted if isinstance(one, RejectedUse)],
-        timeouts=timeouts,
-        noted_topups=[one for one in unposted if isinstance(one, NotedTopup)],
-    )
-
-
-async def _unposted(conn: AsyncConnection, members: Members, day: date) -> list[RejectedUse | NotedTopup]:
-    """What was refused or only noted on the day and on the days whose rows may still come."""
-    first = day - timedelta(days=EARLIER_DAYS_MAX)
-    found = await reconciling.unposted(conn, members.clock, first, day)
-    named = {key for one in found if (key := original_named(one.event)) is not None}
-    known = await facts.read(conn, [("original", *key) for key in named])
-    topups: dict[tuple[str, str], NotedTopup] = {}
-    uses: list[RejectedUse | NotedTopup] = []
-    for one in found:
-        original = known.get(("original", *(original_named(one.event) or ())))
-        if one.outcome == "rejected":
-            on = members.on(one.clearing_date)
-            uses.extend(rejected_uses(one.event, one.name, one.clearing_date, on, original))
-            continue
-        event = one.event if one.event.type == "topup.made" else original.event if original else None
-        if event is not None and (original is None or original.entry is None):
-            topups.setdefault((event.source, event.id), noted_topup(event, one.clearing_date))
-    return [*uses, *topups.values()]
 
 
 # ---------------------------------------------------------------- matching
@@ -373,12 +333,13 @@ async def _recorded(conn: AsyncConnection, sides: Sides, found: Reconciled) -> J
         _inputs(sides),
         found.matched,
         told["proof"],
+        closed=sides.before.closed,
         open_after=open_after,
         waiting=waiting,
         taken=taken,
         report=_REPORT.dump_python(model, mode="json"),
     )
-    states = await _save_breaks(conn, found, Run(number, day, last.id if last else 0, changed))
+    states = await save_breaks(conn, found, Run(number, day, last.id if last else 0, changed))
     missing = sorted(_missing(sides))
     return told | {
         "run": str(number),
@@ -415,95 +376,6 @@ async def _day_state(conn: AsyncConnection, day: date, found: Reconciled, missin
         await days.step(conn, day, State.RECONCILED)
         return State.RECONCILED
     return now.state if now else ""
-
-
-class Run(NamedTuple):
-    """A run while its breaks are stored."""
-
-    number: int
-    day: date
-    last: int
-    """The run of this day that stood until now; 0 for none."""
-    changed: bool
-    """Whether it hands on other things than that one did."""
-
-
-async def _save_breaks(conn: AsyncConnection, found: Reconciled, run: Run) -> dict[str, str]:
-    """Store what the run says of breaks, each step of one that was known, and give every listed one's state."""
-    listed = {one.id: one for one in found.breaks}
-    untouched = {item.id: item.found for item in found.open_after if item.id not in listed}
-    joined = {younger: one.id for one in found.breaks for younger in one.joined}
-    known = {one.id: one for one in await breaks.of_day(conn, run.day)}
-    known |= await breaks.of_ids(conn, [*(listed.keys() - known), *untouched, *joined])
-    states = {one.id: _state(one, known.get(one.id)) for one in found.breaks}
-    renewed = [
-        _stored(one, run, known.get(one.id), states[one.id])
-        for one in found.breaks
-        if _ours_to_say(known.get(one.id), run)
-    ]
-    for one in untouched.values():
-        stored = known.get(one.id)
-        if stored is not None and stored.state in MACHINE and _ours_to_say(stored, run):
-            again = replace(_stored(one, run, stored, one.state), last_run=stored.last_run)
-            renewed += [again] if again != stored else []
-    await breaks.save(conn, renewed)
-    for after in renewed:
-        earlier = known.get(after.id)
-        if earlier is not None and earlier.state != after.state:
-            why = f"run {run.number} of {run.day}: {' '.join(after.codes)}"
-            ending = "LATE_MATCH" if after.state == AUTO_CLEARED else ""
-            await breaks.step(conn, after.id, after.state, maker=MAKER, why=why, ending=ending)
-    for stored in known.values():
-        if (
-            stored.state in MACHINE - {AUTO_CLEARED}
-            and stored.id not in listed
-            and stored.id not in untouched
-        ):
-            whole = joined.get(stored.id)
-            await breaks.step(
-                conn,
-                stored.id,
-                AUTO_CLEARED,
-                maker=MAKER,
-                why=f"run {run.number} of {run.day}: "
-                + (f"one with {whole}" if whole else "not found any more"),
-                ending="LATE_MATCH" if whole else "FILE_CORRECTED",
-            )
-    return states
-
-
-def _ours_to_say(stored: StoredBreak | None, run: Run) -> bool:
-    """Whether this run may change a break: not where a later day has gone on from what stays as it was."""
-    return stored is None or run.changed or stored.last_run <= run.last
-
-
-def _state(found: Break, stored: StoredBreak | None) -> str:
-    """What a run makes of a break's state: what a person has brought it to stays, unless it clears by itself."""
-    if stored is None or stored.state in MACHINE:
-        return found.state
-    return found.state if found.state == AUTO_CLEARED and stored.state not in ENDED else stored.state
-
-
-def _stored(found: Break, run: Run, before: StoredBreak | None, state: str) -> StoredBreak:
-    rows = {"L": found.ledger_rows, "B": found.bank_rows, "H": found.his_rows}
-    return StoredBreak(
-        id=found.id,
-        first_run=before.first_run if before else run.number,
-        last_run=run.number,
-        clearing_date=found.opened,
-        code=found.code,
-        codes=list(found.codes),
-        vector=found.vector,
-        amount_fen=found.amount_fen,
-        difference_fen=found.difference_fen,
-        differences=dict(found.differences),
-        keys={"bank_ref": found.bank_ref, "order_no": found.order_no, "entry_id": found.entry_id},
-        bank=found.bank,
-        institution=found.institution,
-        state=state,
-        detail=found.detail,
-        rows={side: _ROWS[side].dump_python(each, mode="json") for side, each in rows.items()},
-    )
 
 
 def _inputs(sides: Sides) -> list[Json]:

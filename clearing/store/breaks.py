@@ -47,6 +47,7 @@ class StoredRun:
     inputs: Sequence[Mapping[str, Any]]
     matched: int
     proof: Mapping[str, Any]
+    closed: Sequence[str]
     open_after: Sequence[Any]
     waiting: Sequence[Any]
     taken: Sequence[bytes]
@@ -81,6 +82,7 @@ async def add_run(
     matched: int,
     proof: Mapping[str, Any],
     *,
+    closed: Collection[str] = (),
     open_after: Sequence[Any] = (),
     waiting: Sequence[Any] = (),
     taken: Collection[bytes] = (),
@@ -97,6 +99,7 @@ async def add_run(
         "inputs": list(inputs),
         "matched": matched,
         "proof": dict(proof),
+        "closed": sorted(closed),
         "open_after": list(open_after),
         "waiting": list(waiting),
         "taken": sorted(taken),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -454,6 +455,39 @@ async def test_a_row_after_the_cutover_waits(the: Books, desk: Desk) -> None:
     assert first["breaks"] == []
     found = await run(the, ELEVENTH, desk.paths(ELEVENTH))
     assert ("SID-010", "BR90000077", "L0B1H-", "SUSPECT") in brief(found)
+
+
+async def test_what_people_ended_is_not_carried_for_ever(the: Books, desk: Desk) -> None:
+    """Too old to be matched, an ended break leaves the open list, a suspect is confirmed; repeated, the day says the same."""
+    lacking = {
+        "STM_B1": desk.changed(TENTH, "STM_B1", ("BR00000011", "")),
+        "STM_B2": desk.changed(TENTH, "STM_B2", ("BR00000024", "")),
+    }
+    first = await run(the, TENTH, desk.paths(TENTH) | lacking)
+    ours, bank = (one["id"] for one in sorted(first["breaks"], key=lambda one: one["bank"]))
+    empty = {"STM_B1": desk.put("none.csv", HEADER)}
+    for number in (12, 13, 14):
+        await the.close(date(2026, 3, number))
+    async with transaction(the.engine) as conn:
+        await breaks.step(conn, bank, "RESOLVED", maker="ann", checker="bob", why="claimed", ending="CLAIM")
+    found = await run(the, date(2026, 3, 14), empty)
+    assert found["open"] == {"before": 1, "new": 0, "cleared": 0, "after": 1}
+    shown = await break_show(the.engine, ours)
+    assert (shown["state"], shown["steps"][-1]["state"]) == ("CONFIRMED", "CONFIRMED")
+    assert (await break_show(the.engine, bank))["state"] == "RESOLVED"
+    async with transaction(the.engine) as conn:
+        await breaks.step(conn, ours, "RESOLVED", maker="ann", checker="bob", why="claimed", ending="CLAIM")
+    again = await run(the, date(2026, 3, 14), empty)
+    assert (again["open"], again["rerun"]) == (found["open"], [])
+
+
+async def test_two_runs_at_once_follow_each_other(the: Books, desk: Desk) -> None:
+    """The same day started twice gives two runs with the same breaks, each stored once."""
+    files = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", *PLANTED["STM_B1"])}
+    one, two = await asyncio.gather(run(the, TENTH, files), run(the, TENTH, files))
+    assert {one.pop("run"), two.pop("run")} == {"1", "2"}
+    assert one == two
+    assert await counts(the) == (7 - 1, 2, len(one["breaks"]))
 
 
 # ---------------------------------------------------------------- a day of what the worked days lack

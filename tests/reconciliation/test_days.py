@@ -12,6 +12,7 @@ from clearing.ledger.money import yuan
 from clearing.reconciliation.breaks import Break
 from clearing.reconciliation.ledger_side import NotedTopup, ledger_rows
 from clearing.reconciliation.reconciled import Match, Reconciled, reconcile
+from clearing.reconciliation.rows import HisRow, StatementRow
 from tests.reconciliation.sides import DAY, NEXT, Sides, bank_line, entry, export, his_line, statement
 
 DEBITED = (Posting("1010.BX", 10000), Posting("2050.H1", -10000))
@@ -223,7 +224,8 @@ def test_each_line_is_claimed_at_most_once_over_three_days(kinds: list[tuple[str
         found: list[tuple[str, Break | Match]] = [(one.id, one) for one in run.breaks]
         found += [(f"match {number} of {day}", one) for number, one in enumerate(run.matches)]
         for name, item in found:
-            for row in (*item.bank_rows, *item.his_rows):
+            rows: list[StatementRow | HisRow] = [*item.bank_rows, *item.his_rows]
+            for row in rows:
                 claims.setdefault((row.file, row.day, row.line), set()).add(name)
     assert all(len(names) == 1 for names in claims.values()), claims
     assert run is not None
