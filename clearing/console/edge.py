@@ -136,7 +136,8 @@ def _known(error: Exception) -> ClearingError | None:
     if isinstance(error, DBAPIError):
         if getattr(error.orig, "sqlstate", None) == _OTHER_SCHEMA:
             return UsageError(
-                "database: its tables are not those of this release. Next: clearing init with the same members and day"
+                "database: its tables are not those of this release. "
+                "Next: clearing init with the same members and day"
             )
         if getattr(error.orig, "sqlstate", None) in _NO_BOOKS:
             return UsageError(

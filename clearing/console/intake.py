@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import typer
+from rich.table import Table
 
 from clearing.console.edge import Json, a_date, answer, books, perform, progress, read_file, say, settings_now
-from clearing.console.show import table
+from clearing.console.show import page, table
 from clearing.errors import MembersRefused, UsageError
 from clearing.jobs.ingest_file import ingest_lines
 from clearing.jobs.setup import document_of
 from clearing.ledger.members import load_members
 
-bench_app = typer.Typer(no_args_is_help=True, help="The measurements of the README, on this machine 测速.")
+bench_app = typer.Typer(help="The measurements of the README, on this machine 测速.")
 
 STDIN = "-"
 
@@ -33,7 +34,8 @@ def ingest(
     async def work() -> dict[str, Any]:
         with contextlib.ExitStack() as opened:
             streams = [_opened(opened, file) for file in files]  # all are there, or nothing is taken
-            total = None if any(f"{file}" == STDIN for file in files) else sum(map(_lines, files))
+            counts = [_lines(file) for file in files]
+            total = None if None in counts else sum(filter(None, counts))
             async with books() as the:
                 with progress("taking events", total) as told:
                     lines = itertools.chain.from_iterable(streams)
@@ -57,11 +59,10 @@ def _opened(stack: contextlib.ExitStack, file: Path) -> BinaryIO:
         ) from error
 
 
-def _lines(file: Path) -> int:
-    if not file.is_file():
-        raise UsageError(f"{file}: is no file. Nothing was taken. Next: name a file of JSON Lines")
-    if not sys.stderr.isatty():
-        return 0
+def _lines(file: Path) -> int | None:
+    """How many events a file has, for the bar; None for a pipe, or when nobody sees a bar."""
+    if not sys.stderr.isatty() or not file.is_file():
+        return None
     with file.open("rb") as opened:
         return sum(1 for line in opened if line.strip())
 
@@ -159,6 +160,13 @@ def generate(  # noqa: PLR0917 - the options of a command
     print(f"next        clearing init --members {found.members} --open-day {day}")
 
 
+@bench_app.callback(invoke_without_command=True)
+def bench_all(context: typer.Context) -> None:
+    """The measurements of the README, on this machine 测速."""
+    if context.invoked_subcommand is None:
+        bench_ingest()
+
+
 @bench_app.command("ingest")
 def bench_ingest(
     events: Annotated[int, typer.Option("--events", min=1000, help="How many events.")] = 50_000,
@@ -169,20 +177,17 @@ def bench_ingest(
 ) -> None:
     """File → durable and Kafka → durable, beside single transactions and a raw COPY 入账测速."""
 
-    async def work() -> dict[str, Any]:
+    async def work() -> tuple[dict[str, Any], list[Table]]:
         from clearing.jobs import bench  # noqa: PLC0415 - for this command only
 
-        return await bench.bench_ingest(
+        measured = await bench.bench_ingest(
             settings_now(), events, seed=seed, repeats=repeats, kafka=not no_kafka, told=say
         )
+        return measured, [bench.table(measured), bench.stage_table(measured)]
 
-    found = perform(work, fast=True)
+    found, tables = perform(work, fast=True)
     if as_json:
         answer(found)
         return
-    for name in ("measurements", "stages"):
-        rows = found.get(name) or []
-        columns = list(dict.fromkeys(column for row in rows for column in row))
-        table(name, columns, ([row.get(column, "") for column in columns] for row in rows))
-    for name in ("machine", "conditions"):
-        print(f"{name:<12}{found.get(name, '')}")
+    for one in tables:
+        page().print(one)
