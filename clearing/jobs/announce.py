@@ -76,7 +76,7 @@ def notices_of(decision: Decision, *, platform: str, prefix: str) -> Iterator[No
 
 def parked_first(decision: Decision) -> Decision:
     """What is told of an event that was parked and decided in one batch, before its last outcome."""
-    return Decision(decision.event, Outcome.PARKED)
+    return Decision(event=decision.event, outcome=Outcome.PARKED)
 
 
 def part_of(decision: Decision) -> int | str:

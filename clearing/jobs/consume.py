@@ -59,6 +59,8 @@ FAMILIES: Final = ("cards", "payments", "deposits", "reimbursements", "control")
 NOTICE_FAMILIES: Final = (RESULTS, SWIPES, DAYS, QUARANTINE)
 RETRY_SECONDS_MAX: Final = 30.0
 ERRANDS_SECONDS: Final = 1.0
+LANES_AT_ONCE: Final = 8
+"""Batches under way at once: more only wait for the same two cores, each on a connection of its own."""
 LANES: Final = 8
 """Partitions of one family have lanes of their own: lane = partition × LANES + family."""
 
@@ -148,6 +150,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self._streams: dict[TopicPartition, Stream] = {}
         self._wait_ms = settings.batch_wait_ms_max
         self._errands_at = 0.0
+        self._lanes = asyncio.Semaphore(LANES_AT_ONCE)
         self._announcing: dict[TopicPartition, asyncio.Task[None]] = {}
         self._begin_again = False
         """Something failed: before anything else is taken, all partitions begin from their stored positions."""
@@ -160,7 +163,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             # A partition that was never taken is sought to its beginning on assignment; any other to its
             # stored position. A position that the broker does not have any more must stop us, not skip.
             auto_offset_reset="none",
-            max_partition_fetch_bytes=4 * 1024 * 1024,
+            max_partition_fetch_bytes=1024 * 1024,
             fetch_max_wait_ms=50,
         )
         self._producer = AIOKafkaProducer(
@@ -212,17 +215,14 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             try:
                 if self._begin_again:
                     await self._begin_all()
-                fetched = await self._consumer.getmany(
-                    timeout_ms=self._wait_ms, max_records=self._settings.batch_events_max
-                )
+                # All that has been fetched: a limit here would be shared by the partitions and make small batches.
+                fetched = await self._consumer.getmany(timeout_ms=self._wait_ms)
                 await self._take_all(fetched)
                 await self._announced(*(one for one, task in self._announcing.items() if task.done()))
                 await self._run_errands()
                 failures = 0
             except NoOffsetForPartitionError:
-                await asyncio.sleep(
-                    0.02
-                )  # assigned a moment ago; the seek to its stored position is on its way
+                await asyncio.sleep(0.02)  # assigned a moment ago; its seek is on its way
                 continue
             except OffsetOutOfRangeError as error:
                 raise position_gone(error) from error
@@ -253,17 +253,26 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
     async def _take_all(self, fetched: dict[TopicPartition, list[Any]]) -> None:
         """One batch a partition. They share nothing but the database, so they run together."""
         results = await asyncio.gather(
-            *(self._take(partition, records) for partition, records in fetched.items()),
+            *(self._take_partition(partition, records) for partition, records in fetched.items()),
             return_exceptions=True,
         )
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _take(self, partition: TopicPartition, messages: Sequence[Any]) -> None:
+    async def _take_partition(self, partition: TopicPartition, messages: Sequence[Any]) -> None:
+        """What was fetched of one partition, in batches, while there is a lane and nobody stops us."""
+        most = self._settings.batch_events_max
+        async with self._lanes:
+            for start in range(0, len(messages), most):
+                if self._stopping.is_set() or not await self._take(partition, messages[start : start + most]):
+                    return  # what is left is fetched again, from the stored position
+
+    async def _take(self, partition: TopicPartition, messages: Sequence[Any]) -> bool:
+        """One batch; False when what was fetched after it must not be taken: revoked, or fenced and sought anew."""
         stream = self._streams.get(partition)
         if stream is None:
-            return  # revoked, or not yet sought to its stored position
+            return False  # revoked, or not yet sought to its stored position
         # Records fetched before the seek to the stored position may come after it.
         records = [
             Record(one.offset, one.value, datetime.fromtimestamp(one.timestamp / 1000, UTC))
@@ -271,7 +280,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             if stream.position is None or one.offset >= stream.position
         ]
         if not records:
-            return
+            return True
         batch = decoded(stream, records, records[-1].position + 1)
         try:
             taken = await take(self._engine, self._settings, self._members, batch)
@@ -279,13 +288,14 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             log.warning("fenced", stream=partition.topic, partition=partition.partition, error=str(fenced))
             self._streams.pop(partition, None)
             await self._begin([partition])
-            return
+            return False
         if partition in self._streams:  # else it was revoked meanwhile
             self._streams[partition] = taken.stream
         self.totals.add(taken)
         # The notices go out while the next batch is taken; one batch behind at most, in order.
         await self._announced(partition)
         self._announcing[partition] = asyncio.create_task(self._announce(partition, batch, taken))
+        return partition in self._streams
 
     async def _announce(self, partition: TopicPartition, batch: Batch, taken: Taken) -> None:
         await self._publisher.publish(batch, taken)

@@ -243,8 +243,8 @@ def ends_of(
     earlier = [one for one in folded.woken if (one.event.source, one.event.id) in last]
     earlier += [
         Decision(
-            waits.event,
-            Outcome.PARKED,
+            event=waits.event,
+            outcome=Outcome.PARKED,
             detail=waits.detail,
             waits_for=waits.waits_for,
             woken=True,

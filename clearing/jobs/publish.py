@@ -134,7 +134,8 @@ class Publisher:
                 outcomes.append((position, _malformed(row)))
                 continue
             entry = made.get(row.entry_id.hex) if row.entry_id else None
-            first: Seen | None = firsts.get(("seen", row.source, row.id))
+            # An event may stand beside its own repeat in one batch: only the repeat tells what came of it since.
+            first: Seen | None = firsts.get(("seen", row.source, row.id)) if row.table == "repeat" else None
             decision = _decision(row, entry, first)
             if row.table == "woken":
                 woken.append(decision)
@@ -199,16 +200,18 @@ def _decision(row: notices.Row, entry: Entry | None, first: Seen | None) -> Deci
     """The decision that a stored outcome was."""
     event = store_facts.event_of(row.raw or b"", f"{row.source}/{row.id}")
     woken = row.table == "woken"
+    repeated = first if row.outcome == Outcome.DUPLICATE else None
+    said = repeated or row  # a repeat has no day of its own: it tells the first outcome's
     return Decision(
-        event,
-        Outcome(row.outcome),
+        event=event,
+        outcome=Outcome(row.outcome),
         reason=row.reason,
         detail=row.detail,
         entry=entry,
-        clearing_date=row.clearing_date,
-        late=row.late,
-        waits_for=row.waits_for,
+        clearing_date=said.clearing_date,
+        late=said.late,
+        waits_for=said.waits_for,
         woken=woken,
         notice_no=AFTER_PARKING if woken else first.announced if first else 1,
-        first=first if row.outcome == Outcome.DUPLICATE else None,
+        first=repeated,
     )

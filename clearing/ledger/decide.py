@@ -170,7 +170,9 @@ class _Fold:
             waiter = _Waiter(event, None, self.order, lock_name(verdict.key), since, verdict)
             self._wait(waiter)
             self.touched.add(case.key)
-            decision = Decision(event, Outcome.PARKED, detail=verdict.detail, waits_for=waiter.waits_for)
+            decision = Decision(
+                event=event, outcome=Outcome.PARKED, detail=verdict.detail, waits_for=waiter.waits_for
+            )
             self.decisions.append(decision)
             self._see(event, decision)
             return
@@ -182,8 +184,8 @@ class _Fold:
         if isinstance(verdict, Accepted):
             entry, changes = verdict.entry, dict(verdict.changes)
             decision = Decision(
-                event,
-                Outcome.POSTED if entry else Outcome.NOTED,
+                event=event,
+                outcome=Outcome.POSTED if entry else Outcome.NOTED,
                 detail=verdict.detail,
                 entry=entry,
                 clearing_date=case.clearing_date,
@@ -196,8 +198,8 @@ class _Fold:
             refused = RULES[event.type].refused
             changes = refused(case, verdict) if refused else {}
             decision = Decision(
-                event,
-                Outcome.REJECTED,
+                event=event,
+                outcome=Outcome.REJECTED,
                 reason=verdict.reason.value,
                 detail=verdict.detail,
                 woken=woken,
@@ -322,8 +324,8 @@ def repeated(event: Event, seen: Seen, record_sm3: bytes) -> Decision:
     """The outcome of an id that was used before: the first outcome again, or id_reused for other content."""
     if event.sm3 == seen.sm3:
         return Decision(
-            event,
-            Outcome.DUPLICATE,
+            event=event,
+            outcome=Outcome.DUPLICATE,
             reason=seen.reason,
             detail=f"first outcome: {seen.outcome}",
             clearing_date=seen.clearing_date,
@@ -337,7 +339,7 @@ def repeated(event: Event, seen: Seen, record_sm3: bytes) -> Decision:
         f"(digest {seen.sm3.hex()[:8]}, this one {event.sm3.hex()[:8]}, record {record_sm3.hex()[:8]}); "
         "send it under a new id"
     )
-    return Decision(event, Outcome.REJECTED, reason=Reason.ID_REUSED.value, detail=detail)
+    return Decision(event=event, outcome=Outcome.REJECTED, reason=Reason.ID_REUSED.value, detail=detail)
 
 
 def wake_names(keys: Iterable[Key]) -> set[str]:

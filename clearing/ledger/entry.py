@@ -8,7 +8,6 @@ read, so that none of them has to open the event again.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -16,6 +15,7 @@ from typing import Final, NamedTuple
 from clearing.errors import InvariantViolated
 from clearing.ledger.accounts import is_memo
 from clearing.ledger.money import yuan
+from clearing.ledger.value import value
 
 _SM3: Final = hashlib.new("sm3")
 """Never updated, only copied: looking the algorithm up costs more than hashing a name."""
@@ -53,7 +53,7 @@ class Status(StrEnum):
     HELD = "HELD"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Entry:
     """One balanced set of postings and where it came from. Text that does not apply is empty."""
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from clearing.ledger.value import value
+
 if TYPE_CHECKING:
     from clearing.ledger.entry import Entry
     from messages import Event
@@ -162,7 +164,7 @@ class Terminal:
         return "UNREGISTERED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Seen:
     """The outcome that an event id has used up."""
 
@@ -182,7 +184,7 @@ class Seen:
     """How often an outcome was announced under the event's own id: 2 once it was parked and decided."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Original:
     """An earlier event that another one names: what it said, and the entry it made, if any."""
 
@@ -390,7 +392,7 @@ class Premium:
     amount_fen: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OrderNo:
     """An order number of an institution and who has taken it; `source` is empty when it is free again."""
 
@@ -400,7 +402,7 @@ class OrderNo:
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class BankRef:
     """A reference of a partner, used up by one event."""
 

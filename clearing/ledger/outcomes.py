@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from clearing.ledger.entry import Entry
 from clearing.ledger.facts import Fact, Key, Seen
+from clearing.ledger.value import value
 
 if TYPE_CHECKING:
     from messages import Event
@@ -110,7 +111,7 @@ class Accepted:
 Verdict: TypeAlias = Accepted | Rejected | Parked
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """One event's outcome in one batch, as it is recorded and announced."""
 

@@ -21,8 +21,10 @@ from clearing.store import embedded
 
 VERSION_MIN = 15  # security-barrier views, MERGE and NULLS NOT DISTINCT keys
 CONNECT_SECONDS_MAX = 15
-_POOL_CONNECTIONS = 4
-_POOL_OVERFLOW = 8
+_POOL_CONNECTIONS = (
+    10  # a worker takes eight partitions at once; a kept connection keeps its prepared statements
+)
+_POOL_OVERFLOW = 4
 _EMBEDDED = "embedded:"
 _SCHEMES = {"postgres", "postgresql", "postgresql+asyncpg"}
 
