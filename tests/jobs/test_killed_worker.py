@@ -116,7 +116,7 @@ async def test_a_worker_told_to_stop_finishes_its_batch(blank: Callable[[], str]
         behind = (
             "SELECT count(*) FROM stream s JOIN batch b ON b.stream = s.name AND b.partition = s.partition"
         )
-        assert await the.one(f"{behind} AND b.id > s.announced AND b.records > 0") == 0  # noqa: S608 - our own words
+        assert await the.one(f"{behind} AND b.id > s.announced AND b.records > 0") == 0
         some = await the.one("SELECT count(*) FROM event")
         assert 0 < some < len(cards)
         with process(the, CITY) as running:  # of the same group: it was left in good order
