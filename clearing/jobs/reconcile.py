@@ -159,7 +159,9 @@ async def reconcile_day(  # noqa: PLR0917 - the books, the day, and its two kind
         before = await _before(conn, day)
         with _many_objects():
             ours = await our_side(conn, members, day)
-            files = _parsed(members, day, given, ours, before)
+            seen = await reconciling.inputs_seen(conn, day, [one.sha256 for one in given])
+            known = known_keys(ours, before.items)
+            files = _parsed(members, day, given, seen, known)
             sides = Sides(day=day, ours=ours, given=given, files=files, before=before)
             return await _recorded(conn, sides, await _reconciled(conn, sides))
 
@@ -193,22 +195,23 @@ def _bytes(path: Path) -> bytes:
 
 
 def _parsed(
-    members: Members, day: date, given: Sequence[Given], ours: Sequence[LedgerRow], before: Before
+    members: Members,
+    day: date,
+    given: Sequence[Given],
+    seen: Sequence[reconciling.Input],
+    known: Collection[str],
 ) -> Files:
     """All files as rows.
 
     Raises:  UsageError with every error of every file: nothing is imported, of the sound ones either.
     """
-    known = known_keys(ours, before.items)
-    inputs = before.last.inputs if before.last else ()
-    seen = [SeenFile(one["partner"], one["file"], one["sha256"]) for one in inputs]
     refused: list[Refused] = []
     banks: dict[str, ParsedStatement] = {}
     exports: dict[str, ParsedExport] = {}
     for one in given:
-        gated = gate(one.partner, one.name, one.sha256, seen)
-        if isinstance(gated, Refused):
-            refused.append(gated)
+        twice = _taken_in(day, one, seen)
+        if twice is not None:
+            refused.append(twice)
             continue
         said: Json = {
             "partner": one.partner, "file": one.name, "day": day, "clock": members.clock, "known": known
@@ -229,9 +232,30 @@ def _parsed(
         lines = [f"{error} [{one.code}]" for one in refused for error in one.errors]
         raise UsageError(
             f"reconcile {day}: {len(refused)} of {len(given)} files refused, nothing was imported:\n  "
-            + "\n  ".join(lines)
+            + "\n  ".join(line.replace("[FIL-003] [FIL-003]", "[FIL-003]") for line in lines)
         )
     return Files(statements=banks, exports=exports)
+
+
+def _taken_in(day: date, given: Given, seen: Sequence[reconciling.Input]) -> Refused | None:
+    """A name used for other bytes on this day, or bytes that stand for another day; its own may come again."""
+    here = [one for one in seen if one.clearing_date == day]
+    gated = gate(
+        given.partner, given.name, given.sha256, [SeenFile(one.partner, one.file, one.sha256) for one in here]
+    )
+    if isinstance(gated, Refused):
+        return gated
+    same = (given.partner, given.sha256)
+    other = next(
+        (one for one in seen if one.clearing_date != day and (one.partner, one.sha256) == same), None
+    )
+    if other is None or gated == "again":
+        return None
+    had = f"{other.file}, taken in for {other.clearing_date}"
+    text = f"{given.name}: expected a file of {day}, got the bytes of {had}"
+    return Refused(
+        partner=given.partner, file=given.name, sha256=given.sha256, code="FIL-003", errors=(text,)
+    )
 
 
 # ---------------------------------------------------------------- our side

@@ -139,3 +139,28 @@ async def taken_before(conn: AsyncConnection, day: date, digests: Collection[byt
         return frozenset()
     rows = await (await driver(conn)).fetch(_TAKEN, list(digests), day)
     return frozenset(row["digest"] for row in rows)
+
+
+_INPUTS: Final = """
+    SELECT r.clearing_date, one->>'partner' AS partner, one->>'file' AS file, one->>'sha256' AS sha256
+    FROM reconciliation_run r, jsonb_array_elements(r.inputs) AS one
+    WHERE r.clearing_date = $1
+       OR (one->>'sha256' = ANY($2::text[]) AND (one->>'rows')::integer > 0 AND NOT EXISTS (
+           SELECT 1 FROM reconciliation_run l WHERE l.clearing_date = r.clearing_date AND l.id > r.id))
+    ORDER BY r.id
+"""
+
+
+class Input(NamedTuple):
+    """One file that a run took in."""
+
+    clearing_date: date
+    partner: str
+    file: str
+    sha256: str
+
+
+async def inputs_seen(conn: AsyncConnection, day: date, sha256s: Iterable[str]) -> list[Input]:
+    """Every file that a run of this day took in, and those of these bytes that stand for another day. 已收文件"""
+    rows = await (await driver(conn)).fetch(_INPUTS, day, list(sha256s))
+    return [Input(*row) for row in rows]

@@ -302,6 +302,19 @@ async def test_other_bytes_under_a_used_name_are_refused(the: Books, desk: Desk)
     assert await counts(the) == (7, 1, 0)
 
 
+async def test_the_file_of_another_day_is_refused(the: Books, desk: Desk) -> None:
+    """Yesterday's bytes again, with a row that would count today: FIL-003 instead of a repeat of every line."""
+    row = "BR90000077,,2026-03-10,23:30:00,PAY,D,5.50,SUCC,,"
+    path = desk.changed(TENTH, "STM_B1", ("", row))
+    await run(the, TENTH, desk.paths(TENTH) | {"STM_B1": path})
+    with pytest.raises(
+        UsageError,
+        match=r"expected a file of 2026-03-11, got the bytes of STM_B1\.csv, taken in for 2026-03-10",
+    ):
+        await run(the, ELEVENTH, desk.paths(ELEVENTH) | {"STM_B1": path})
+    assert (await counts(the))[1:] == (1, 0)
+
+
 async def test_an_earlier_day_run_again_says_which_days_follow(the: Books, desk: Desk) -> None:
     """Over the same files nothing follows and what a later day has cleared stays; over others the later days are named."""
     lacking = desk.paths(TENTH) | {"STM_B2": desk.changed(TENTH, "STM_B2", ("BR00000024", ""))}
