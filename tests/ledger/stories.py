@@ -1,5 +1,6 @@
 """What must have happened before: the beginnings that the tables of the books' tests begin from."""
 
+# ruff: noqa: ANN401, E501 - settings of any kind, and aligned tables
 from __future__ import annotations
 
 from datetime import date
@@ -74,7 +75,11 @@ STORIES: dict[str, tuple[Step, ...]] = {
 def begun(name: str, **settings: Any) -> World:
     """A world in which a story has happened."""
     world = World(**settings)
-    for number, kind, state in (("I1", "INTER_BANK", "WAITING"), ("I2", "IN_BANK", "WAITING"), ("I3", "INTER_BANK", "CONFIRMED")):
+    for number, kind, state in (
+        ("I1", "INTER_BANK", "WAITING"),
+        ("I2", "IN_BANK", "WAITING"),
+        ("I3", "INTER_BANK", "CONFIRMED"),
+    ):
         world.facts.put(
             ("instruction", number),
             Instruction(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clearing.ledger.business_day import BusinessClock
 
+START = datetime(2010, 1, 1, tzinfo=UTC)
 CLOCK = BusinessClock(ZoneInfo("Asia/Shanghai"), time(23, 0))
 
 
@@ -30,7 +31,7 @@ def test_the_cutover_begins_the_next_day(instant: str, day: date) -> None:
     assert CLOCK.date_of(datetime.fromisoformat(instant)) == day
 
 
-@given(st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)), st.times())
+@given(st.integers(0, 10**9).map(lambda seconds: START + timedelta(seconds=seconds / 2)), st.times())
 def test_a_day_is_what_lies_between_its_cuts(instant: datetime, cutover: time) -> None:
     """Every instant lies from the first cut of its day on and before the second, which are one day apart."""
     clock = BusinessClock(ZoneInfo("Asia/Shanghai"), cutover)

@@ -1,5 +1,6 @@
 """A batch decided as a fold: what waits, what wakes, in which order, and for how long."""
 
+# ruff: noqa: ANN401, E501 - fields of any event, one event a line
 from __future__ import annotations
 
 import json
@@ -16,7 +17,7 @@ from clearing.ledger.rules.reimbursements import rows_digest
 from messages import CATALOGUE, Event, decode
 from messages.schemas import examples
 from tests.ledger.stories import begun
-from tests.ledger.world import A, NEW, OPEN_DAY, World, claim, event, story
+from tests.ledger.world import NEW, OPEN_DAY, A, World, claim, event, story
 
 
 def incoming(*events: Event) -> list[Incoming]:
@@ -59,12 +60,17 @@ def test_a_duplicate_of_a_rejected_event_has_its_reason() -> None:
 def test_a_parked_event_is_announced_again_as_parked_and_once_decided_as_that() -> None:
     """A duplicate while it waits names what it waits for; afterwards it has the second notice's outcome."""
     world = World()
-    void, made = world.make("payment.voided", original={"source": "H1", "id": "p1"}), world.make("payment.made", id="p1")
+    void, made = (
+        world.make("payment.voided", original={"source": "H1", "id": "p1"}),
+        world.make("payment.made", id="p1"),
+    )
     first = world.batch(incoming(void, void))
     assert [done.outcome for done in first.decisions] == ["parked", "duplicate"]
     assert {done.waits_for for done in first.decisions} == {"event/H1/p1"}
     folded = world.batch(incoming(made))
-    assert [(done.event.id, done.outcome, done.woken, done.notice_no) for done in folded.woken] == [(void.id, "posted", True, 2)]
+    assert [(done.event.id, done.outcome, done.woken, done.notice_no) for done in folded.woken] == [
+        (void.id, "posted", True, 2)
+    ]
     assert world.take(void).notice_no == 2
     assert not any(world.balances.values())
 
@@ -72,12 +78,15 @@ def test_a_parked_event_is_announced_again_as_parked_and_once_decided_as_that() 
 def test_of_several_that_wait_the_first_to_arrive_is_first() -> None:
     """Two refunds that together are too much wait for a payment: the earlier one gets the money."""
     world = World()
-    said = {"original": {"source": "H1", "id": "p1"}, "amount": "60.00"}
+    said: dict[str, Any] = {"original": {"source": "H1", "id": "p1"}, "amount": "60.00"}
     early, late = world.make("payment.refunded", **said), world.make("payment.refunded", **said)
     world.batch(incoming(early))
     world.batch(incoming(late))
     folded = world.batch(incoming(world.make("payment.made", id="p1")))
-    assert [(done.event.id, done.outcome) for done in folded.woken] == [(early.id, "posted"), (late.id, "rejected")]
+    assert [(done.event.id, done.outcome) for done in folded.woken] == [
+        (early.id, "posted"),
+        (late.id, "rejected"),
+    ]
 
 
 def test_a_chain_wakes_from_one_end_to_the_other() -> None:
@@ -98,14 +107,13 @@ def test_a_chain_wakes_from_one_end_to_the_other() -> None:
 def test_an_original_that_is_rejected_ends_what_waits_for_it() -> None:
     """Whatever the outcome, it wakes: an undo of a rejected event is unknown_original, a reversal is noted."""
     world = World()
-    said = {"original": {"source": "H1", "id": "p1"}}
+    said: dict[str, Any] = {"original": {"source": "H1", "id": "p1"}}
     refund, backwards = world.make("payment.refunded", **said), world.make("payment.reversed", **said)
     waits = world.make("payment.made", id="p1", card="tok_card_Z", order_no="o-1")
     for one in (waits, refund, backwards):
         assert world.take(one).outcome is Outcome.PARKED
-    for _ in range(4):
-        folded = world.cut()
-    assert [(done.event.id, done.reason or done.outcome) for done in folded.woken] == [
+    ends = [done for _ in range(4) for done in world.cut().woken]
+    assert [(done.event.id, done.reason or done.outcome) for done in ends] == [
         ("p1", "never_arrived"), (refund.id, "unknown_original"), (backwards.id, "noted"),
     ]  # fmt: skip
 
@@ -118,7 +126,9 @@ def test_what_never_arrives_is_refused_by_the_cut_of_the_third_day_after() -> No
     for _ in range(3):
         assert world.cut().woken == []
     folded = world.cut()
-    assert [(done.event.id, done.reason, done.woken) for done in folded.woken] == [(refund.id, "never_arrived", True)]
+    assert [(done.event.id, done.reason, done.woken) for done in folded.woken] == [
+        (refund.id, "never_arrived", True)
+    ]
 
 
 def test_a_wait_is_not_counted_anew_when_it_then_waits_for_something_else() -> None:
@@ -131,7 +141,9 @@ def test_a_wait_is_not_counted_anew_when_it_then_waits_for_something_else() -> N
     said: dict[str, Any] = {"card": "tok_card_Z", "bank": "B1"}
     early = {"at": "2026-03-01T08:00:00+08:00"}
     world.send("card.registered", **early, **said)
-    world.send("card.registered", "CP", **early, stage="PLATFORM", card_class=None, account_class=None, **said)
+    world.send(
+        "card.registered", "CP", **early, stage="PLATFORM", card_class=None, account_class=None, **said
+    )
     world.send("card.activated", **early, **said)
     parking = world.parkings["H1", deposit.id]
     assert (parking.waits_for, parking.since) == ("stay/H1/A1", OPEN_DAY)
@@ -169,7 +181,9 @@ def test_an_event_of_a_later_day_waits_for_it() -> None:
     tomorrow = world.send("payment.made", at="2026-03-11T10:00:00+08:00")
     assert (tomorrow.outcome, tomorrow.clearing_date) == (Outcome.POSTED, date(2026, 3, 11))
     made = world.make("payment.made", at="2026-03-16T10:00:00+08:00")
-    refund = world.make("payment.refunded", at="2026-03-15T10:00:00+08:00", original={"source": "H1", "id": "none"})
+    refund = world.make(
+        "payment.refunded", at="2026-03-15T10:00:00+08:00", original={"source": "H1", "id": "none"}
+    )
     assert [world.take(made).waits_for, world.take(refund).waits_for] == ["day/2026-03-16", "day/2026-03-15"]
     ends: dict[str, tuple[date, str]] = {}
     for _ in range(10):
@@ -241,7 +255,11 @@ def test_a_deposit_that_timed_out_waits_for_its_stay_and_stays_open_when_that_is
 
 def test_an_order_number_is_free_again_after_a_void_or_reversal_but_not_after_a_refund() -> None:
     """Only what never was frees the number."""
-    for kind, reason in (("payment.voided", ""), ("payment.reversed", ""), ("payment.refunded", "order_already_paid")):
+    for kind, reason in (
+        ("payment.voided", ""),
+        ("payment.reversed", ""),
+        ("payment.refunded", "order_already_paid"),
+    ):
         world = story(begun("paid"), kind)
         assert world.send("payment.made", order_no="o1").reason == reason
 
@@ -255,7 +273,9 @@ def test_an_undo_of_something_without_a_card_is_refused_and_does_no_harm() -> No
         assert done.reason == "unknown_original", (kind, one.type)
     story(world, "terminal.locked")
     locked = world.last("terminal.locked")
-    assert world.send("payment.voided", original={"source": "CP", "id": locked.id}).reason == "unknown_original"
+    assert (
+        world.send("payment.voided", original={"source": "CP", "id": locked.id}).reason == "unknown_original"
+    )
 
 
 def test_an_older_attempt_is_noted_when_it_repeats_and_refused_when_it_differs() -> None:
@@ -277,7 +297,12 @@ def test_an_older_attempt_is_noted_when_it_repeats_and_refused_when_it_differs()
 
 def row(world: World, number: int, amount: str, **said: Any) -> Event:
     """A row of the batch BATCH."""
-    whole = {"batch_id": "BATCH", "row_no": number, "amount": amount, "claim": claim(f"S-R{number}", amount)}
+    whole: dict[str, Any] = {
+        "batch_id": "BATCH",
+        "row_no": number,
+        "amount": amount,
+        "claim": claim(f"S-R{number}", amount),
+    }
     return world.make("reimbursement.submitted", **(whole | said))
 
 
@@ -285,9 +310,14 @@ def test_a_batch_is_released_when_its_rows_fit_rejected_ones_counted() -> None:
     """Rows before the header wait; a refused row counts; count, total and digest release it, and no row comes after."""
     world = World()
     rows = [row(world, 1, "100.00"), row(world, 2, "40.00", card="tok_card_T"), row(world, 3, "10.00")]
-    digest = rows_digest((number, one.id, fen, True) for number, one, fen in zip((1, 2, 3), rows, (10_000, 4_000, 1_000), strict=True))
+    digest = rows_digest(
+        (number, one.id, fen, True)
+        for number, one, fen in zip((1, 2, 3), rows, (10_000, 4_000, 1_000), strict=True)
+    )
     assert [world.take(one).outcome for one in rows] == ["parked", "rejected", "parked"]
-    folded = world.batch(incoming(world.make("reimbursement.batch_submitted", rows=3, total="150.00", digest=digest)))
+    folded = world.batch(
+        incoming(world.make("reimbursement.batch_submitted", rows=3, total="150.00", digest=digest))
+    )
     assert [done.outcome for done in folded.woken] == ["posted", "posted"]
     batch = world.fact("batch", "F1", "BATCH")
     assert batch.state == "RELEASED"
@@ -301,11 +331,30 @@ def test_a_payout_to_a_class_two_account_counts_over_the_old_and_new_number() ->
     big = {"amount": "6000.00"}
     world = story(World(), "card.changed", ("reimbursement.submitted", big | {"claim": claim("S1", "6000.00")}), ("card.replaced", {"at": "11:00:00"}))  # fmt: skip
     again = big | {"card": NEW, "at": "12:00:00"}
-    assert world.send("reimbursement.submitted", **again, claim=claim("S2", "6000.00")).reason == "account_limit"
+    assert (
+        world.send("reimbursement.submitted", **again, claim=claim("S2", "6000.00")).reason == "account_limit"
+    )
     first = world.sent[1]
-    story(world, ("payout.result", {"original": {"source": "F1", "id": first.id}, "amount": "6000.00", "result": "REJECTED", "reason_code": "R08"}))
-    assert world.send("reimbursement.submitted", **again, claim=claim("S3", "6000.00")).outcome is Outcome.POSTED
-    tomorrow = big | {"card": NEW, "at": "2026-03-11T10:00:00+08:00", "claim": claim("S4", "6000.00")}
+    story(
+        world,
+        (
+            "payout.result",
+            {
+                "original": {"source": "F1", "id": first.id},
+                "amount": "6000.00",
+                "result": "REJECTED",
+                "reason_code": "R08",
+            },
+        ),
+    )
+    assert (
+        world.send("reimbursement.submitted", **again, claim=claim("S3", "6000.00")).outcome is Outcome.POSTED
+    )
+    tomorrow: dict[str, Any] = big | {
+        "card": NEW,
+        "at": "2026-03-11T10:00:00+08:00",
+        "claim": claim("S4", "6000.00"),
+    }
     assert world.send("reimbursement.submitted", **tomorrow).outcome is Outcome.POSTED
 
 
@@ -364,7 +413,15 @@ def test_any_event_may_name_any_other_as_its_original(first: str) -> None:
 
 def test_all_that_is_kept_of_an_event_or_card_has_one_name() -> None:
     """Locks and waits use one name for an event, whatever is kept of it, and one for a card's number."""
-    assert {lock_name((kind, "H1", "p1")) for kind in ("seen", "original", "undo", "timeout", "payout", "tombstone")} == {"event/H1/p1"}
+    assert {
+        lock_name((kind, "H1", "p1"))
+        for kind in ("seen", "original", "undo", "timeout", "payout", "tombstone")
+    } == {"event/H1/p1"}
     assert {lock_name((kind, A)) for kind in ("card", "alias", "held")} == {f"card/{A}"}
     assert lock_name(("stay", "H1", "A1")) == "stay/H1/A1"
-    assert event("payout.sent", "B1", "x", "2026-03-10T10:00:00+08:00", {"original": {"source": "F1", "id": "y"}}).type in RULES
+    assert (
+        event(
+            "payout.sent", "B1", "x", "2026-03-10T10:00:00+08:00", {"original": {"source": "F1", "id": "y"}}
+        ).type
+        in RULES
+    )

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401, E501 - fields of any rule, sums beside their entry
 from __future__ import annotations
 
 import tomllib
@@ -8,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearing.errors import MembersRefused
 from clearing.ledger.fees import FeeRule, ambiguous, choose
+from clearing.ledger.members import load_members
 from clearing.ledger.outcomes import Outcome
-from tests.ledger.world import MEMBERS, MORE, World, load_members, postings_of, story
+from tests.ledger.world import MEMBERS, MORE, World, postings_of, story
 
 DAY = date(2026, 3, 10)
 KEYS = {"kind": "pharmacy", "ownership": "PROFIT", "level": "", "institution": "R1", "bank": "B1", "acquirer": "B2", "access": "", "route": "DIRECT"}  # fmt: skip
@@ -92,18 +95,32 @@ def test_issuer_and_acquirer_are_found_per_event() -> None:
 def test_refunds_return_the_fee_where_the_rule_says_so() -> None:
     """Per payee half-up of its fee as adjusted × Σ refunds / amount, less what it gave back before; all in the end."""
     world = story(World(more=RULES), ("payment.made", {"source": "H2", "institution": "H2"}))
-    assert postings_of(world.send("payment.refunded", "H2", amount="33.33")) == "1010.B1 -33.33 2010.H2 33.00 2060.B1 0.33"
+    assert (
+        postings_of(world.send("payment.refunded", "H2", amount="33.33"))
+        == "1010.B1 -33.33 2010.H2 33.00 2060.B1 0.33"
+    )
     world.send("fee.adjusted", payee="B1", amount="0.50")
     # 1.50 × 66.66 / 100 = 1.00 (0.9999 up), 0.33 of it was given back
-    assert postings_of(world.send("payment.refunded", "H2", amount="33.33")) == "1010.B1 -33.33 2010.H2 32.66 2060.B1 0.67"
-    assert postings_of(world.send("payment.refunded", "H2", amount="33.34")) == "1010.B1 -33.34 2010.H2 32.84 2060.B1 0.50"
+    assert (
+        postings_of(world.send("payment.refunded", "H2", amount="33.33"))
+        == "1010.B1 -33.33 2010.H2 32.66 2060.B1 0.67"
+    )
+    assert (
+        postings_of(world.send("payment.refunded", "H2", amount="33.34"))
+        == "1010.B1 -33.34 2010.H2 32.84 2060.B1 0.50"
+    )
     assert world.balances["2060.B1"] == 0
 
 
 def test_a_void_gives_back_the_fee_as_adjusted() -> None:
     """The mirror carries the fee that stands, so that every payee and the institution end at zero."""
     for direction, payee in (("MORE", "B2"), ("LESS", "B2"), ("MORE", "T1")):
-        world = story(World(), ("payment.made", R1), ("fee.adjusted", {"direction": direction, "payee": payee}), ("payment.voided", {"source": "R1"}))
+        world = story(
+            World(),
+            ("payment.made", R1),
+            ("fee.adjusted", {"direction": direction, "payee": payee}),
+            ("payment.voided", {"source": "R1"}),
+        )
         assert {name: fen for name, fen in world.balances.items() if fen} == {}
 
 
@@ -117,13 +134,19 @@ def test_a_fee_adjusted_on_a_network_payment_is_given_back_by_its_void() -> None
 
 def test_a_fee_of_a_discharge_that_moved_nothing_cannot_be_adjusted() -> None:
     """A settlement of a bill of 0.00 is noted and has no entry: unknown_original, not a failure."""
-    world = story(World(), "admission.registered", ("discharge.settled", {"total": "0.00", "deposit_used": "0.00"}))
+    world = story(
+        World(), "admission.registered", ("discharge.settled", {"total": "0.00", "deposit_used": "0.00"})
+    )
     assert world.send("fee.adjusted").reason == "unknown_original"
 
 
 def test_a_fee_rule_must_pay_a_member_with_an_account() -> None:
     """A payee that settles with another, or holds no account, is a fault of the file."""
     for payee in ("V1", "CP", "NOBODY"):
-        text = MEMBERS.read_text(encoding="utf-8") + MORE + f'[[fee]]\nrate_bp = "1"\nfrom = "2026-01-01"\npayee = "{payee}"\n'
-        with pytest.raises(Exception, match=rf"payee {payee}: "):
+        text = (
+            MEMBERS.read_text(encoding="utf-8")
+            + MORE
+            + f'[[fee]]\nrate_bp = "1"\nfrom = "2026-01-01"\npayee = "{payee}"\n'
+        )
+        with pytest.raises(MembersRefused, match=rf"payee {payee}: "):
             load_members(tomllib.loads(text))

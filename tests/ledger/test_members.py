@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - aligned tables
 from __future__ import annotations
 
 import tomllib
@@ -57,7 +58,10 @@ def test_an_account_in_the_platforms_name_is_refused(field: str) -> None:
 
 @pytest.mark.parametrize(
     ("document", "says"),
-    [({}, "platform.: missing"), ({"platform": {"code": "PLAT", "timezone": "Mars/Base"}}, "unknown time zone 'Mars/Base'")],
+    [
+        ({}, "platform.: missing"),
+        ({"platform": {"code": "PLAT", "timezone": "Mars/Base"}}, "unknown time zone 'Mars/Base'"),
+    ],
 )
 def test_a_platform_must_be_there_and_know_its_time(document: dict[str, Any], says: str) -> None:
     """Without a platform, or with a time zone nobody knows, nothing is loaded."""
@@ -75,7 +79,9 @@ def test_all_faults_are_told_at_once() -> None:
 
 def test_agents_speak_for_institutions_and_payers_only() -> None:
     """A member speaks for itself, its agent for it; a bank's or another's word is its own."""
-    text = GOOD + '[[bank]]\ncode = "B9"\ncnaps = "990121000010"\nclearing_account = "9"\nagents = ["COUNTY"]\n'
+    text = (
+        GOOD + '[[bank]]\ncode = "B9"\ncnaps = "990121000010"\nclearing_account = "9"\nagents = ["COUNTY"]\n'
+    )
     on = load_members(tomllib.loads(text)).on(date(2026, 3, 10))
     assert on.may_speak_for("COUNTY", "V1")
     assert on.may_speak_for("V1", "V1")

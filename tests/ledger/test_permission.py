@@ -10,11 +10,22 @@ import pytest
 from clearing.ledger.facts import Card, Registration, Step
 from clearing.ledger.outcomes import Outcome
 from clearing.ledger.permission import PERMISSION, Cell, Use, judge
-from tests.ledger.world import A, B, KEPT, NEW, UNKNOWN, World, postings_of, story
+from tests.ledger.world import KEPT, NEW, UNKNOWN, A, B, World, postings_of, story
 
 THEN = datetime(2026, 3, 1, tzinfo=UTC)
 NOON = datetime(2026, 3, 10, 4, tzinfo=UTC)
-STATES = "UNKNOWN ISSUED ACTIVE FROZEN_DEBIT FROZEN_ALL LOST REPLACED CANCELLED TERMINATED DECEASED".split()
+STATES = [
+    "UNKNOWN",
+    "ISSUED",
+    "ACTIVE",
+    "FROZEN_DEBIT",
+    "FROZEN_ALL",
+    "LOST",
+    "REPLACED",
+    "CANCELLED",
+    "TERMINATED",
+    "DECEASED",
+]
 
 # fmt: off
 MATRIX = """
@@ -67,7 +78,9 @@ def test_the_table_in_the_code_is_the_contracts() -> None:
         (Use.REPAID, "ISSUED", "ISSUED", Cell.HELD),
     ],
 )
-def test_held_and_waiting_are_judged_again_by_the_state_now(use: Use, before: str, now: str, cell: Cell) -> None:
+def test_held_and_waiting_are_judged_again_by_the_state_now(
+    use: Use, before: str, now: str, cell: Cell
+) -> None:
     """HELD takes the cell of the state now, a debit waits only while ISSUED now, any other cell stands."""
     known = card(before, then=now if now != before else "")
     assert judge(use, known, NOON, known) is cell
@@ -107,14 +120,15 @@ def test_a_held_payout_is_accepted_when_its_card_is_active() -> None:
 
 def test_a_held_payout_follows_a_replaced_card_and_stays_held_for_an_ended_one() -> None:
     """A replacement takes the payout with it; a card that ends leaves it HELD until it is withdrawn."""
-    for kind, said, state, paid_to in (
+    ends: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         ("card.replaced", {}, "ACCEPTED", NEW),
         ("card.cancelled", {}, "HELD", A),
         ("card.duplicate_found", {}, "HELD", A),
-    ):
+    )
+    for kind, said, state, paid_to in ends:
         world = story(World(), "card.frozen", ("reimbursement.submitted", {"at": "11:00:00"}), (kind, said))
         assert (world.payout().state, world.payout().card) == (state, paid_to)
-    assert world.send("reimbursement.withdrawn").outcome is Outcome.POSTED
+        assert world.send("reimbursement.withdrawn").outcome is Outcome.POSTED
 
 
 def test_a_duplicate_is_judged_as_ended_though_another_card_is_kept() -> None:
@@ -137,7 +151,11 @@ def test_what_a_replaced_card_is_paid_goes_to_the_new_one_by_its_own_state() -> 
 
 def test_a_loss_holds_from_its_report_and_a_posted_debit_stands() -> None:
     """A debit after the reported instant is refused, one timed before it posts even when it comes later."""
-    world = story(World(), ("payment.made", {"at": "10:00:00"}), ("card.lost", {"at": "12:00:00", "reported_at": "2026-03-10T09:00:00+08:00"}))
+    world = story(
+        World(),
+        ("payment.made", {"at": "10:00:00"}),
+        ("card.lost", {"at": "12:00:00", "reported_at": "2026-03-10T09:00:00+08:00"}),
+    )
     assert world.send("payment.made", at="09:30:00").reason == "card_not_allowed"
     assert world.send("payment.made", at="08:59:59").outcome is Outcome.POSTED
 
@@ -154,7 +172,12 @@ def test_found_and_unfrozen_go_back_one_step_each() -> None:
 
 def test_two_cards_found_duplicates_of_each_other_do_no_harm() -> None:
     """A circle of kept cards ends: an undo on a card outside it is card_differs, not an endless walk."""
-    world = story(World(), "payment.made", "card.duplicate_found", ("card.duplicate_found", {"card": KEPT, "kept_card": A}))
+    world = story(
+        World(),
+        "payment.made",
+        "card.duplicate_found",
+        ("card.duplicate_found", {"card": KEPT, "kept_card": A}),
+    )
     assert world.send("payment.refunded", card=B, bank="B2").reason == "card_differs"
     assert world.send("payment.refunded", card=KEPT, amount="1.00").outcome is Outcome.POSTED
 

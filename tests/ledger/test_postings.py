@@ -1,5 +1,6 @@
 """One row an event type: what it posts and which facts it changes, as the contract's table has it."""
 
+# ruff: noqa: E501 - aligned tables
 from __future__ import annotations
 
 from typing import Any
@@ -10,7 +11,7 @@ from clearing.ledger.decide import Incoming
 from clearing.ledger.outcomes import Outcome
 from clearing.ledger.rules import RULES
 from tests.ledger.stories import ACROSS, ADVANCED, begun
-from tests.ledger.world import B, UNKNOWN, World, changed_by, claim, postings_of
+from tests.ledger.world import UNKNOWN, B, World, changed_by, claim, postings_of
 
 UP: dict[str, Any] = {"route": "UNIONPAY"}
 R1: dict[str, Any] = {"source": "R1", "institution": "R1"}
@@ -129,13 +130,25 @@ def with_more_cards(world: World) -> World:
     """One card that is only issued, and one that was cancelled."""
     for card in ("tok_card_I", "tok_card_D"):
         world.send("card.registered", "B1", "07:00:00", card=card)
-        world.send("card.registered", "CP", "07:00:00", card=card, stage="PLATFORM", card_class=None, account_class=None)
+        world.send(
+            "card.registered",
+            "CP",
+            "07:00:00",
+            card=card,
+            stage="PLATFORM",
+            card_class=None,
+            account_class=None,
+        )
     world.send("card.cancelled", "B1", "07:30:00", card="tok_card_D")
     return world
 
 
-@pytest.mark.parametrize(("kind", "before", "said", "postings", "changes"), ROWS, ids=lambda part: str(part)[:40])
-def test_an_event_posts_what_its_row_says(kind: str, before: str, said: dict[str, Any], postings: str, changes: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "before", "said", "postings", "changes"), ROWS, ids=lambda part: str(part)[:40]
+)
+def test_an_event_posts_what_its_row_says(
+    kind: str, before: str, said: dict[str, Any], postings: str, changes: str
+) -> None:
     """The postings of an event and the kinds of facts it changes are those of its row, and it balances."""
     world = with_more_cards(begun(before))
     folded = world.batch([Incoming(world.make(kind, **said))])
@@ -144,7 +157,9 @@ def test_an_event_posts_what_its_row_says(kind: str, before: str, said: dict[str
     silent = not done.entry
     assert done.outcome is (Outcome.NOTED if silent else Outcome.POSTED)
     assert postings_of(done) == postings
-    assert changed_by(folded) == " ".join(name for name in changes.split() if name not in {"original", "aliases_of", "payouts_of", "held"})
+    assert changed_by(folded) == " ".join(
+        name for name in changes.split() if name not in {"original", "aliases_of", "payouts_of", "held"}
+    )
 
 
 def test_every_type_has_a_row() -> None:
@@ -165,4 +180,9 @@ def test_immediate_mode_settles_at_once_and_mirrors_when_undone() -> None:
     world.send("payment.made", **H3)
     void = world.send("payment.voided", "H3")
     assert void.entry is not None
-    assert [(one.fen, one.leg.value) for one in void.entry.postings] == [(-10_000, "G"), (10_000, "G"), (-10_000, "S"), (10_000, "S")]
+    assert [(one.fen, one.leg.value) for one in void.entry.postings] == [
+        (-10_000, "G"),
+        (10_000, "G"),
+        (-10_000, "S"),
+        (10_000, "S"),
+    ]

@@ -1,5 +1,6 @@
 """One row a refusal of each type, in the contract's order, and the house rules that hold the order."""
 
+# ruff: noqa: E501 - aligned tables
 from __future__ import annotations
 
 import re
@@ -12,7 +13,7 @@ import pytest
 from clearing.ledger.outcomes import Outcome, Reason
 from clearing.ledger.rules import RULES
 from tests.ledger.stories import ADVANCED, begun
-from tests.ledger.world import B, KEPT, SECOND_NETWORK, TEMP, UNKNOWN, claim, story
+from tests.ledger.world import KEPT, SECOND_NETWORK, TEMP, UNKNOWN, B, claim, story
 
 NONE: dict[str, Any] = {}
 REF = {"bank_ref": "RX", "bank_date": "2026-03-10"}
@@ -267,12 +268,20 @@ LONGER: dict[str, tuple[Any, ...]] = {
     "returned, class III": ("nothing", ("reimbursement.submitted", {"amount": "2000.01", "claim": claim("S", "2000.01")}), "payout.result", "payout.returned", ("card.changed", {"account_class": "III"})),
 }
 # fmt: on
-ELSEWHERE: Final = {Reason.ID_REUSED, Reason.TIME_IN_FUTURE, Reason.TOO_OLD, Reason.REVERSED_BEFORE_ARRIVAL, Reason.NEVER_ARRIVED}  # fmt: skip
+ELSEWHERE: Final = {
+    Reason.ID_REUSED,
+    Reason.TIME_IN_FUTURE,
+    Reason.TOO_OLD,
+    Reason.REVERSED_BEFORE_ARRIVAL,
+    Reason.NEVER_ARRIVED,
+}  # fmt: skip
 """Refusals that need a clock, days or an order of arrival: the tests below and test_decide.py show them."""
 
 
 @pytest.mark.parametrize(("kind", "before", "said", "reason"), ROWS, ids=lambda part: str(part)[:50])
-def test_an_event_is_refused_as_its_row_says(kind: str, before: str, said: dict[str, Any], reason: str) -> None:
+def test_an_event_is_refused_as_its_row_says(
+    kind: str, before: str, said: dict[str, Any], reason: str
+) -> None:
     """The first refusal that applies is the row's, nothing is posted, and its detail says what was asked."""
     start, *rest = LONGER.get(before, (before,))
     world = story(begun(start), *rest)
@@ -309,7 +318,10 @@ def test_a_payment_reversed_before_it_came_is_refused() -> None:
     rows = ((NONE, "reversed_before_arrival"), ({"amount": "9.00"}, ""), ({"source": "H2", "institution": "H2"}, ""), ({"source": "B1"}, "reversed_before_arrival"))  # fmt: skip
     for said, reason in rows:
         world = begun("nothing")
-        assert world.send("payment.reversed", **({"original": {"source": "H1", "id": "late"}} | said)).outcome is Outcome.NOTED
+        assert (
+            world.send("payment.reversed", **({"original": {"source": "H1", "id": "late"}} | said)).outcome
+            is Outcome.NOTED
+        )
         assert world.send("payment.made", id="late").reason == reason
 
 
@@ -388,9 +400,17 @@ def test_checks_stand_in_the_order_of_the_contract(kind: str) -> None:
     assert [reason for _, reason in found if reason not in order] == []
     if kind == "card.registered":
         found = [(name, reason) for name, reason in found if name != "aliases_free"]
-    early = [reason for name, reason in found if name in {"check", "original_timed_out", "original_can_be_reversed"}]
+    early = [
+        reason
+        for name, reason in found
+        if name in {"check", "original_timed_out", "original_can_be_reversed"}
+    ]
     assert early in ([], ["unknown_original"])
-    rest = [reason for name, reason in found if name not in {"check", "original_timed_out", "original_can_be_reversed"}]
+    rest = [
+        reason
+        for name, reason in found
+        if name not in {"check", "original_timed_out", "original_can_be_reversed"}
+    ]
     own = OWN.get(kind, "card_state" if kind.startswith(("card.", "terminal.")) else "").split()
     if kind in {"card.aliased", "card.changed"}:
         own = []

@@ -4,6 +4,7 @@
 reference, and as ORIGINAL the last event of the kind it undoes. An override of None leaves a field out.
 """
 
+# ruff: noqa: A002, ANN401, E501 - fields of any event by their names, and a table of them
 from __future__ import annotations
 
 import json
@@ -68,7 +69,9 @@ def members(more: str = "") -> Members:
     return load_members(tomllib.loads(MEMBERS.read_text(encoding="utf-8") + MORE + more))
 
 
-def event(kind: str, source: str, number: str, time: str, data: dict[str, Any], env: str = "PROD") -> Event:
+def event(
+    kind: str, source: str, number: str, time: str, data: dict[str, Any], *, env: str = "PROD"
+) -> Event:
     """Read a record of these fields, which must be a good one."""
     said = {"specversion": "1.0", "id": number, "source": source, "type": kind, "time": time, "env": env}
     found = decode(json.dumps(said | {"data": data}).encode())
@@ -103,7 +106,9 @@ class World:
 
     # -- events ----------------------------------------------------------------------------------------------
 
-    def make(self, kind: str, source: str = "", at: str = "", *, id: str = "", env: str = "PROD", **said: Any) -> Event:  # noqa: A002
+    def make(
+        self, kind: str, source: str = "", at: str = "", *, id: str = "", env: str = "PROD", **said: Any
+    ) -> Event:
         """An event with the defaults of its type; `at` is a time of the open day or a whole instant."""
         sender, data = defaults(self, kind)
         merged = data | said
@@ -111,7 +116,7 @@ class World:
         number = id or f"{self.prefix}{len(self.sent) + 1}"
         at = at or f"10:{len(self.sent) // 60 % 60:02d}:{len(self.sent) % 60:02d}"
         time = at if "T" in at else f"{self.context.open_day}T{at}+08:00"
-        made = event(kind, source or sender, number, time, body, env)
+        made = event(kind, source or sender, number, time, body, env=env)
         self.sent.append(made)
         return made
 
@@ -167,13 +172,13 @@ class World:
         """The last event sent of one of these types."""
         return next(one for one in reversed(self.sent) if one.type in kinds)
 
-    def fact(self, *key: str) -> Any:  # noqa: ANN401 - any kind
+    def fact(self, *key: str) -> Any:
         """A fact that must be there."""
         found = self.facts.get(*key)
         assert found is not None, key
         return found
 
-    def payout(self) -> Any:  # noqa: ANN401 - a Payout
+    def payout(self) -> Any:
         """The payout of the last submission."""
         one = self.last("reimbursement.submitted")
         return self.fact("payout", one.source, one.id)
@@ -210,7 +215,9 @@ def _with_cards(more: str) -> Facts:
         before = "2026-03-01T08:00:00+08:00"
         whole = said | {"card_class": kind, "account_class": "I"}
         world.send("card.registered", bank, before, stage="BANK", **whole)
-        world.send("card.registered", "CP", before, stage="PLATFORM", card_class=None, account_class=None, **said)
+        world.send(
+            "card.registered", "CP", before, stage="PLATFORM", card_class=None, account_class=None, **said
+        )
         if steps:
             world.send("card.activated", bank, before, card=card, bank=bank)
     world.send("terminal.registered", "CP", "2026-03-01T08:00:00+08:00")
@@ -249,7 +256,11 @@ def defaults(world: World, kind: str) -> tuple[str, dict[str, Any]]:
     kinds = UNDOES.get(kind) or (("reimbursement.submitted",) if kind.startswith(OF_PAYOUTS) else ())
     if kinds:
         before = next((one for one in reversed(world.sent) if one.type in kinds), None)
-        original = {"original": {"source": before.source, "id": before.id} if before else {"source": "H1", "id": "none"}}
+        original = {
+            "original": {"source": before.source, "id": before.id}
+            if before
+            else {"source": "H1", "id": "none"}
+        }
         if before is not None:
             said: Any = before.event if isinstance(before, Decision) else before
             body = said.data.__dict__
