@@ -141,6 +141,8 @@ def _told(members: Members) -> dict[str, Any]:
     rows = [_member(one) for one in members.records if one.kind != "platform"]
     return {
         "platform": members.platform.code,
+        "cutover": f"{members.clock.cutover:%H:%M}",
+        "timezone": f"{members.clock.zone}",
         "counts": dict(kinds),
         "members": rows,
         "fees": len(members.fees),

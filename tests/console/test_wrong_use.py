@@ -166,6 +166,14 @@ def test_a_database_that_is_not_there_exits_3() -> None:
     assert "cannot connect" in said.err
 
 
+def test_settings_override_the_platforms_clock(worked: Clearing) -> None:
+    """The cutover and time zone of the settings win over those of the members file."""
+    assert worked("members", "show", "--json").json["cutover"] == "23:00"
+    settings = {"CLEARING_CUTOVER": "22:30", "CLEARING_TIMEZONE": "Asia/Urumqi"}
+    told = worked("members", "show", "--json", **settings).json
+    assert (told["cutover"], told["timezone"]) == ("22:30", "Asia/Urumqi")
+
+
 def test_a_wrong_setting_is_named(run: Clearing) -> None:
     """A setting that cannot be read is a usage error that names the variable."""
     said = run("balances", CLEARING_CUTOVER="late")
