@@ -16,7 +16,7 @@ from clearing.ledger.members import INSTITUTION, Institution
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Accepted, Reason, Rejected
 from clearing.ledger.routing import fee_postings, fees_standing, payable, two
-from clearing.ledger.rules import payments as p
+from clearing.ledger.rules import undoing as u
 from clearing.ledger.rules.rule import Rule, reference_needs
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ def within_standing_fee(case: Case) -> Rejected | None:
 
 def post_adjusted(case: Case) -> Accepted:
     """MORE: Dr the institution / Cr fee payable; LESS the other way. Only the difference."""
-    data, entry = case.data, p.undone_entry(case)
-    p.date_after_original(case)
+    data, entry = case.data, u.undone_entry(case)
+    u.date_after_original(case)
     fen = data.amount if data.direction == "MORE" else -data.amount
     source, id_ = case.original_key
     before = case.undo or Undo(source=source, id=id_, last_date=case.clearing_date)
@@ -186,11 +186,11 @@ def post_adjusted(case: Case) -> Accepted:
 
 
 FEE_ADJUSTED: Final = Rule(
-    p.undo_needs,
+    u.undo_needs,
     (
         c.not_a_test,
         c.source_known,
-        c.original_of(*p.PAYMENTS, "deposit.paid", "discharge.settled"),
+        c.original_of(*u.PAYMENTS, "deposit.paid", "discharge.settled"),
         c.from_platform,
         c.currency_is_cny,
         c.members_known,
@@ -199,8 +199,8 @@ FEE_ADJUSTED: Final = Rule(
         c.day_has_come,
         c.original_here,
         original_booked,
-        p.timeout_answered,
-        p.original_stands,
+        u.timeout_answered,
+        u.original_stands,
         within_standing_fee,
     ),
     post_adjusted,

@@ -1,4 +1,4 @@
-"""Discharge settlements, their recall, and arrears. 出院结算与欠费"""
+"""Discharge settlements and their recall. 出院结算"""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.permission import Cell, Use
 from clearing.ledger.routing import memo, paid, whole_mirror
 from clearing.ledger.rules import deposits as d
-from clearing.ledger.rules import payments as p
+from clearing.ledger.rules import stays as s
+from clearing.ledger.rules import undoing as u
+from clearing.ledger.rules.arrears import arrears_memo
 from clearing.ledger.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def top_up_card(case: Case) -> Rejected | Parked | None:
 def sums_fit(case: Case) -> Rejected | None:
     """discharge_unbalanced: the bill is borne by fund, deposit, top-up and arrears, to the fen."""
     data, claim = case.data, case.data.claim
-    stay = d.known_stay(case, data.institution, data.admission_no)
+    stay = s.known_stay(case, data.institution, data.admission_no)
     fund_fen = claim.fund_amount if claim else 0
     borne_fen = data.deposit_used + data.top_up + data.arrears - data.refund
     wrong = ""
@@ -100,11 +102,11 @@ def claim_is_new(case: Case) -> Rejected | None:
 def post_discharge(case: Case) -> Accepted:
     """Top-up or refund by route; memo: deposit used, claim advanced, arrears owed."""
     data = case.data
-    stay = d.known_stay(case, data.institution, data.admission_no)
+    stay = s.known_stay(case, data.institution, data.admission_no)
     postings: list[Posting] = paid(case, data.top_up) if data.top_up else []
     if data.refund:
         postings += d.paid_back(case, data.refund)
-    postings += d.deposit_memo(data.institution, data.admission_no, -data.deposit_used)
+    postings += s.deposit_memo(data.institution, data.admission_no, -data.deposit_used)
     postings += arrears_memo(data.institution, data.admission_no, data.arrears)
     changes: dict[Key, Fact] = {}
     if data.claim is not None:
@@ -161,12 +163,6 @@ def claim_memo(payer: str, institution: str, amount_fen: int) -> list[Posting]:
     )
 
 
-def arrears_memo(institution: str, admission_no: str, amount_fen: int) -> list[Posting]:
-    """Dr arrears of the hospital / Cr those of the admission; negative takes them off."""
-    owed = account(accounts.ARREARS_CONTRA, institution, admission_no)
-    return memo(account(accounts.ARREARS, institution), owed, amount_fen)
-
-
 SETTLED: Final = Rule(
     discharge_needs,
     (
@@ -197,7 +193,7 @@ SETTLED: Final = Rule(
 def recall_needs(event: Event, facts: Facts) -> Iterable[Key]:
     """The settlement's event, stay, claim and card."""
     data: Any = event.data
-    yield from p.undo_needs(event, facts)
+    yield from u.undo_needs(event, facts)
     original = facts.get("original", data.original.source, data.original.id)
     claim = original.event.data.__dict__.get("claim") if original else None
     if claim is not None:
@@ -220,10 +216,10 @@ def recall_may_debit(case: Case) -> Rejected | Parked | None:
 def latest_settlement(case: Case) -> Rejected | None:
     """original_spent: only the stay's latest settlement that stands can be recalled."""
     said = settled_data(case)
-    stay = d.known_stay(case, said.institution, said.admission_no)
+    stay = s.known_stay(case, said.institution, said.admission_no)
     if stay.settlements and stay.settlements[-1] == case.original_key:
         return None
-    return p.spent(case, "cancelled before, or is not the stay's latest settlement")
+    return u.spent(case, "cancelled before, or is not the stay's latest settlement")
 
 
 def card_and_reference(case: Case) -> Rejected | None:
@@ -239,14 +235,14 @@ def card_and_reference(case: Case) -> Rejected | None:
     if data.card is None or data.bank_ref is None:
         lack = "card" if data.card is None else "bank_ref"
         return Rejected(Reason.CARD_DIFFERS, f"{case.name}: the settlement moved money; expected data.{lack}")
-    if not case.follows(case.token, p.undone_entry(case).card):
+    if not case.follows(case.token, u.undone_entry(case).card):
         return Rejected(Reason.CARD_DIFFERS, f"{case.name}: not the settlement's card nor its replacement")
     return c.card_of_bank(case)
 
 
 def recall_route(case: Case) -> Rejected | None:
     """route_differs, where money moves."""
-    return p.same_route(case) if case.data.bank_ref is not None else None
+    return u.same_route(case) if case.data.bank_ref is not None else None
 
 
 def claim_not_settled(case: Case) -> Rejected | None:
@@ -262,7 +258,7 @@ def claim_not_settled(case: Case) -> Rejected | None:
 def arrears_still_open(case: Case) -> Rejected | None:
     """arrears_paid: the stay's open arrears cover what the settlement had left owed."""
     said = settled_data(case)
-    stay = d.known_stay(case, said.institution, said.admission_no)
+    stay = s.known_stay(case, said.institution, said.admission_no)
     if said.arrears <= stay.arrears_fen:
         return None
     return Rejected(
@@ -274,14 +270,14 @@ def arrears_still_open(case: Case) -> Rejected | None:
 def post_recall(case: Case) -> Accepted:
     """The settlement's entry mirrored, fee and settlement legs too; the stay is open, its claim not known."""
     said, entry = settled_data(case), case.undone_entry
-    stay = d.known_stay(case, said.institution, said.admission_no)
-    p.date_after_original(case)
+    stay = s.known_stay(case, said.institution, said.admission_no)
+    u.date_after_original(case)
     claim = said.claim
     known = case.facts.get("settlement", claim.payer, claim.settlement_id) if claim else None
     if known is not None:
         case.not_before(known.last_date)
     changes: dict[Key, Fact] = {
-        **p.undone(case, "cancelled"),
+        **u.undone(case, "cancelled"),
         ("stay", said.institution, said.admission_no): replace(
             stay,
             state="OPEN",
@@ -311,7 +307,7 @@ CANCELLED: Final = Rule(
         c.not_a_test,
         c.source_known,
         c.original_of("discharge.settled"),
-        c.when_known(p.undo_sender),
+        c.when_known(u.undo_sender),
         c.members_known,
         c.at_a_hospital,
         c.day_has_come,
@@ -325,104 +321,4 @@ CANCELLED: Final = Rule(
         arrears_still_open,
     ),
     post_recall,
-)
-
-
-# -- arrears -------------------------------------------------------------------------------------------------
-
-
-def arrears_needs(event: Event, _: Facts) -> Iterable[Key]:
-    """The stay."""
-    data: Any = event.data
-    yield ("stay", data.institution, data.admission_no)
-
-
-def stay_known(case: Case) -> Parked | None:
-    """Parked while the stay is unknown; arrears outlive the discharge."""
-    data = case.data
-    stay = case.facts.get("stay", data.institution, data.admission_no)
-    if stay is None:
-        return Parked(("stay", data.institution, data.admission_no), "the admission is not registered")
-    case.not_before(stay.last_date)
-    return None
-
-
-def within_arrears(case: Case) -> Rejected | None:
-    """exceeds_arrears: not more than is owed."""
-    data = case.data
-    stay = d.known_stay(case, data.institution, data.admission_no)
-    what = f"the arrears of {data.institution}/{data.admission_no}"
-    return c.exceeds(case, Reason.EXCEEDS_ARREARS, what, data.amount, stay.arrears_fen)
-
-
-def owe(case: Case, amount_fen: int, changes: dict[Key, Fact]) -> list[Posting]:
-    """The stay owes more, or less when negative."""
-    data = case.data
-    stay = d.known_stay(case, data.institution, data.admission_no)
-    changes[("stay", data.institution, data.admission_no)] = replace(
-        stay, arrears_fen=stay.arrears_fen + amount_fen, last_date=case.clearing_date
-    )
-    return arrears_memo(data.institution, data.admission_no, amount_fen)
-
-
-def post_recorded(case: Case) -> Accepted:
-    """Memo: Dr arrears / Cr those of the admission."""
-    changes: dict[Key, Fact] = {}
-    return Accepted(case.entry(owe(case, case.data.amount, changes)), changes)
-
-
-def post_written_off(case: Case) -> Accepted:
-    """Memo, the other way."""
-    changes: dict[Key, Fact] = {}
-    return Accepted(case.entry(owe(case, -case.data.amount, changes)), changes)
-
-
-def paid_needs(event: Event, facts: Facts) -> Iterable[Key]:
-    """As a payment's, and the stay."""
-    yield from p.payment_needs(event, facts)
-    yield from arrears_needs(event, facts)
-
-
-def post_paid(case: Case) -> Accepted:
-    """As a payment; memo: less is owed."""
-    changes: dict[Key, Fact] = {}
-    owed = owe(case, -case.data.amount, changes)
-    p.take_order(case, changes)
-    return case.accepted(case.entry(paid(case, case.data.amount) + owed), changes)
-
-
-MEMO_CHECKS: Final = (
-    c.not_a_test,
-    c.source_known,
-    c.from_institution,
-    c.currency_is_cny,
-    c.members_known,
-    c.at_a_hospital,
-    c.day_has_come,
-    stay_known,
-)
-
-ARREARS_RECORDED: Final = Rule(arrears_needs, MEMO_CHECKS, post_recorded)
-ARREARS_WRITTEN_OFF: Final = Rule(arrears_needs, (*MEMO_CHECKS, within_arrears), post_written_off)
-ARREARS_PAID: Final = Rule(
-    paid_needs,
-    (
-        c.not_a_test,
-        c.source_known,
-        c.from_institution,
-        c.currency_is_cny,
-        c.members_known,
-        c.at_a_hospital,
-        c.day_has_come,
-        c.route_agreed,
-        c.terminal_in_use,
-        c.may_debit,
-        c.not_reversed_before,
-        c.card_of_bank,
-        c.bank_ref_new,
-        c.order_free,
-        stay_known,
-        within_arrears,
-    ),
-    post_paid,
 )

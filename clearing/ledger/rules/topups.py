@@ -15,7 +15,7 @@ from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.permission import Cell, Use
 from clearing.ledger.routing import two, whole_mirror
-from clearing.ledger.rules import payments as p
+from clearing.ledger.rules import undoing as u
 from clearing.ledger.rules.cards import from_bank
 from clearing.ledger.rules.rule import Rule, card_needs, reference_needs
 
@@ -101,8 +101,8 @@ TOPUP: Final = Rule(
 def post_topup_reversed(case: Case) -> Accepted:
     """The original mirrored; of one that was noted only the mark that it is gone."""
     entry = case.undone_entry
-    p.date_after_original(case)
-    changes = p.undone(case, "reversed")
+    u.date_after_original(case)
+    changes = u.undone(case, "reversed")
     if entry is None:
         return Accepted(None, changes)
     postings = whole_mirror(case, entry)
@@ -110,18 +110,18 @@ def post_topup_reversed(case: Case) -> Accepted:
 
 
 TOPUP_REVERSED: Final = Rule(
-    p.undo_needs,
+    u.undo_needs,
     (
         c.not_a_test,
         c.source_known,
         c.original_of("topup.made"),
-        c.when_known(p.undo_sender),
+        c.when_known(u.undo_sender),
         c.currency_is_cny,
         c.members_known,
         c.day_has_come,
         c.original_here,
-        p.original_untouched,
-        p.whole_amount,
+        u.original_untouched,
+        u.whole_amount,
     ),
     post_topup_reversed,
 )
@@ -252,8 +252,8 @@ def persons_make_the_amount(case: Case) -> Rejected | None:
 
 def post_premium_refunded(case: Case) -> Accepted:
     """Dr the fund's income / Cr the bank; the persons' year is free again."""
-    said, entry = premium_data(case), p.undone_entry(case)
-    p.date_after_original(case)
+    said, entry = premium_data(case), u.undone_entry(case)
+    u.date_after_original(case)
     changes: dict[Key, Fact] = {}
     for person in case.data.persons:
         key = ("premium", said.payer, said.scheme_year, person)
