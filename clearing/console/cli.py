@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import clearing
-from clearing.console import days, demo, edge, intake, look, partners, reference
+from clearing.console import checks, days, demo, edge, files, intake, look, partners, reference
 
 app = typer.Typer(
     name="clearing",
@@ -46,14 +46,14 @@ app.add_typer(days.day_app, name="day")
 app.command("close")(days.close)
 app.command("balances")(days.balances)
 app.command("positions")(days.positions)
-app.add_typer(days.files_app, name="files")
+app.add_typer(files.files_app, name="files")
 app.command("reconcile")(partners.reconcile)
 app.command("report")(partners.report)
 app.add_typer(partners.breaks_app, name="breaks")
 app.add_typer(look.entries_app, name="entries")
 app.command("trace")(look.trace)
-app.add_typer(look.quarantine_app, name="quarantine")
-app.command("verify")(look.verify)
+app.add_typer(checks.quarantine_app, name="quarantine")
+app.command("verify")(checks.verify)
 app.command("generate")(intake.generate)
 app.add_typer(intake.bench_app, name="bench")
 

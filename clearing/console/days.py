@@ -1,31 +1,26 @@
-"""`day`, `close`, `balances`, `positions`, `files`: a day and what it comes to. 清算日"""
+"""`day`, `close`, `balances`, `positions`: a day and what it comes to. 清算日"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.console.edge import Books, Day, Json, a_date, answer, books, perform, read_file
-from clearing.console.show import money, table, yuan
+from clearing.console.edge import Books, Day, Json, a_date, answer, books, perform
+from clearing.console.show import grouped, money, table, yuan
 from clearing.day.netting import INTER_BANK, Netted
 from clearing.errors import UsageError
-from clearing.files.check import check_file
-from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, read_manifest
 from clearing.jobs import close as closing
-from clearing.jobs import deliver
 from clearing.ledger.accounts import BANK, code_of, owner_of
 from clearing.ledger.facts import Instruction
 from clearing.store import balances as stored_balances
-from clearing.store import days, files, instructions, views
+from clearing.store import days, instructions, views
 from clearing.store.session import transaction
 
 day_app = typer.Typer(no_args_is_help=True, help="One clearing date, step by step 清算日.")
-files_app = typer.Typer(no_args_is_help=True, help="Clearing files: list, write out, check 清算文件.")
 
 
 @day_app.command("show")
@@ -47,12 +42,16 @@ def show(day: Day, as_json: Json = False) -> None:
 
 async def shown(conn: AsyncConnection, day: date) -> dict[str, Any]:
     """The shape of `clearing day show --json`."""
-    known = await _known(conn, day)
+    known = await known_day(conn, day)
     counts = await views.day_counts(conn, day)
     return {"date": f"{day}", "state": known.state, "entries": counts.entries, "late": counts.late}
 
 
-async def _known(conn: AsyncConnection, day: date) -> days.Day:
+async def known_day(conn: AsyncConnection, day: date) -> days.Day:
+    """A day that was opened.
+
+    Raises:  UsageError that says which days there are.
+    """
     found = await days.get(conn, day)
     if found is None:
         every = await days.every(conn)
@@ -157,7 +156,7 @@ def balances(
         async with books() as the, transaction(the.engine) as conn:
             if day is None:
                 return await stored_balances.as_of(conn, None, account)
-            await _known(conn, day)
+            await known_day(conn, day)
             moved = await stored_balances.of_day(conn, day)
             return {name: fen for name, fen in moved.items() if fen and name.startswith(account)}
 
@@ -192,11 +191,11 @@ def positions(day: Day, as_json: Json = False) -> None:
     print(
         f"{day}  {found['state']}; debit positive: a positive position is paid in, a negative one is received"
     )
-    table("Positions 头寸", ["account", "yuan", "rolls up to"], ([a, _grouped(b), c] for a, b, c in rows))
+    table("Positions 头寸", ["account", "yuan", "rolls up to"], ([a, grouped(b), c] for a, b, c in rows))
     table(
         "Bank nets 轧差净额",
         ["bank", "yuan"],
-        ([bank, _grouped(net)] for bank, net in found["bank_net"].items()),
+        ([bank, grouped(net)] for bank, net in found["bank_net"].items()),
     )
     table(
         "Instructions between banks 清算指令",
@@ -205,7 +204,7 @@ def positions(day: Day, as_json: Json = False) -> None:
             [
                 one["debtor"],
                 one["creditor"],
-                _grouped(one["amount"]),
+                grouped(one["amount"]),
                 one["value_date"],
                 one["state"],
                 one["id"],
@@ -215,13 +214,9 @@ def positions(day: Day, as_json: Json = False) -> None:
     )
 
 
-def _grouped(amount: str) -> str:
-    return money(int(amount.replace(".", "")))
-
-
 async def positions_of(conn: AsyncConnection, the: Books, day: date) -> dict[str, Any]:
     """The shape of `clearing positions --json`; worked out from the books as they stand."""
-    known = await _known(conn, day)
+    known = await known_day(conn, day)
     netted = await closing.netting_of(conn, the.members, day)
     stored = {one.id: one for one in await instructions.of_day(conn, day)}
     value_date = closing.value_date(day)
@@ -257,94 +252,3 @@ def _instruction(one: Instruction, value_date: date) -> dict[str, Any]:
         "value_date": f"{getattr(one, 'value_date', None) or value_date}",
         "state": one.state,
     }
-
-
-@files_app.command("list")
-def list_files(day: Day, as_json: Json = False) -> None:
-    """A day's stored files with counts, totals and digests 文件清单."""
-
-    async def work() -> list[files.StoredFile]:
-        async with books() as the, transaction(the.engine) as conn:
-            await _known(conn, day)
-            return await files.of_day(conn, day)
-
-    found = perform(work)
-    rows: list[dict[str, Any]] = [
-        {
-            "name": one.name,
-            "type": one.type,
-            "receiver": one.receiver,
-            "version": one.version,
-            "profile": one.profile,
-            "records": one.records,
-            "amount": yuan(one.amount_total_fen),
-            "bytes": len(one.content),
-            "sm3": one.sm3.hex(),
-        }
-        for one in found
-    ]
-    if as_json:
-        answer({"date": f"{day}", "files": rows})
-        return
-    columns = ["name", "receiver", "records", "amount", "SM3"]
-    table(
-        f"Files of {day} 清算文件",
-        columns,
-        (
-            [one["name"], one["receiver"], one["records"], _grouped(one["amount"]), one["sm3"][:12]]
-            for one in rows
-        ),
-        right=["records"],
-    )
-
-
-@files_app.command("write")
-def write(
-    day: Day,
-    out: Annotated[Path, typer.Option("--out", help="Folder; one folder a receiver below it.")] = Path("out"),
-    as_json: Json = False,
-) -> None:
-    """Write a day's stored files and their manifests out 文件交付."""
-
-    async def work() -> deliver.Written:
-        async with books() as the:
-            return await deliver.write_files(the.engine, day, out)
-
-    done = perform(work)
-    if as_json:
-        answer({"date": f"{day}", "out": f"{out}", "written": done.written, "already": done.already})
-    else:
-        print(f"{done.written} files written to {out}/, {done.already} stood there already")
-
-
-@files_app.command("check")
-def check(
-    file: Annotated[Path, typer.Argument(help="A clearing file; its manifest is looked for beside it.")],
-    as_json: Json = False,
-) -> None:
-    """Validate a file of ours against its layout and its manifest 文件校验."""
-
-    async def work() -> dict[str, Any]:
-        content, beside = read_file(file), file.with_name(file.name + MANIFEST_SUFFIX)
-        manifest: Manifest | None = None
-        faults: list[str] = []
-        if beside.exists():
-            read = read_manifest(beside.name, read_file(beside))
-            if isinstance(read, Manifest):
-                manifest = read
-            else:
-                faults += [str(one) for one in read]
-        checked = check_file(file.name, content, manifest)
-        faults += [str(one) for one in checked.faults]
-        return {"file": file.name, "manifest": beside.exists(), "sound": not faults, "faults": faults}
-
-    found = perform(work)
-    if as_json:
-        answer(found)
-    elif found["sound"]:
-        print(f"{file.name}: sound{'' if found['manifest'] else '; there is no manifest beside it'}")
-    else:
-        for fault in found["faults"]:
-            print(fault)
-    if not found["sound"]:
-        raise typer.Exit(UsageError.exit_code)

@@ -16,8 +16,8 @@ import typer
 from rich.cells import cell_len, set_cell_size
 
 from clearing.console.edge import Json, a_date, answer, perform, say, settings_now
-from clearing.console.partners import chinese, grouped
-from clearing.console.show import WIDTH
+from clearing.console.partners import chinese
+from clearing.console.show import WIDTH, grouped
 from clearing.errors import InvariantViolated
 
 POSITIONS_SHOWN: Final = 5

@@ -1,4 +1,4 @@
-"""`entries`, `trace`, `quarantine`, `verify`: looking into the books. 查询与校验"""
+"""`entries`, `trace`: looking into the books. 查询"""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.console.edge import Json, a_date, answer, books, perform
-from clearing.console.partners import grouped
-from clearing.console.show import last4, local, money, table, yuan
-from clearing.errors import InvariantViolated, UsageError
+from clearing.console.show import grouped, last4, local, money, table, yuan
+from clearing.errors import UsageError
 from clearing.ledger.entry import Entry
 from clearing.store import entries, views
 from clearing.store.session import transaction
 
 entries_app = typer.Typer(no_args_is_help=True, help="Entries of the books 记账凭证.")
-quarantine_app = typer.Typer(no_args_is_help=True, help="Malformed records and parked events 待处理与挂起.")
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
 
@@ -254,75 +252,3 @@ def _where(one: dict[str, Any]) -> str:
             return str(one["name"])
         case _:
             return str(one["id"])
-
-
-@quarantine_app.command("list")
-def list_quarantine(rows_max: Rows = 100, as_json: Json = False) -> None:
-    """Records that could not be read, and events that wait for something 待处理清单."""
-
-    async def work() -> tuple[list[views.Row], list[views.Row]]:
-        async with books() as the, transaction(the.engine) as conn:
-            return await views.quarantine(conn, rows_max), await views.waiting(conn, rows_max)
-
-    malformed, parked = perform(work)
-    if as_json:
-        answer({"malformed": [_malformed(one) for one in malformed], "parked": parked})
-        return
-    table(
-        "Malformed 待处理",
-        ["SM3", "stream", "position", "where", "what"],
-        ([one["sm3"][:12], one["stream"], one["position"], one["where_"], one["what"]] for one in malformed),
-        right=["position"],
-    )
-    table(
-        "Parked 挂起",
-        ["event", "type", "waits for", "since"],
-        (
-            [f"{one['source']}/{one['id']}", one["type"], one["waits_for"], one["since"] or ""]
-            for one in parked
-        ),
-    )
-
-
-def _malformed(row: views.Row) -> dict[str, Any]:
-    return {"where": row["where_"], **{name: value for name, value in row.items() if name != "where_"}}
-
-
-@quarantine_app.command("show")
-def show_quarantine(
-    sm3: Annotated[str, typer.Argument(metavar="SM3", help="The record's digest, or how it begins.")],
-    as_json: Json = False,
-) -> None:
-    """One record that could not be read; its bytes are not shown, they may hold what must not be seen."""
-
-    async def work() -> views.Row:
-        async with books() as the, transaction(the.engine) as conn:
-            found = await views.quarantine(conn, 2, sm3.lower())
-            if not found:
-                raise UsageError(f"quarantine {sm3}: there is none. See: clearing quarantine list")
-            return found[0]
-
-    found = _malformed(perform(work))
-    if as_json:
-        answer(found)
-    else:
-        for name, value in found.items():
-            print(f"{name:<10} {value}")
-
-
-def verify(as_json: Json = False) -> None:
-    """Replay the books: balances, sums of zero, digest chains, stored files 校验."""
-
-    async def work() -> dict[str, Any]:
-        from clearing.jobs.verify import verify as check  # noqa: PLC0415 - for this command only
-
-        async with books() as the:
-            return await check(the.engine, the.members)
-
-    found = perform(work)
-    if as_json:
-        answer(found)
-    else:
-        table("Verify 校验", ["check", "found"], found["checks"].items())
-    if not found["ok"]:
-        raise typer.Exit(InvariantViolated.exit_code)

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from clearing.console.edge import Day, Json, a_date, answer, books, named_files, perform
-from clearing.console.show import last4, table, yuan
+from clearing.console.show import grouped, last4, table, yuan
 from clearing.errors import NotBalanced, UsageError
 from clearing.reconciliation.breaks import CODES
 
-ID_SHOWN: Final = 16
-"""How much of a break's id a table shows: the day and eight digits, which `breaks show` takes too."""
+ID_SHOWN: Final = 14
+"""How much of a break's id a table shows: the day and six digits, which `breaks show` takes too."""
 
 SIDE_COLUMNS: Final = ("side", "where", "at", "kind", "dir", "amount", "status", "reference")
 
@@ -64,11 +64,6 @@ def _tell(day: date, found: dict[str, Any]) -> None:
         [partner, *(grouped(line[name]) for name in columns[1:])] for partner, line in found["proof"].items()
     )
     table("Proof 平账证明", columns, proof)
-
-
-def grouped(amount: str) -> str:
-    """Yuan text with thousands."""
-    return f"{Decimal(amount):,.2f}"
 
 
 def break_table(found: list[dict[str, Any]]) -> None:

@@ -29,7 +29,12 @@ def yuan(fen: int) -> str:
 
 def money(fen: int) -> str:
     """Signed fen as people read it: "-1,234.50"."""
-    return f"{Money(yuan(fen), CNY).amount:,.2f}"
+    return grouped(yuan(fen))
+
+
+def grouped(amount: str) -> str:
+    """Yuan text as people read it: "-1234.50" is "-1,234.50"."""
+    return f"{Money(amount, CNY).amount:,.2f}"
 
 
 def last4(card: str) -> str:
