@@ -66,6 +66,7 @@ class Case:
         "facts",
         "members",
         "recorded_at",
+        "route",
         "said",
     )
 
@@ -74,6 +75,8 @@ class Case:
         self.data: Any = event.data
         self.said: dict[str, Any] = event.data.__dict__
         """The body's fields by name: asking a model for a field it does not have costs 7 µs, a dict 0.05."""
+        self.route: str = self.said.get("route", "DIRECT")
+        """The event's route, DIRECT where it names none."""
         self.facts = facts
         self.context = context
         self.recorded_at = recorded_at
@@ -227,12 +230,6 @@ class Case:
         return self.original.entry if self.original else None
 
     # -- bank references -----------------------------------------------------------------------------------
-
-    @property
-    def route(self) -> str:
-        """The event's route, DIRECT where it names none."""
-        route: str = self.said.get("route", "DIRECT")
-        return route
 
     @property
     def network(self) -> str:

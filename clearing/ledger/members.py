@@ -29,6 +29,8 @@ PAYER: Final = frozenset({"fund", "insurer"})
 MAY_HAVE_AGENTS: Final = INSTITUTION | PAYER
 """Whose events an agent may send; a bank, the card platform and the platform speak for themselves."""
 PAID_KINDS: Final = frozenset({"bank", "hospital", "pharmacy", "fund", "insurer", "channel"})
+CHOSEN_MAX: Final = 100_000
+"""Fee choices remembered: a day of a province; a worker that runs for months begins anew."""
 EARLIEST: Final = date(1970, 1, 1)
 """For messages only: a record without dates is in force since ever."""
 
@@ -211,14 +213,19 @@ class Members:
     fees: tuple[FeeRule, ...]
     clock: BusinessClock
     _on: dict[date, MembersOn] = field(default_factory=dict, compare=False, repr=False)
-    _chosen: dict[tuple[date, frozenset[tuple[str, str]]], FeeRule | None] = field(
+    _chosen: dict[tuple[date | str, ...], FeeRule | None] = field(
         default_factory=dict, compare=False, repr=False
     )
 
     def fee_rule(self, day: date, keys: Mapping[str, str]) -> FeeRule | None:
-        """The fee rule for a payment with these keys on a clearing date; chosen once for equal keys."""
-        at = (day, frozenset(keys.items()))
+        """The fee rule for a payment with these keys on a clearing date; chosen once for equal keys.
+
+        In:      always the same keys, in one order: only their values are remembered.
+        """
+        at: tuple[date | str, ...] = (day, *keys.values())
         if at not in self._chosen:
+            if len(self._chosen) >= CHOSEN_MAX:
+                self._chosen.clear()
             self._chosen[at] = choose(self.fees, keys, day)
         return self._chosen[at]
 
