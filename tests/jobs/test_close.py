@@ -1,0 +1,285 @@
+"""The end of a day with workers running, killed between its steps, run twice, and stopped by damage."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from clearing.errors import InvariantViolated, NotBalanced, UsageError
+from clearing.files.manifest import Manifest, read_manifest
+from clearing.jobs.close import close, cut, file, net
+from clearing.jobs.deliver import write_files
+from clearing.jobs.verify import verify
+from clearing.store.database import open_database
+from tests.jobs.running import (
+    FIRST_DAY,
+    Books,
+    books,
+    picture,
+    same,
+    settings_of,
+    worked_lines,
+    worked_members,
+)
+
+CARDS = [line for line in worked_lines(9) if b'"card.' in line]
+CUTS = 10
+
+
+def at_noon(number: int, day: date) -> bytes:
+    """A payment of 1.00 at noon of a day."""
+    data: dict[str, Any] = {
+        "card": "tok_P1_B1_0001",
+        "bank": "B1",
+        "institution": "H1",
+        "amount": "1.00",
+        "bank_ref": f"N{number}",
+        "bank_date": str(day),
+        "purpose": "OUTPATIENT",
+        "order_no": f"N-{number}",
+    }
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"N-{number}",
+            "source": "H1",
+            "type": "payment.made",
+            "time": f"{day}T12:00:00+08:00",
+            "data": data,
+        }
+    ).encode()
+
+
+async def test_a_cut_holds_while_workers_run(blank: Callable[[], str]) -> None:
+    """Ten cuts while two tasks take payments of all days: nothing enters a day after its cut, sums are right."""
+    url = blank()
+    async with books(url, settings_of(batch_events_max=5), worked_members()) as the:
+        await the.ingest(CARDS)
+        numbers: Iterator[int] = iter(range(1_000_000))
+        stopping = asyncio.Event()
+
+        async def take_payments() -> int:
+            """Take what is of the first day for ever: most of it comes late."""
+            count = 0
+            async with open_database(url) as database:
+                mine = Books(url, database.engine, the.settings, the.members)
+                while not stopping.is_set():
+                    lines = [at_noon(next(numbers), FIRST_DAY) for _ in range(10)]
+                    count += (await mine.ingest(lines))["posted"]
+            return count
+
+        tasks = [asyncio.create_task(take_payments()) for _ in range(2)]
+        sums: dict[date, int] = {}
+        for number in range(CUTS):
+            await asyncio.sleep(0.1)
+            day = FIRST_DAY + timedelta(days=number)
+            assert (await cut(the.engine, the.settings, the.members, day)).done
+            sums[day] = await of_day(the, day)
+        stopping.set()
+        posted = sum(await asyncio.gather(*tasks))
+        assert {day: await of_day(the, day) for day in sums} == sums
+        late = await the.rows(
+            "SELECT n.clearing_date FROM entry n JOIN batch b ON b.id = n.batch "
+            "JOIN day d ON d.clearing_date = n.clearing_date WHERE d.cut_at < b.at"
+        )
+        assert late == []
+        last = FIRST_DAY + timedelta(days=CUTS)
+        assert sum(sums.values()) + await of_day(the, last) == -100 * posted
+        assert len({day for day, fen in sums.items() if fen}) == CUTS, "every day took something"
+        for day in sums:
+            assert await net(the.engine, the.members, day)
+            await file(the.engine, the.members, day)
+        assert (await verify(the.engine, the.members))["ok"]
+
+
+async def of_day(the: Books, day: date) -> int:
+    """What H1 is owed for one day, before its end."""
+    return int(
+        await the.one(
+            "SELECT coalesce(sum(f), 0)::bigint FROM entry, unnest(accounts, fens) AS p(a, f) "
+            "WHERE clearing_date = :day AND a = '2010.H1' AND type = 'payment.made'",
+            day=day,
+        )
+    )
+
+
+async def test_a_close_killed_anywhere_goes_on_where_it_stood(blank: Callable[[], str]) -> None:
+    """The connection of a close is killed again and again; run until it comes through, the day is the same."""
+    async with books(blank(), settings_of(), worked_members()) as quiet:
+        await quiet.ingest(worked_lines(9))
+        await quiet.close(FIRST_DAY)
+        wanted = await picture(quiet)
+    async with books(blank(), settings_of(), worked_members()) as the:
+        await the.ingest(worked_lines(9))
+        killer = await asyncpg.connect(the.url)
+        killed = 0
+        try:
+            for wait_ms in [*range(0, 60, 4), 1_000_000]:
+                async with open_database(the.url) as database:
+                    closing = asyncio.create_task(
+                        close(database.engine, the.settings, the.members, FIRST_DAY)
+                    )
+                    done, _ = await asyncio.wait({closing}, timeout=wait_ms / 1000)
+                    if not done:
+                        killed += 1
+                        await killer.execute(
+                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                        )
+                    result = (await asyncio.gather(closing, return_exceptions=True))[0]
+                    if not isinstance(result, BaseException):
+                        break
+        finally:
+            await killer.close()
+        assert killed > 0
+        await the.close(FIRST_DAY)
+        same(await picture(the), wanted)
+        assert (await verify(the.engine, the.members))["ok"]
+
+
+async def test_a_day_closed_step_by_step_or_twice_is_the_same(blank: Callable[[], str]) -> None:
+    """Each step says it was done before; nothing is written; a step out of order is refused."""
+    async with books(blank(), settings_of(), worked_members()) as the:
+        await the.ingest(worked_lines(9))
+        with pytest.raises(UsageError, match="2026-03-09"):
+            await net(the.engine, the.members, FIRST_DAY)
+        with pytest.raises(UsageError, match="2026-03-10"):
+            await cut(the.engine, the.settings, the.members, FIRST_DAY + timedelta(days=1))
+        first = await the.close(FIRST_DAY)
+        assert [first[0].done, first[1], first[2].done] == [True, True, True]
+        before = await picture(the), await the.one("SELECT count(*) FROM batch")
+        again = await the.close(FIRST_DAY)
+        assert [again[0].done, again[1], again[2].done] == [False, False, False]
+        assert (await picture(the), await the.one("SELECT count(*) FROM batch")) == before
+
+
+async def test_events_after_the_cut_are_late_on_the_open_day(blank: Callable[[], str]) -> None:
+    """Yesterday's payment enters today's books and today's files, and says so; yesterday's stay as they are."""
+    async with books(blank(), settings_of(), worked_members()) as the:
+        await the.ingest([*CARDS, at_noon(1, FIRST_DAY)])
+        await the.close(FIRST_DAY)
+        before = await picture(the)
+        await the.ingest([at_noon(2, FIRST_DAY)])
+        assert await the.rows("SELECT event_id, clearing_date, late FROM entry WHERE late") == [
+            ("N-2", date(2026, 3, 10), True)
+        ]
+        await the.close(date(2026, 3, 10))
+        after = await picture(the)
+        assert {name: digest for name, digest in after.files.items() if name in before.files} == before.files
+        carried = await the.one(
+            "SELECT count(*) FROM file WHERE clearing_date = '2026-03-10' "
+            "AND position(convert_to('N2', 'UTF8') IN content) > 0"
+        )
+        assert carried > 0
+
+
+async def test_a_balance_that_is_not_its_entries_stops_the_day(blank: Callable[[], str]) -> None:
+    """Damage by one who may do anything stops the net with LED-001; mended, the day goes on."""
+    damage = "UPDATE balance SET fen = fen + :fen WHERE account = '2010.H1' AND clearing_date = '2026-03-09'"
+    async with books(blank(), settings_of(), worked_members()) as the:
+        await the.ingest(worked_lines(9))
+        await as_superuser(the, damage.replace(":fen", "1"))
+        with pytest.raises((NotBalanced, InvariantViolated), match=r"2010\.H1.*LED-001|LED-001.*2010\.H1"):
+            await the.close(FIRST_DAY)
+        assert await the.one("SELECT state FROM day WHERE clearing_date = '2026-03-09'") == "cut"
+        assert await the.one("SELECT count(*) FROM instruction") == 0
+        await as_superuser(the, damage.replace(":fen", "-1"))
+        _, netted, filed = await the.close(FIRST_DAY)
+        assert netted
+        assert filed.done
+
+
+async def as_superuser(the: Books, statement: str) -> None:
+    """Do what no trigger and no right can stop."""
+    connection = await asyncpg.connect(the.url)
+    try:
+        await connection.execute(f"SET session_replication_role = replica; {statement}")
+    finally:
+        await connection.close()
+
+
+async def test_an_empty_day_still_has_files(blank: Callable[[], str], tmp_path: Path) -> None:
+    """A day without events closes, and every member of it has its files, with no lines in them."""
+    async with books(blank(), settings_of(), worked_members()) as the:
+        await the.close(FIRST_DAY)
+        counts = await the.rows("SELECT receiver, records, amount_total_fen FROM file WHERE type = 'TXN'")
+        assert {receiver for receiver, _, _ in counts} >= {"B1", "B2", "H1", "H2", "H3", "R1", "F1"}
+        assert {(records, fen) for _, records, fen in counts} == {(0, 0)}
+        written = await write_files(the.engine, FIRST_DAY, tmp_path)
+        assert written.written == await the.one("SELECT count(*) FROM file")
+        assert await the.one("SELECT count(*) FROM entry") == 0
+
+
+async def test_files_are_delivered_once_and_never_over_others(
+    blank: Callable[[], str], tmp_path: Path
+) -> None:
+    """A second delivery finds all there; a file that differs is refused and stays; every .ok has its file."""
+    async with books(blank(), settings_of(), worked_members()) as the:
+        with pytest.raises(UsageError, match="no files yet"):
+            await write_files(the.engine, FIRST_DAY, tmp_path)
+        await the.ingest(worked_lines(9))
+        await the.close(FIRST_DAY)
+        stored = await the.rows("SELECT receiver, name, content FROM file ORDER BY name")
+        first = await write_files(the.engine, FIRST_DAY, tmp_path)
+        assert (first.written, first.already) == (len(stored), 0)
+        when = stamps(tmp_path)
+        again = await write_files(the.engine, FIRST_DAY, tmp_path)
+        assert (again.written, again.already) == (0, len(stored))
+        assert stamps(tmp_path) == when
+        for receiver, name, content in stored:
+            assert (tmp_path / receiver / name).read_bytes() == content
+            manifest = read_manifest(f"{name}.ok", (tmp_path / receiver / f"{name}.ok").read_bytes())
+            assert isinstance(manifest, Manifest)
+            assert (manifest.file, manifest.bytes) == (name, len(content))
+            assert manifest.sha256 == hashlib.sha256(content).hexdigest()
+        assert len(when) == 2 * len(stored), "nothing else lies there"
+
+        receiver, name, content = stored[0]
+        (tmp_path / receiver / f"{name}.ok").unlink()  # killed between the file and its manifest
+        (tmp_path / receiver / f"{name}.tmp").write_bytes(content[:10])
+        assert (await write_files(the.engine, FIRST_DAY, tmp_path)).written == 1
+        assert (tmp_path / receiver / f"{name}.ok").exists()
+
+        target = tmp_path / receiver / name
+        target.write_bytes(content + b" ")
+        with pytest.raises(UsageError, match="other bytes"):
+            await write_files(the.engine, FIRST_DAY, tmp_path)
+        assert target.read_bytes() == content + b" "
+
+
+def stamps(directory: Path) -> dict[str, int]:
+    """Every file below a directory and when it was written."""
+    return {str(path): path.stat().st_mtime_ns for path in directory.rglob("*") if path.is_file()}
+
+
+async def test_a_file_stands_before_its_manifest(blank: Callable[[], str], tmp_path: Path) -> None:
+    """A receiver that looks all the time never finds an .ok without its whole file."""
+    async with books(blank(), settings_of(), worked_members()) as the:
+        await the.ingest(worked_lines(9))
+        await the.close(FIRST_DAY)
+        contents = dict(iter(await the.rows("SELECT name, content FROM file")))
+    finished = asyncio.Event()
+
+    def look() -> int:
+        seen: set[Path] = set()
+        while True:
+            last = finished.is_set()
+            for ok in set(tmp_path.rglob("*.ok")) - seen:
+                assert ok.with_suffix("").read_bytes() == contents[ok.name.removesuffix(".ok")]
+                seen.add(ok)
+            if last:
+                return len(seen)
+
+    async with books(the.url, the.settings, the.members) as again:
+        looking = asyncio.create_task(asyncio.to_thread(look))
+        await write_files(again.engine, FIRST_DAY, tmp_path)
+        finished.set()
+        assert await looking == len(contents)
