@@ -129,7 +129,7 @@ class JarBroker:
         cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
         tool = [self._java, "-cp", f"{self._jars}/*", "kafka.tools.StorageTool", "format"]
         done = subprocess.run(
-            [*tool, "--cluster-id", cluster, "--config", str(self._settings)],
+            [*tool, f"--cluster-id={cluster}", "--config", str(self._settings)],
             check=False,
             text=True,
             capture_output=True,
