@@ -1,7 +1,7 @@
 """How fast events become durable here: file, Kafka, a loop of single transactions, a raw COPY. 测速
 
     file → durable     a generated day through `ingest_lines`, the whole engine, fsync on
-    Kafka → durable    the same records produced beforehand, taken by one worker process, notices published
+    Kafka → durable    the same records produced beforehand, taken by two worker processes, notices published
     loop               the same door with a batch of one: eight connections, a transaction an event
     raw COPY           the rows of the file's run once more, into tables made like ours: the server's limit
 
@@ -30,7 +30,7 @@ from rich.table import Table
 from clearing.errors import InvariantViolated
 from clearing.jobs import broker as brokers
 from clearing.jobs.bench_frames import CONNECTIONS, copy_rows, take_one_by_one
-from clearing.jobs.bench_kafka import produce, worker_process
+from clearing.jobs.bench_kafka import WORKERS, produce, worker_processes
 from clearing.jobs.bench_machine import Cpu, cpu_now, machine, median
 from clearing.jobs.bench_stages import Stages
 from clearing.jobs.generate import CITY, Plan, Sent, generate_day
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 DAY: Final = date(2026, 3, 10)
 FILE: Final = "file → durable"
-KAFKA: Final = "Kafka → durable"
+KAFKA: Final = f"Kafka → durable, {WORKERS} workers"
 LOOP: Final = f"one transaction an event, {CONNECTIONS} connections"
 COPY: Final = "raw binary COPY of the same rows"
 LOOP_SHARE: Final = 5
@@ -249,7 +249,7 @@ class _Bench:
         await produce(settings, sent)
         async with self._books() as database:
             before = cpu_now(self._server.cluster)
-            told = await worker_process(settings, database.dsn)
+            told = await worker_processes(settings, database.dsn)
             used = cpu_now(self._server.cluster).since(before)
             way.add(told.seconds, Cpu(told.cpu_seconds, used.database))
             await self._check(way, database, told.taken)

@@ -1,7 +1,7 @@
-"""Kafka → durable: records produced beforehand, taken by one worker in a process of its own. 消息测速
+"""Kafka → durable: records produced beforehand, taken by workers in processes of their own. 消息测速
 
-Run as a program it is that worker: it takes all that is in the topics, then tells on one line of JSON how
-long that took, from the assignment of its partitions to the last batch that is durable and announced.
+Run as a program it is one such worker: it takes what is in the topics with the others of its group, then tells on
+one line of JSON when it began (its first partitions assigned) and when its last batch was durable.
 """
 
 from __future__ import annotations
@@ -34,12 +34,26 @@ SECONDS_MAX: Final = 900
 _LINGER_MS: Final = 20
 
 
-class Told(NamedTuple):
-    """What the worker's process tells."""
+WORKERS: Final = 2
+"""One a core: a worker is one interpreter."""
 
-    seconds: float
+
+class Told(NamedTuple):
+    """What a worker's process tells; the clock is the machine's, the same for all processes."""
+
+    began: float
+    ended: float
     cpu_seconds: float
     """Processor time of that process meanwhile."""
+    taken: int
+
+
+class Ran(NamedTuple):
+    """What all workers together did."""
+
+    seconds: float
+    """From the first assignment in any process to the last durable batch in any."""
+    cpu_seconds: float
     taken: int
 
 
@@ -63,8 +77,22 @@ async def produce(settings: Settings, sent: Iterable[Sent]) -> None:
         await producer.stop()
 
 
-async def worker_process(settings: Settings, dsn: str) -> Told:
-    """Let one worker in its own process take all that is in the topics. 独立进程消费
+async def worker_processes(settings: Settings, dsn: str, count: int = WORKERS) -> Ran:
+    """Let some workers, a process each, take all that is in the topics. 独立进程消费
+
+    Raises:  WorldFailed with the last words of one that fails or takes too long.
+    """
+    told = await asyncio.gather(*(_worker_process(settings, dsn) for _ in range(count)))
+    busy = [one for one in told if one.taken] or told
+    return Ran(
+        max(one.ended for one in busy) - min(one.began for one in busy),
+        sum(one.cpu_seconds for one in told),
+        sum(one.taken for one in told),
+    )
+
+
+async def _worker_process(settings: Settings, dsn: str) -> Told:
+    """One worker in its own process.
 
     Raises:  WorldFailed with its last words when it fails or takes too long.
     """
@@ -113,12 +141,12 @@ class TimedWorker(Worker):
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         """As the worker does; the clock starts when the first records may come."""
         await super().on_partitions_assigned(assigned)
-        self.began = self.began or (time.perf_counter(), time.process_time())
+        self.began = self.began or (time.monotonic(), time.process_time())
 
     async def _take_all(self, fetched: dict[Any, list[Any]]) -> None:
         await super()._take_all(fetched)
         if fetched:
-            self.ended = (time.perf_counter(), time.process_time())
+            self.ended = (time.monotonic(), time.process_time())
 
 
 async def _work() -> Told:
@@ -128,7 +156,8 @@ async def _work() -> Told:
         worker = TimedWorker(database.engine, settings, members)
         totals = await worker.run(until_idle=True)
     began = worker.began or worker.ended
-    return Told(worker.ended[0] - began[0], worker.ended[1] - began[1], int(totals.as_json(0)["taken"]))
+    cpu_seconds = max(0.0, worker.ended[1] - began[1])
+    return Told(began[0], worker.ended[0], cpu_seconds, int(totals.as_json(0)["taken"]))
 
 
 def main(_: Sequence[str] = ()) -> None:

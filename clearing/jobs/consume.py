@@ -165,6 +165,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             auto_offset_reset="none",
             max_partition_fetch_bytes=1024 * 1024,
             fetch_max_wait_ms=50,
+            heartbeat_interval_ms=1000,  # how soon a worker that joins gets its share
         )
         self._producer = AIOKafkaProducer(
             **options, enable_idempotence=True, linger_ms=2, max_batch_size=256 * 1024, compression_type=None
@@ -253,17 +254,24 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
     async def _take_all(self, fetched: dict[TopicPartition, list[Any]]) -> None:
         """One batch a partition. They share nothing but the database, so they run together."""
         results = await asyncio.gather(
-            *(self._take_partition(partition, records) for partition, records in fetched.items()),
+            *(
+                self._take_partition(partition, records, self._streams.get(partition))
+                for partition, records in fetched.items()
+            ),
             return_exceptions=True,
         )
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _take_partition(self, partition: TopicPartition, messages: Sequence[Any]) -> None:
+    async def _take_partition(
+        self, partition: TopicPartition, messages: Sequence[Any], then: Stream | None
+    ) -> None:
         """What was fetched of one partition, in batches, while there is a lane and nobody stops us."""
         most = self._settings.batch_events_max
         async with self._lanes:
+            if self._streams.get(partition) is not then:
+                return  # it began anew since this was fetched, and was sought elsewhere
             for start in range(0, len(messages), most):
                 if self._stopping.is_set() or not await self._take(partition, messages[start : start + most]):
                     return  # what is left is fetched again, from the stored position
