@@ -105,7 +105,15 @@ def totals(entries: list[Entry]) -> dict[str, int]:
 def netted(entries: list[Entry], who: Members | None = None) -> Netted:
     """The day's net step over entries."""
     who = who or members()
-    return net_day(totals(entries), {}, {}, who.on(DAY), platform="PLAT", clock=who.clock, value_date=DAY + timedelta(days=1))
+    return net_day(
+        totals(entries),
+        {},
+        {},
+        who.on(DAY),
+        platform="PLAT",
+        clock=who.clock,
+        value_date=DAY + timedelta(days=1),
+    )
 
 
 def files(

@@ -238,7 +238,15 @@ def moving(**earlier: str) -> Members:
 
 def pay_lines(who: Members) -> list[PayLine]:
     """The instructions of a day on which H1's held 8.00 move to its new bank."""
-    net = net_day({}, {("H1", "B1"): 800}, {}, who.on(DAY), platform="PLAT", clock=who.clock, value_date=DAY + timedelta(days=1))
+    net = net_day(
+        {},
+        {("H1", "B1"): 800},
+        {},
+        who.on(DAY),
+        platform="PLAT",
+        clock=who.clock,
+        value_date=DAY + timedelta(days=1),
+    )
     sides = {one.bank: one.side for one in net.roll_up}
     return [pay_line(one, sides.get(one.debtor, ""), who, VALUE_DATE)[1] for one in net.instructions]
 
