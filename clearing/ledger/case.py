@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, Final, TypeVar
 
 from clearing.errors import InvariantViolated
@@ -49,6 +49,18 @@ class Context:
     depends_days_max: int = 180
     park_days_max: int = 3
     account_limits: dict[str, Limits] = field(default_factory=lambda: dict(ACCOUNT_LIMITS))
+    _open: tuple[datetime, datetime] = field(init=False, repr=False, compare=False)
+    """First instant of the open day and of the next, UTC."""
+
+    def __post_init__(self) -> None:
+        clock = self.members.clock
+        bounds = (clock.cut_from(self.open_day), clock.cut_to(self.open_day))
+        object.__setattr__(self, "_open", bounds)
+
+    def date_of(self, instant: datetime) -> date:
+        """As the clock's `date_of`; for the open day two comparisons instead of a change of time zone."""
+        begins, ends = self._open
+        return self.open_day if begins <= instant < ends else self.members.clock.date_of(instant)
 
 
 class Case:
@@ -81,7 +93,7 @@ class Case:
         self.context = context
         self.recorded_at = recorded_at
         """The broker's own time of the record; None for files and for events decided again."""
-        self.day = context.members.clock.date_of(event.time)
+        self.day = context.date_of(event.time)
         self.members = context.members.on(self.day)
         self._floor = max(self.day, context.open_day)
         self._entry_members: MembersOn | None = None
@@ -320,8 +332,8 @@ class Case:
             type=event.type,
             source=event.source,
             event_id=event.id,
-            postings=tuple(posting for posting in postings if posting.fen),
-            occurred_at=event.time.astimezone(UTC),
+            postings=tuple([posting for posting in postings if posting[1]]),
+            occurred_at=event.time,
             late=day > self.day,
             amount_fen=said.get("amount", 0) if amount_fen is None else amount_fen,
             status=status,
