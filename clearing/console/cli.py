@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 import clearing
-from clearing.console import checks, days, demo, edge, files, intake, look, partners, reference
+from clearing.console import (
+    cards,
+    checks,
+    days,
+    demo,
+    edge,
+    files,
+    intake,
+    look,
+    partners,
+    payouts,
+    reference,
+)
 
 app = typer.Typer(
     name="clearing",
@@ -52,6 +64,8 @@ app.command("report")(partners.report)
 app.add_typer(partners.breaks_app, name="breaks")
 app.add_typer(look.entries_app, name="entries")
 app.command("trace")(look.trace)
+app.add_typer(cards.cards_app, name="cards")
+app.add_typer(payouts.payouts_app, name="payouts")
 app.add_typer(checks.quarantine_app, name="quarantine")
 app.command("verify")(checks.verify)
 app.command("generate")(intake.generate)
