@@ -1,4 +1,4 @@
-"""`entries`, `trace`: looking into the books. 查询"""
+"""`entries`, `balances`, `sources`, `trace`: looking into the books. 查询"""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.console.edge import Json, a_date, answer, books, perform
+from clearing.console import days
+from clearing.console.edge import Day, Json, a_date, answer, books, perform
 from clearing.console.show import grouped, last4, local, money, table, yuan
 from clearing.errors import UsageError
 from clearing.ledger.entry import Entry
-from clearing.store import entries, views
+from clearing.store import balances as stored_balances
+from clearing.store import entries, registry, views
 from clearing.store.session import transaction
 
 entries_app = typer.Typer(no_args_is_help=True, help="Entries of the books 记账凭证.")
@@ -31,17 +33,26 @@ def list_entries(  # noqa: PLR0917 - the options of a command
     institution: Annotated[
         str | None, typer.Option("--institution", help="Of this hospital or pharmacy.")
     ] = None,
-    card: Annotated[str | None, typer.Option("--card", help="Of this card token.")] = None,
+    card: Annotated[str | None, typer.Option("--card", help="Of this card, by any of its numbers.")] = None,
+    person: Annotated[str | None, typer.Option("--person", help="Of all cards of this person.")] = None,
     account: Annotated[str | None, typer.Option("--account", help="With a posting on this account.")] = None,
     rows_max: Rows = 100,
     as_json: Json = False,
 ) -> None:
-    """Entries by day, institution, card or account 凭证清单."""
+    """Entries by day, institution, card, person or account 凭证清单.
+
+    An alias finds the entries of every card that it has meant.
+    """
 
     async def work() -> list[Entry]:
         async with books() as the, transaction(the.engine) as conn:
             return await views.entries(
-                conn, day=day, card=card, institution=institution, account=account, rows_max=rows_max
+                conn,
+                day=day,
+                cards=await _cards(conn, card, person),
+                institution=institution,
+                account=account,
+                rows_max=rows_max,
             )
 
     found = perform(work)
@@ -64,6 +75,17 @@ def list_entries(  # noqa: PLR0917 - the options of a command
             for one in found
         ),
     )
+
+
+async def _cards(conn: AsyncConnection, number: str | None, person: str | None) -> set[str] | None:
+    """The own tokens of the cards asked for, by number and person both where both are given; None for all."""
+    if number is None and person is None:
+        return None
+    owned = {one.token for one in await registry.cards_of_person(conn, person or "")}
+    if number is None:
+        return owned
+    meant = set(await registry.card_numbers(conn, number))
+    return meant if person is None else meant & owned
 
 
 def _entry(one: Entry) -> dict[str, Any]:
@@ -134,6 +156,78 @@ async def _one(conn: AsyncConnection, entry_id: str) -> Entry:
             f"entry {entry_id}: {'more than one begins so' if found else 'there is none'}. See: clearing entries list"
         )
     return found[0]
+
+
+def balances(
+    day: Annotated[
+        date | None, typer.Option("--date", parser=a_date, metavar="DATE", help="What moved on this date.")
+    ] = None,
+    as_of: Annotated[
+        date | None,
+        typer.Option("--as-of", parser=a_date, metavar="DATE", help="As they stood at the end of this date."),
+    ] = None,
+    account: Annotated[str, typer.Option("--account", help="Accounts that begin so: 2010, 2010.H1.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Account balances, yuan, debit positive: now, at the end of a date, or what a date moved 余额."""
+    if as_of is None:
+        days.balances(day, account, as_json)
+        return
+    if day is not None:
+        raise typer.BadParameter("--date is what moved on a date, --as-of what stood after it: one of them")
+    until: date = as_of
+
+    async def work() -> dict[str, int]:
+        async with books() as the, transaction(the.engine) as conn:
+            await days.known_day(conn, until)
+            return await stored_balances.as_of(conn, until, account)
+
+    found = perform(work)
+    if as_json:
+        accounts = {name: yuan(fen) for name, fen in found.items()}
+        answer({"date": None, "as_of": f"{until}", "accounts": accounts})
+    else:
+        rows = ([name, money(fen)] for name, fen in found.items())
+        table(f"Balances at the end of {until} 余额", ["account", "yuan"], rows)
+
+
+def sources(day: Day, as_json: Json = False) -> None:
+    """Producers that number their events, and the numbers missing in a date's 报文序号缺口.
+
+    A listing: nothing is refused for a gap. The date is that of the events' own times. All kept events are read.
+    """
+
+    async def work() -> list[registry.Producer]:
+        async with books() as the, transaction(the.engine) as conn:
+            await days.known_day(conn, day)
+            clock = the.members.clock
+            return await registry.producers(conn, clock.cut_from(day), clock.cut_to(day))
+
+    found = perform(work)
+    if as_json:
+        answer(
+            {
+                "date": f"{day}",
+                "sources": [
+                    one._asdict() | {"missing": sum(last - first + 1 for first, last in one.gaps)}
+                    for one in found
+                ],
+            }
+        )
+        return
+    table(
+        f"Producers' numbers of {day} 报文序号",
+        ["source", "came", "first", "last", "missing"],
+        (
+            [one.source, one.numbers, one.first, one.last, ", ".join(_gap(*gap) for gap in one.gaps)]
+            for one in found
+        ),
+        right=["came", "first", "last"],
+    )
+
+
+def _gap(first: int, last: int) -> str:
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def trace(

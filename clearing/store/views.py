@@ -5,7 +5,7 @@ Listings are cut off at a number of rows that the caller gives; nothing here wri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -84,23 +84,29 @@ async def entries(
     conn: AsyncConnection,
     *,
     day: date | None = None,
-    card: str | None = None,
+    cards: Collection[str] | None = None,
     institution: str | None = None,
     account: str | None = None,
     rows_max: int = 100,
 ) -> list[Entry]:
-    """Entries in order of id: of a day, a card, an institution, or with a posting on an account. 凭证查询"""
-    first, after = _ids(day) if day else (f"{'0' * 32}", f"{'f' * 32}")
+    """Entries in order of id: of a day, of one of these cards, an institution, or with an account. 凭证查询
+
+    In:      cards by their own tokens, as entries have them; what is None is not asked.
+    """
+    asked = {
+        # only what is asked stands in the query: a plan for "this or nothing" would use no index
+        "id >= ${}::uuid": _ids(day)[0] if day else None,
+        "id < ${}::uuid": _ids(day)[1] if day else None,
+        "card = ANY(${}::text[])": None if cards is None else list(cards),
+        "institution = ${}": institution,
+        "${} = ANY(accounts)": account,
+    }
+    given = [(condition, value) for condition, value in asked.items() if value is not None]
+    where = " AND ".join(condition.format(number) for number, (condition, _) in enumerate(given, 2)) or "true"
     found = await (await driver(conn)).fetch(
-        f"{_ENTRY} WHERE id >= $1::uuid AND id < $2::uuid AND ($3::text IS NULL OR card = $3) "
-        "AND ($4::text IS NULL OR institution = $4) AND ($5::text IS NULL OR $5 = ANY(accounts)) "
-        "ORDER BY id LIMIT $6",
-        first,
-        after,
-        card,
-        institution,
-        account,
+        f"{_ENTRY} WHERE {where} ORDER BY id LIMIT $1",
         rows_max,
+        *(value for _, value in given),
     )
     return [of_row(row) for row in found]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.console.conftest import Clearing, Said, clearing, day_folder
 
+DAYS = ("2026-03-09", "2026-03-10", "2026-03-11")
 SAMS = ("11112222333344445555", "99992222333344445555")
 
 
@@ -94,7 +96,7 @@ def registry(module_database_url: str) -> Clearing:
 
     members = str(day_folder("2026-03-09") / "members.toml")
     assert run("init", "--members", members, "--open-day", "2026-03-09").code == 0
-    for day in ("2026-03-09", "2026-03-10", "2026-03-11"):
+    for day in DAYS:
         assert run("ingest", str(day_folder(day) / "events.jsonl")).code == 0
         if day == "2026-03-09":
             taken = run("ingest", "-", "--json", stdin=MORE).json
@@ -320,3 +322,101 @@ def test_what_cannot_be_compared_is_said(
     said = registry("cards", "compare", snapshot(tmp_path, *lines), *words)
     assert (said.code, said.out) == (2, "")
     assert says in said.err
+
+
+# ---------------------------------------------------------------- entries, balances, sources
+
+
+def test_entries_are_found_by_any_number_of_a_card(registry: Clearing) -> None:
+    """An alias that has passed to a new card finds the entries of both; a token those of its own card."""
+
+    def listed(number: str) -> set[str]:
+        found = registry("entries", "list", "--card", number, "--json").json["entries"]
+        return {one["id"] for one in found}
+
+    old, new, both = listed("tok_P2_B2_0001"), listed("tok_P2_B2_0002"), listed("booklet_0002")
+    assert old
+    assert both == old | new
+    assert len(listed("hc_new_0001")) == 1
+
+
+def test_entries_are_found_by_person(registry: Clearing) -> None:
+    """Those of all cards of the person, and of one card where both are asked; of nobody none."""
+
+    def listed(*words: str) -> list[str]:
+        return [one["id"] for one in registry("entries", "list", *words, "--json").json["entries"]]
+
+    of_cards = {
+        one for card in ("tok_P1_B1_0001", "tok_new_0001") for one in listed("--card", card, "--rows", "500")
+    }
+    assert set(listed("--person", "per_P1_00001", "--rows", "500")) == of_cards
+    assert listed("--person", "per_P1_00001", "--card", "hc_new_0001") == listed("--card", "tok_new_0001")
+    assert listed("--person", "per_P1_00001", "--card", "tok_P2_B2_0001") == []
+    assert listed("--person", "per_nobody") == []
+
+
+def test_balances_as_they_stood_at_the_end_of_a_date(registry: Clearing) -> None:
+    """The sum of what moved up to that date; the last date's are those of now."""
+    moved = [registry("balances", "--date", day, "--json").json["accounts"] for day in DAYS[:2]]
+    found = registry("balances", "--as-of", DAYS[1], "--json").json
+    names = sorted({*moved[0], *moved[1]})
+    sums = {name: sum(Decimal(one.get(name, "0")) for one in moved) for name in names}
+    assert {name: Decimal(fen) for name, fen in found["accounts"].items()} == {
+        name: fen for name, fen in sums.items() if fen
+    }
+    assert found["as_of"] == DAYS[1]
+    last = registry("balances", "--as-of", DAYS[2], "--json").json["accounts"]
+    assert last == registry("balances", "--json").json["accounts"]
+    assert "2026-03-10" in registry("balances", "--as-of", DAYS[1]).out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("balances", "--as-of", "2026-05-01"), "was never opened"),
+        (("balances", "--as-of", "2026-03-09", "--date", "2026-03-09"), "one of them"),
+        (("sources", "2026-05-01"), "was never opened"),
+    ],
+    ids=["no day", "both", "no day of sources"],
+)
+def test_wrong_dates_are_said(registry: Clearing, words: tuple[str, ...], says: str) -> None:
+    """Exit code 2 and nothing on stdout."""
+    said = registry(*words)
+    assert (said.code, said.out) == (2, "")
+    assert says in said.err
+
+
+def test_missing_numbers_of_producers_are_listed(worked: Clearing) -> None:
+    """Numbers count whatever their outcome, across the cutover too; a record that comes later ends its gap."""
+
+    def told(*numbers: tuple[int, str]) -> bytes:
+        return b"".join(
+            json.dumps(
+                {
+                    "specversion": "1.0",
+                    "id": f"n-{seq}",
+                    "source": "CP",
+                    "type": "card.registered",
+                    "time": time,
+                    "producerseq": seq,
+                    "traceparent": 'any "text"\\ \0 \ud800',
+                    "data": registered(f"tok_numbered_{seq}", "per_numbered", "PLATFORM"),
+                }
+            ).encode()
+            + b"\n"
+            for seq, time in numbers
+        )
+
+    morning, before, after = (f"2026-03-{at}+08:00" for at in ("09T08:00:00", "09T22:59:00", "09T23:01:00"))
+    numbered = told((1, morning), (2, morning), (5, morning), (8, before), (10, after))
+    taken = worked("ingest", "-", "--json", stdin=numbered).json
+    assert taken["noted"] == 5, taken
+    [found] = worked("sources", "2026-03-09", "--json").json["sources"]
+    assert (found["source"], found["numbers"], found["first"], found["last"]) == ("CP", 4, 1, 8)
+    assert (found["gaps"], found["missing"]) == ([[3, 4], [6, 7], [9, 9]], 5)
+    again = told((1, morning)).replace(b'"producerseq": 1', b'"producerseq": 6')
+    assert worked("ingest", "-", "--json", stdin=again).json["duplicate"] == 1
+    assert worked("sources", "2026-03-09", "--json").json["sources"][0]["gaps"] == [[3, 4], [7, 7], [9, 9]]
+    assert worked("ingest", "-", stdin=told((4, before), (3, morning))).code == 0
+    assert worked("sources", "2026-03-09", "--json").json["sources"][0]["gaps"] == [[7, 7], [9, 9]]
+    assert "7, 9" in worked("sources", "2026-03-09").out
