@@ -29,7 +29,7 @@ from clearing.settings import Settings
 from clearing.store import days, locks
 from clearing.store.chain import GENESIS
 from clearing.store.record import BatchRecord, Item, record
-from clearing.store.session import transaction
+from clearing.store.session import IDLE_SECONDS_MAX, transaction
 from clearing.store.streams import Head
 from messages import Event, Malformed, decode
 
@@ -37,6 +37,7 @@ TRIES_MAX: Final = 8
 """How often a batch starts again because another one holds a key it found, or the database aborted it."""
 DATABASE_ERRORS: Final = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """What a database that fails raises: through SQLAlchemy, from the driver underneath, from the network."""
+LOCK_TIMEOUT: Final = "55P03"
 _BROKEN: Final = frozenset({"22", "23"})
 """Classes of errors that come again however often one tries: data that does not fit, a constraint."""
 
@@ -132,13 +133,16 @@ async def take(engine: AsyncEngine, settings: Settings, members: Members, batch:
     known: frozenset[str] = frozenset()
     for attempt in range(1, TRIES_MAX + 1):
         try:
-            async with transaction(engine) as conn:
+            async with transaction(engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
                 return await _take(conn, settings, members, batch, known)
         except Busy as busy:
             known = busy.names
         except DATABASE_ERRORS as error:
             if not _worth_another_try(error) or attempt == TRIES_MAX:
                 raise database_failed(error) from error
+            if _state(error) == LOCK_TIMEOUT:
+                async with engine.connect() as conn:
+                    await locks.end_silent(conn, IDLE_SECONDS_MAX)
         await asyncio.sleep(0.01 * attempt)
     raise WorldFailed(
         f"{batch.head.name}[{batch.head.partition}]: other batches held its keys {TRIES_MAX} times. Next: try again"
@@ -146,8 +150,8 @@ async def take(engine: AsyncEngine, settings: Settings, members: Members, batch:
 
 
 def _worth_another_try(error: Exception) -> bool:
-    """Deadlock, serialization failure, or a unique key that another batch took a moment before."""
-    return _state(error) in ("40P01", "40001", "23505")
+    """Deadlock, serialization failure, a lock waited for in vain, a unique key taken a moment before."""
+    return _state(error) in ("40P01", "40001", "23505", LOCK_TIMEOUT)
 
 
 def _state(error: Exception) -> str:

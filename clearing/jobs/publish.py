@@ -17,7 +17,7 @@ from clearing.jobs.announce import Notice, batch_notices
 from clearing.ledger.outcomes import Decision, Outcome
 from clearing.store import days, entries, notices
 from clearing.store import facts as store_facts
-from clearing.store.session import transaction
+from clearing.store.session import IDLE_SECONDS_MAX, transaction
 from messages import Malformed
 from messages.notices import DayNotice, DayStep, topic_name
 
@@ -100,7 +100,7 @@ class Publisher:
             sent += await self.catch_up(stream, partition)
         for day, state in steps:
             await self._send([await self._day_notice(day, state)])
-            async with transaction(self._engine) as conn:
+            async with transaction(self._engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
                 await days.announced(conn, day, state)
             sent += 1
         return sent
@@ -179,7 +179,7 @@ class Publisher:
         return grouped
 
     async def _remember(self, stream: str, partition: int, number: int) -> None:
-        async with transaction(self._engine) as conn:
+        async with transaction(self._engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
             await notices.announced(conn, stream, partition, number)
 
 

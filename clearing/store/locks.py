@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.store.session import driver
 
 _DAY: Final = 7204
 """Class of the cutover's lock; 7201 and 7202 are the names', 7203 is the migrations'."""
-
-IDLE_SECONDS_MAX: Final = 15
-"""How long a batch may leave the server waiting for its next word."""
 
 _SEPARATOR: Final = "\x1f"
 
@@ -46,18 +44,32 @@ async def try_lock(conn: AsyncConnection, names: Iterable[str]) -> bool:
 
 
 async def day_shared(conn: AsyncConnection) -> None:
-    """Keep the cut away until this transaction ends; batches do it before they read the day. 日切共享锁
-
-    A process that stands still in the middle of a batch would keep others out for as long as it stands: the
-    server ends its transaction instead.
-    """
-    await (await driver(conn)).fetchrow(
-        "SELECT pg_advisory_xact_lock_shared($1, 0), "
-        f"set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS_MAX}s', true)",
-        _DAY,
-    )
+    """Keep the cut away until this transaction ends; batches do it before they read the day. 日切共享锁"""
+    await (await driver(conn)).fetchval("SELECT pg_advisory_xact_lock_shared($1, 0)", _DAY)
 
 
 async def day_exclusive(conn: AsyncConnection) -> None:
     """Wait for every running batch and keep new ones away until this transaction ends: the cut. 日切排他锁"""
     await (await driver(conn)).fetchval("SELECT pg_advisory_xact_lock($1, 0)", _DAY)
+
+
+# The server itself ends a transaction that is idle, but not one that waits in the middle of a COPY.
+_END_SILENT: Final = text(
+    "SELECT count(pg_terminate_backend(s.pid)) FROM pg_stat_activity s "
+    "WHERE s.datname = current_database() AND s.usename = current_user AND s.wait_event = 'ClientRead' "
+    "AND greatest(s.query_start, s.state_change) < now() - make_interval(secs => :seconds) "
+    "AND EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = s.pid AND l.locktype = 'advisory' AND l.granted "
+    "AND l.classid = :day AND l.mode = 'ShareLock')"
+)
+
+
+async def end_silent(conn: AsyncConnection, seconds: int) -> int:
+    """End the batches of processes that have said nothing for so long, and give how many. 清理停滞会话
+
+    For who has waited for a lock in vain: a process that stands still would keep its names for ever.
+
+    In:      a connection with the rights of its login, outside of `transaction`.
+    Writes:  nothing; what those batches had written is rolled back.
+    Again:   they are gone.
+    """
+    return int(await conn.scalar(_END_SILENT, {"seconds": seconds, "day": _DAY}) or 0)

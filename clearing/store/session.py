@@ -20,25 +20,34 @@ DriverRow: TypeAlias = Any
 APP_ROLE: Final = "clearing_app"
 """What the engine works as: it may add entries and events, never change or remove one."""
 
+IDLE_SECONDS_MAX: Final = 15
+"""For what a worker writes: batches, and how far their notices are out."""
+
 # A batch asks for a few thousand rows by key. A plan made while a table was new would read all of it for
 # ever after, so the two ways of doing that are switched off for the transaction. A batch's statements are
 # the same every time: planning them anew costs up to 0.2 ms each, which a batch of one pays ten times.
 _SETTINGS: Final = text(
     f"SELECT set_config('role', '{APP_ROLE}', true), set_config('enable_hashjoin', 'off', true), "
     "set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true), "
-    "set_config('plan_cache_mode', 'force_generic_plan', true)"
+    "set_config('plan_cache_mode', 'force_generic_plan', true), "
+    "set_config('idle_in_transaction_session_timeout', "
+    "coalesce(CAST(:idle AS text), current_setting('idle_in_transaction_session_timeout')), true), "
+    "set_config('lock_timeout', coalesce(CAST(:idle AS text), current_setting('lock_timeout')), true)"
 )
 
 
 @contextlib.asynccontextmanager
-async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def transaction(engine: AsyncEngine, *, idle_seconds_max: int = 0) -> AsyncIterator[AsyncConnection]:
     """One transaction with the application's rights; commits at the end, rolls back on any exception. 事务
 
+    In:      `idle_seconds_max`: how long the server waits for our next word before it ends the transaction, so
+             that a process that stands still does not keep others from what it has locked, and how long we
+             wait for a lock of others; 0 for ever.
     Writes:  nothing itself.
     Again:   each call is a transaction of its own.
     """
     async with engine.connect() as conn, conn.begin():
-        await conn.execute(_SETTINGS)
+        await conn.execute(_SETTINGS, {"idle": f"{idle_seconds_max}s" if idle_seconds_max else None})
         yield conn
 
 
