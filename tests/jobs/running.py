@@ -22,6 +22,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -43,7 +44,7 @@ DAYS = ROOT / "fixtures" / "days"
 NOTICES = ("results", "swipes", "days", "quarantine")
 FIRST_DAY = date(2026, 3, 9)
 PARTITIONS = 3
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 60
 
 
 def settings_of(**given: object) -> Settings:
@@ -238,9 +239,16 @@ async def ends(settings: Settings) -> dict[tuple[str, int], int]:
 async def taken(the: Books, *, announced: bool = True) -> None:
     """Wait until all that is in the topics has been taken, and announced."""
     wanted = await ends(the.settings)
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await _reached(the, wanted, announced=announced):
-            await asyncio.sleep(0.05)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await _reached(the, wanted, announced=announced):
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        who = await the.rows(
+            "SELECT pid, state, wait_event_type, wait_event, pg_blocking_pids(pid), now() - xact_start, query "
+            "FROM pg_stat_activity WHERE datname = current_database()"
+        )
+        pytest.fail("\n".join(["not all was taken; in the database:", *map(str, who)]))
 
 
 async def _reached(the: Books, wanted: dict[tuple[str, int], int], *, announced: bool) -> bool:

@@ -47,7 +47,11 @@ async def test_a_worker_frozen_past_its_session_is_fenced(blank: Callable[[], st
             frozen.signal(signal.SIGSTOP)
             assert 0 < await the.one("SELECT count(*) FROM event") < len(cards)
             async with working(the) as crew:
-                await taken(the)  # begins when the broker has given the frozen one up
+                try:
+                    await taken(the)  # begins when the broker has given the frozen one up
+                except BaseException:
+                    frozen.kill()  # or who waits for it would wait for ever
+                    raise
                 await send(settings, others[: len(others) // 2])
                 frozen.signal(signal.SIGCONT)
                 await send(settings, others[len(others) // 2 :])

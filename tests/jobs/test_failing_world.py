@@ -1,0 +1,128 @@
+"""A worker waits out what fails around it: connections cut, a database restored, a broker that dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import asyncpg
+import pytest
+
+from clearing.errors import InvariantViolated, WorldFailed
+from clearing.jobs.broker import Broker, JarBroker
+from clearing.jobs.ingest import database_failed
+from tests.jobs.running import (
+    FIRST_DAY,
+    Books,
+    a_day,
+    all_told,
+    books,
+    cards_first,
+    city_members,
+    keyed,
+    one_outcome_each,
+    picture,
+    same,
+    send,
+    settings_of,
+    taken,
+    topics,
+    values,
+    worked_lines,
+    worked_members,
+    working,
+)
+
+
+async def cut_off(the: Books) -> int:
+    """End every other connection to the books, wherever it is, as a failover does; gives how many."""
+    connection = await asyncpg.connect(the.url)
+    try:
+        return int(
+            await connection.fetchval(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    finally:
+        await connection.close()
+
+
+async def test_a_worker_outlives_its_connections(blank: Callable[[], str], broker: Broker) -> None:
+    """Every connection is cut again and again while two workers work; they go on and nothing is lost or doubled."""
+    cards, others = cards_first(a_day(2000, 21))
+    members = city_members()
+    async with books(blank(), settings_of(), members) as quiet:
+        await quiet.ingest([*values(cards), *values(others)])
+        await quiet.close(FIRST_DAY)
+        wanted = await picture(quiet)
+    settings = await topics(broker.bootstrap, batch_events_max=10)
+    async with books(blank(), settings, members) as the:
+        async with working(the, 2):
+            await send(settings, cards)
+            cuts = await cut_off(the)
+            await taken(the)
+            for start in range(0, len(others), 400):
+                await send(settings, others[start : start + 400])
+                await asyncio.sleep(0.2)
+                cuts += await cut_off(the)
+            await taken(the)
+        assert cuts > 5
+        await one_outcome_each(the, cards + others)
+        await all_told(the)
+        await the.close(FIRST_DAY)
+        same(await picture(the), wanted)
+
+
+async def test_a_restored_database_takes_again_what_it_does_not_have(
+    blank: Callable[[], str], broker: Broker
+) -> None:
+    """Whatever the group remembers at the broker: each database is taken on from its own positions."""
+    settings = await topics(broker.bootstrap, batch_events_max=10)
+    sent = keyed(worked_lines(9))
+    for turn in range(5):
+        async with books(blank(), settings, worked_members()) as the:
+            async with working(the):
+                await send(settings, [] if turn else sent)
+                await taken(the)
+            await one_outcome_each(the, sent)
+
+
+async def test_a_broker_that_dies_and_comes_back_costs_no_notice(
+    blank: Callable[[], str], own_broker: JarBroker
+) -> None:
+    """Killed with records and notices under way and started again: all is taken, all is told."""
+    settings = await topics(own_broker.bootstrap, batch_events_max=10)
+    sent = keyed(worked_lines(9) + worked_lines(10))
+    cards, others = cards_first(sent)
+    async with books(blank(), settings, worked_members()) as the, working(the):
+        await send(settings, cards)
+        while not await the.one("SELECT count(*) FROM batch"):
+            await asyncio.sleep(0.005)
+        await asyncio.to_thread(own_broker.kill)
+        await asyncio.to_thread(own_broker.start)
+        await taken(the)
+        await send(settings, others)
+        await taken(the)
+        ids = {(event["source"], event["id"]) for event in (json.loads(one.value or b"") for one in sent)}
+        assert set(await the.rows("SELECT source, id FROM event")) == ids
+        await all_told(the)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (asyncpg.DeadlockDetectedError("deadlock detected"), WorldFailed, "40P01"),
+        (ConnectionRefusedError(111, "Connect call failed"), WorldFailed, "no state"),
+        (asyncpg.InterfaceError("connection is closed"), WorldFailed, "connection is closed"),
+        (asyncpg.CheckViolationError("violates entry_balanced"), InvariantViolated, "23514"),
+    ],
+)
+def test_what_would_fail_again_is_not_tried_for_ever(
+    error: Exception, kind: type[Exception], said: str
+) -> None:
+    """A connection or a deadlock is worth another try; a constraint that refuses our rows stops us."""
+    found = database_failed(error)
+    assert type(found) is kind
+    assert said in str(found)
