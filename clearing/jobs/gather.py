@@ -69,6 +69,7 @@ async def gather(
     looked: set[str] = set()
     first = True
     while todo:
+        out.facts.expect(todo)
         fresh: set[Key] = set()
         for event in todo:
             keys = asked[id(event)] = needs(event, out.facts)

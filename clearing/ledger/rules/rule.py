@@ -78,12 +78,15 @@ def reference_needs(event: Event, facts: Facts) -> Iterable[Key]:
         partners.update(facts.networks)
     original = data.__dict__.get("original")
     if original is not None:
+        named = facts.event(original.source, original.id)
+        if named is not None:
+            said = named.data.__dict__
+            partners |= {named.source, said.get("bank"), said.get("network")}
+            if said.get("route") == "UNIONPAY":
+                partners.update(facts.networks)
         known = facts.get("original", original.source, original.id)
-        if known is not None:
-            said = known.event.data
-            partners |= {known.event.source, said.__dict__.get("bank"), said.__dict__.get("network")}
-            if known.entry is not None:
-                partners.add(known.entry.partner)
+        if known is not None and known.entry is not None:
+            partners.add(known.entry.partner)
     for partner in partners:
         if partner:
             yield ("bank_ref", partner, day, ref)
