@@ -181,16 +181,10 @@ def counts(day: At = None, rows_max: Rows = 20, as_json: Json = False) -> None:
     States are those of the date, area and bank are as they are now. --rows limits the lists, never the counts.
     """
 
-    async def work() -> tuple[
-        list[registry.CardCount], list[registry.Unregistered], list[registry.SeveralCards]
-    ]:
+    async def work() -> registry.Census:
         async with books() as the, transaction(the.engine) as conn:
             before = await _instant(conn, the, day) or datetime.max.replace(tzinfo=UTC)
-            return (
-                await registry.card_counts(conn, before),
-                await registry.unregistered(conn, before, rows_max),
-                await registry.second_cards(conn, before, rows_max),
-            )
+            return await registry.census(conn, before, rows_max)
 
     counted, missing, several = perform(work)
     if as_json:

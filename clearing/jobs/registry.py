@@ -213,6 +213,8 @@ async def compare(
              None for the card platform, which knows all. States and registrations just before `before`, None
              for now; bank and area are always as they are now.
     Raises:  UsageError when two lines mean one card.
+    Writes:  nothing.
+    Again:   the same, by the registry as it then is.
     """
     found: list[Difference] = []
     known = 0

@@ -109,45 +109,48 @@ async def every_terminal(conn: AsyncConnection, acquirer: str | None = None) -> 
 
 
 # A card counts from its first registration on, a replacement's from its first step: it takes over the
-# registrations of the card before it. The last step before the instant is the state.
-_AT: Final = """
-    WITH at_date AS (
-        SELECT c.token, c.person, c.area, told.stages,
+# registrations of the card before it. The last step before the instant is the state; nearly always it is the
+# last of all, so the others are looked at only when it is not. One walk over all cards serves all three lists.
+_CENSUS: Final = """
+    WITH at_date AS MATERIALIZED (
+        SELECT c.token, c.person, c.area, told.at_bank, told.at_platform, told.at_hospital,
             coalesce(nullif(c.bank, ''), told.bank, '') AS bank,
-            CASE WHEN NOT 'BANK' = ANY(told.stages) THEN 'UNKNOWN'
-                 ELSE coalesce(step.state, 'ISSUED') END AS state
+            CASE WHEN told.at_bank THEN coalesce(step.state, 'ISSUED') ELSE 'UNKNOWN' END AS state
         FROM card c
         CROSS JOIN LATERAL (
-            SELECT array_agg(DISTINCT r ->> 0) AS stages, max(r ->> 1) AS bank
+            SELECT max(r ->> 1) AS bank, bool_or(r ->> 0 = 'BANK') AS at_bank,
+                bool_or(r ->> 0 = 'PLATFORM') AS at_platform, bool_or(r ->> 0 = 'HOSPITAL') AS at_hospital
             FROM jsonb_array_elements(c.registrations) r WHERE (r ->> 3)::timestamptz < $1
         ) told
-        LEFT JOIN LATERAL (
-            SELECT s ->> 1 AS state FROM jsonb_array_elements(c.steps) WITH ORDINALITY AS steps(s, no)
-            WHERE (s ->> 0)::timestamptz < $1 ORDER BY no DESC LIMIT 1
-        ) step ON true
-        WHERE told.stages IS NOT NULL AND (c.token = c.root OR c.root = '' OR step.state IS NOT NULL)
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN (c.steps -> -1 ->> 0)::timestamptz < $1 THEN c.steps -> -1 ->> 1 ELSE (
+                SELECT s ->> 1 FROM jsonb_array_elements(c.steps) WITH ORDINALITY AS steps(s, no)
+                WHERE (s ->> 0)::timestamptz < $1 ORDER BY no DESC LIMIT 1
+            ) END AS state
+        ) step
+        WHERE told.at_bank IS NOT NULL AND (c.token = c.root OR c.root = '' OR step.state IS NOT NULL)
+    ), counted AS (
+        SELECT area, bank, state, count(*) AS cards FROM at_date GROUP BY 1, 2, 3
+    ), live AS (
+        SELECT * FROM at_date WHERE state IN ('UNKNOWN', 'ISSUED', 'ACTIVE', 'FROZEN_DEBIT', 'FROZEN_ALL', 'LOST')
+    ), missing AS (
+        SELECT stage, token, bank, state, count(*) OVER (PARTITION BY stage) AS of_stage,
+            row_number() OVER (PARTITION BY stage ORDER BY token) AS no
+        FROM live CROSS JOIN LATERAL (
+            VALUES ('BANK', at_bank), ('PLATFORM', at_platform), ('HOSPITAL', at_hospital)
+        ) AS place(stage, told) WHERE NOT told
+    ), several AS (
+        SELECT person, count(*) OVER () AS persons,
+            json_agg(json_build_array(token, bank, state) ORDER BY token) AS cards
+        FROM live WHERE person <> '' AND state <> 'UNKNOWN'
+        GROUP BY person HAVING count(*) > 1 ORDER BY person LIMIT $2
     )
+    SELECT
+        (SELECT json_agg(json_build_array(area, bank, state, cards) ORDER BY area, bank, state) FROM counted)::text,
+        (SELECT json_agg(json_build_array(stage, of_stage, token, bank, state) ORDER BY stage, no)
+            FROM missing WHERE no <= $2)::text,
+        (SELECT json_agg(json_build_array(person, persons, cards) ORDER BY person) FROM several)::text
 """
-_LIVE: Final = "state IN ('ISSUED', 'ACTIVE', 'FROZEN_DEBIT', 'FROZEN_ALL', 'LOST')"
-_COUNTS: Final = f"""
-    {_AT} SELECT area, bank, state, count(*) FROM at_date GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""  # noqa: S608 - our own words
-_MISSING: Final = f"""
-    {_AT}, missing AS (
-        SELECT stage, token, bank, state FROM at_date
-        CROSS JOIN unnest(ARRAY['BANK', 'PLATFORM', 'HOSPITAL']) AS stage
-        WHERE NOT stage = ANY(stages) AND (state = 'UNKNOWN' OR {_LIVE})
-    ), numbered AS (
-        SELECT *, count(*) OVER (PARTITION BY stage) AS of_stage,
-            row_number() OVER (PARTITION BY stage ORDER BY token) AS no FROM missing
-    )
-    SELECT stage, of_stage, token, bank, state FROM numbered WHERE no <= $2 ORDER BY stage, no
-"""  # noqa: S608 - our own words
-_SECOND: Final = f"""
-    {_AT}
-    SELECT person, count(*) OVER () AS persons, array_agg(ARRAY[token, bank, state] ORDER BY token) AS cards
-    FROM at_date WHERE person <> '' AND {_LIVE} GROUP BY person HAVING count(*) > 1 ORDER BY person LIMIT $2
-"""  # noqa: S608 - our own words
 
 
 class CardCount(NamedTuple):
@@ -182,23 +185,30 @@ class SeveralCards(NamedTuple):
     """(token, bank, state), in order of token."""
 
 
-async def card_counts(conn: AsyncConnection, before: datetime) -> list[CardCount]:
-    """Cards by area, bank and their state just before an instant; one walk over all cards. 卡统计
+class Census(NamedTuple):
+    """All cards at an instant."""
 
-    Out:     in order of area, bank, state; what nobody has is absent.
+    counts: list[CardCount]
+    """In order of area, bank, state; what nobody has is absent."""
+    unregistered: list[Unregistered]
+    """In order of stage and token."""
+    several: list[SeveralCards]
+    """In order of person."""
+
+
+async def census(conn: AsyncConnection, before: datetime, rows_max: int) -> Census:
+    """Cards by area, bank and state just before an instant, unfinished ones, second live cards. 卡统计
+
+    In:      how many cards a missing stage, and how many persons, are listed at most.
+    Out:     all of one moment, from one walk over all cards.
     """
-    return [CardCount(*row) for row in await (await driver(conn)).fetch(_COUNTS, before)]
-
-
-async def unregistered(conn: AsyncConnection, before: datetime, rows_max: int) -> list[Unregistered]:
-    """Cards that have not ended and lack a registration, at most `rows_max` a stage. 未完成登记"""
-    return [Unregistered(*row) for row in await (await driver(conn)).fetch(_MISSING, before, rows_max)]
-
-
-async def second_cards(conn: AsyncConnection, before: datetime, rows_max: int) -> list[SeveralCards]:
-    """Persons with more than one live card just before an instant. 一人多卡"""
-    rows = await (await driver(conn)).fetch(_SECOND, before, rows_max)
-    return [SeveralCards(row[0], row[1], [tuple(one) for one in row[2]]) for row in rows]
+    row = await (await driver(conn)).fetchrow(_CENSUS, before, rows_max)
+    counted, missing, several = ([] if found is None else json.loads(found) for found in row)
+    return Census(
+        [CardCount(*one) for one in counted],
+        [Unregistered(*one) for one in missing],
+        [SeveralCards(person, persons, [tuple(c) for c in cards]) for person, persons, cards in several],
+    )
 
 
 # ---------------------------------------------------------------- payouts

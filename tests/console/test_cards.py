@@ -269,6 +269,10 @@ def test_the_card_platforms_terminals_are_compared(registry: Clearing, tmp_path:
     assert found["kind"] == "terminals"
     assert found["counts"] == {"sam": 1, "only_theirs": 1, "only_ours": 1}
     assert found["differences"][-1]["ours"] == {"sam": SAMS[0], "institution": "H2", "state": "LOCKED"}
+    of_bank = registry("cards", "compare", file, "--from", "B2", "--json").json
+    assert of_bank["counts"] == {"sam": 1, "only_theirs": 1}, (
+        "a bank lacks no terminal that it does not acquire"
+    )
 
 
 def test_a_faulty_snapshot_is_refused_with_every_fault(registry: Clearing, tmp_path: Path) -> None:
