@@ -37,8 +37,8 @@ golden: .venv/ready  ## rewrite the expected/ folders of fixtures/days; read the
 	$(BIN)/pytest --golden tests
 	git diff --stat -- fixtures
 
-soak: .venv/ready  ## the property tests with many more examples than every day
-	$(BIN)/pytest --hypothesis-profile=soak $(TESTS)
+soak: .venv/ready  ## the same tests with larger numbers: more examples, more kills, every story through Kafka
+	CLEARING_SOAK=1 $(BIN)/pytest --hypothesis-profile=soak $(TESTS)
 
 bench: .venv/ready  ## the README's measurements, on this machine
 	$(BIN)/clearing bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -23,6 +24,18 @@ from tests.jobs.running import (
 )
 
 CASES = stories()
+WAITING = (
+    "worked-day",
+    "refund-to-a-replaced-card",
+    "tombstone",
+    "critical-illness-waits-for-its-base",
+    "held-payout-released-on-activation",
+)
+"""Stories in which something comes before what it needs: those that topics in any order put to the test. Every story
+goes through the file; with CLEARING_SOAK=1 every one goes through Kafka too."""
+THROUGH_KAFKA = [
+    name for name in CASES if os.environ.get("CLEARING_SOAK") == "1" or name[len("2026-01-01-") :] in WAITING
+]
 
 
 async def closed(the: Books, folder: DayFolder, counts: dict[str, object], *, golden: bool) -> None:
@@ -64,7 +77,7 @@ def keyed_days(case: list[DayFolder]) -> list[list[Sent]]:
     return [[next(sent) for _ in folder.lines()] for folder in case]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", THROUGH_KAFKA)
 async def test_a_day_from_kafka_has_the_expected_figures(
     name: str, blank: Callable[[], str], broker: Broker
 ) -> None:
@@ -79,7 +92,7 @@ async def test_a_day_from_kafka_has_the_expected_figures(
         await ended(the, case[-1], golden=False)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", THROUGH_KAFKA)
 async def test_a_day_in_any_order_of_topics_leaves_nothing_waiting_that_has_come(
     name: str, blank: Callable[[], str], broker: Broker
 ) -> None:
