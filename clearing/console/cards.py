@@ -349,7 +349,12 @@ def _whose(name: str, sender: str | None, day: date | None) -> tuple[str, date |
     named = _NAME.fullmatch(name)
     if named is not None:
         sender = sender or named["sender"]
-        day = day or a_date(f"{named['day'][:4]}-{named['day'][4:6]}-{named['day'][6:]}")
+        try:
+            day = day or date.fromisoformat(named["day"])
+        except ValueError as error:
+            raise UsageError(
+                f"{name}: expected a date in the name, got {named['day']}. Or: --date"
+            ) from error
     if sender is None:
         raise UsageError(
             f"{name}: whose snapshot is it? Next: add --from with the bank's or card platform's code"

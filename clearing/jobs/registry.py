@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +38,16 @@ TERMINAL_STATES: Final = ("IN_USE", "LOCKED", "LOST", "RECALLED", "SCRAPPED")
 STAGES: Final = ("BANK", "PLATFORM", "HOSPITAL")
 ENDED: Final = frozenset({"REPLACED", "CANCELLED", "TERMINATED", "DECEASED", "SCRAPPED"})
 """States that a snapshot may leave out."""
+
+_FORMS: Final = {
+    "token": (re.compile(r"[A-Za-z0-9_-]{8,64}"), "8 to 64 of A-Z a-z 0-9 _ -"),
+    "bank": (re.compile(r"[A-Z][A-Z0-9]{0,11}"), "a member's code"),
+    "area": (re.compile(r"[0-9]{6}|"), "6 digits or nothing"),
+    "terminal": (re.compile(r"[0-9A-Fa-f]{12}"), "12 hex digits"),
+    "sam": (re.compile(r"[0-9]{20}"), "20 digits"),
+    "institution": (re.compile(r"[A-Z][A-Z0-9]{0,11}"), "a member's code"),
+}
+"""Column to its form, in the words of a message; the value is never in one."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _ASKED: Final = 5_000
@@ -94,7 +105,9 @@ def parse(data: bytes, file: str) -> Snapshot:
     found = _read(data, errors)
     if errors.found:
         more = [f"{file}: {errors.more} more errors are not listed [FMT-009]"] if errors.more else []
-        raise UsageError("\n".join((*errors.found, *more, f"{file}: refused, nothing was compared")))
+        # What stands in a file may be made to move a terminal's cursor: only what prints is repeated.
+        said = ("".join(sign if sign.isprintable() else "?" for sign in one) for one in errors.found)
+        raise UsageError("\n".join((*said, *more, f"{file}: refused, nothing was compared")))
     return found
 
 
@@ -163,26 +176,17 @@ def _trailer(cells: list[str], rows: int, line: int, errors: Errors, *, again: b
 
 
 def _row(cells: Cells, rows: dict[str, Seen], line: int, errors: Errors, *, of_cards: bool) -> None:
-    before = len(errors.found) + errors.more
+    seen = {name: cells.card(name) for name in (CARD_COLUMNS if of_cards else TERMINAL_COLUMNS)}
+    seen["state"] = cells.one_of("state", CARD_STATES if of_cards else TERMINAL_STATES)
     if of_cards:
-        number = cells.card("token")
-        seen = {name: cells.text(name) for name in ("bank", "area")}
-        seen["state"] = cells.one_of("state", CARD_STATES)
-        seen["registrations"] = _stages(cells.text("registrations"), line, errors)
-        needed = {"token": number, "bank": seen["bank"]}
-    else:
-        number = cells.text("terminal")
-        seen = {name: cells.text(name) for name in ("sam", "institution")}
-        seen["state"] = cells.one_of("state", TERMINAL_STATES)
-        needed = {"terminal": number, "sam": seen["sam"], "institution": seen["institution"]}
-    if len(errors.found) + errors.more > before:
-        return
-    for name, value in needed.items():
-        if not value:
-            errors.add(line, f"field {name}", "expected a value, got none", "FMT-004")
+        seen["registrations"] = _stages(seen["registrations"], line, errors)
+    for name, (pattern, expected) in _FORMS.items():
+        if name in seen and not pattern.fullmatch(seen[name]):
+            errors.add(line, f"field {name}", f"expected {expected}, got another value", "FMT-004")
+    key = "token" if of_cards else "terminal"
+    number = seen.pop(key)
     if number in rows:
-        what = "card" if of_cards else "terminal"
-        errors.add(line, f"field {'token' if of_cards else what}", f"expected each {what} once", "FMT-012")
+        errors.add(line, f"field {key}", "expected each one once, got it again", "FMT-012")
     rows[number] = seen
 
 

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from clearing.errors import UsageError
+from clearing.jobs.registry import parse
 from tests.console.conftest import Clearing, Said, clearing, day_folder
 
 DAYS = ("2026-03-09", "2026-03-10", "2026-03-11")
@@ -295,8 +299,8 @@ def test_a_faulty_snapshot_is_refused_with_every_fault(registry: Clearing, tmp_p
         "snapshot.csv:3 field 1 token: expected a card token, got a card number [FMT-011]",
         'snapshot.csv:4 field registrations: expected some of BANK PLATFORM HOSPITAL, got "SHOP"',
         "snapshot.csv:5 line: expected 5 fields, got 2",
-        "snapshot.csv:6 field bank: expected a value, got none",
-        "snapshot.csv:7 field token: expected each card once",
+        "snapshot.csv:6 field bank: expected a member's code, got another value",
+        "snapshot.csv:7 field token: expected each one once",
         'snapshot.csv:8 trailer: expected #TOTAL,6 for 6 lines, got "#TOTAL,9"',
     ):
         assert fault in said.err
@@ -326,6 +330,35 @@ def test_what_cannot_be_compared_is_said(
     said = registry("cards", "compare", snapshot(tmp_path, *lines), *words)
     assert (said.code, said.out) == (2, "")
     assert says in said.err
+
+
+def test_a_date_that_no_calendar_has_in_a_name_is_said(registry: Clearing, tmp_path: Path) -> None:
+    """The name is refused, unless --date says the date."""
+    file = snapshot(tmp_path, HEADER, name="RHC_REG_B2_PLAT_20260399_001_V1.csv")
+    said = registry("cards", "compare", file)
+    assert (said.code, "20260399" in said.err) == (2, True)
+    assert registry("cards", "compare", file, "--date", "2026-03-09").code == 0
+
+
+@given(
+    data=st.one_of(
+        st.binary(max_size=200),
+        st.lists(
+            st.sampled_from([HEADER, "a,B1,ACTIVE,,", '"', "#TOTAL,1", "\0", "\r", "\ufeff", ",,,,"])
+        ).map(lambda lines: "\n".join(lines).encode()),
+    )
+)
+def test_any_bytes_are_a_snapshot_or_refused_by_line(data: bytes) -> None:
+    """Whatever a file holds: rows, or messages that begin with the file's name."""
+    said, found = "", None
+    try:
+        found = parse(data, "any.csv")
+    except UsageError as refused:
+        said = str(refused)
+    if found is None:
+        assert all(line.startswith("any.csv") for line in said.split("\n"))
+    else:
+        assert all(number and seen for number, seen in found.rows.items())
 
 
 # ---------------------------------------------------------------- entries, balances, sources
