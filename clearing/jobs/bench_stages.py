@@ -140,10 +140,10 @@ class Stages:
 
     def _transaction(self, opened: Function) -> Function:
         @contextlib.asynccontextmanager
-        async def begun_and_committed(engine: object) -> AsyncIterator[object]:
+        async def begun_and_committed(engine: object, **limits: int) -> AsyncIterator[object]:
             self._enter(BEGIN)
             try:
-                async with opened(engine) as conn:
+                async with opened(engine, **limits) as conn:
                     self._leave()
                     try:
                         yield conn
