@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -59,6 +59,8 @@ FAMILIES: Final = ("cards", "payments", "deposits", "reimbursements", "control")
 NOTICE_FAMILIES: Final = (RESULTS, SWIPES, DAYS, QUARANTINE)
 RETRY_SECONDS_MAX: Final = 30.0
 ERRANDS_SECONDS: Final = 1.0
+STOP_SECONDS_MAX: Final = 8.0
+"""How long a worker that is told to stop may take for each of: its batch, its consumer, its producer."""
 LANES_AT_ONCE: Final = 8
 """Batches under way at once: more only wait for the same two cores, each on a connection of its own."""
 LANES: Final = 8
@@ -192,13 +194,32 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             await self._check_topics()
             self._consumer.subscribe(event_topics(self._settings.kafka_prefix), listener=self)
             log.info("worker started", group=self._settings.kafka_group)
-            await self._consume(until_idle=until_idle)
-            await self._announced(*self._announcing)
+            await self._until_stopped(self._work(until_idle=until_idle))
         finally:
-            await self._consumer.stop()
-            await self._producer.stop()
+            await _within(STOP_SECONDS_MAX, self._consumer.stop())
+            await _within(STOP_SECONDS_MAX, self._producer.stop())
         log.info("worker stopped", **self.totals.counts)
         return self.totals
+
+    async def _work(self, *, until_idle: bool) -> None:
+        await self._consume(until_idle=until_idle)
+        await self._announced(*self._announcing)
+
+    async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work to its end; once told to stop only as long as a batch takes, as after a crash the next goes on."""
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working}, timeout=STOP_SECONDS_MAX)
+            if working.done():
+                await working
+            else:
+                log.warning("stopped with notices or a batch under way; the next worker goes on from there")
+        finally:
+            for task in (working, stopping, *self._announcing.values()):
+                task.cancel()
+            await asyncio.gather(working, stopping, *self._announcing.values(), return_exceptions=True)
 
     async def _check_topics(self) -> None:
         existing = await self._consumer.topics()
@@ -391,6 +412,14 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
     def _lane(self, partition: TopicPartition) -> int:
         family = event_topics(self._settings.kafka_prefix).index(partition.topic)
         return int(partition.partition) * LANES + family
+
+
+async def _within(seconds: float, stopping: Coroutine[Any, Any, None]) -> None:
+    """Wait for a client to stop, unless its broker does not answer any more."""
+    try:
+        await asyncio.wait_for(stopping, seconds)
+    except TimeoutError:
+        log.warning("Kafka: no answer while stopping", seconds=seconds)
 
 
 def _said(error: Exception) -> str:

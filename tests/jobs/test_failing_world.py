@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import Callable
 
 import asyncpg
@@ -13,6 +14,7 @@ from clearing.errors import InvariantViolated, WorldFailed
 from clearing.jobs.broker import Broker, JarBroker
 from clearing.jobs.ingest import database_failed
 from tests.jobs.running import (
+    DAYS,
     FIRST_DAY,
     Books,
     a_day,
@@ -33,6 +35,7 @@ from tests.jobs.running import (
     worked_members,
     working,
 )
+from tests.jobs.worker_process import process
 
 
 async def cut_off(the: Books) -> int:
@@ -126,3 +129,28 @@ def test_what_would_fail_again_is_not_tried_for_ever(
     found = database_failed(error)
     assert type(found) is kind
     assert said in str(found)
+
+
+async def test_a_worker_whose_broker_is_gone_can_still_be_stopped(
+    blank: Callable[[], str], own_broker: JarBroker
+) -> None:
+    """SIGTERM ends it within half a minute though nobody answers; what it had taken is told by the next."""
+    settings = await topics(own_broker.bootstrap, batch_events_max=10)
+    sent = keyed(worked_lines(9))
+    async with books(blank(), settings, worked_members()) as the:
+        with process(the, DAYS / "2026-03-09-worked-day" / "members.toml") as running:
+            running.begin()
+            await send(settings, sent)
+            await taken(the)
+            await asyncio.to_thread(own_broker.kill)
+            await the.ingest(worked_lines(10))  # gives it something to tell
+            await asyncio.sleep(2)
+            running.signal(signal.SIGTERM)
+            await asyncio.to_thread(running.ended, 30)
+        await asyncio.to_thread(own_broker.start)
+        async with working(the):
+            await taken(the)
+            async with asyncio.timeout(30):
+                while await the.one("SELECT count(*) FROM stream WHERE name = 'file' AND announced = 0"):
+                    await asyncio.sleep(0.2)
+        await all_told(the)

@@ -53,7 +53,7 @@ def slices(sent: Sequence[Sent], count: int) -> list[Sequence[Sent]]:
 
 async def killed_on_the_way(the: Books, running: Process, rng: random.Random, before: int) -> int:
     """Let a worker take some batches, then kill it wherever it is; gives how many batches there are."""
-    some = before + rng.randint(1, 12)
+    some = before + rng.randint(1, 6)
     async with asyncio.timeout(60):
         while (batches := int(await the.one("SELECT count(*) FROM batch"))) < some:
             assert running.popen.poll() is None, "the worker ended by itself"
