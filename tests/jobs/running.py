@@ -24,6 +24,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -207,7 +209,14 @@ async def topics(bootstrap: str, *, partitions: int = PARTITIONS, **given: objec
         kafka_partitions=partitions,
         **given,
     )
-    await create_topics(settings)
+    made = await create_topics(settings)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:  # the days of these tests lie in the past, where a broker would clear them away
+        keep = {"retention.ms": "-1"}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, one, keep) for one in made])
+    finally:
+        await admin.close()
     return settings
 
 
