@@ -24,8 +24,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -209,14 +208,15 @@ async def topics(bootstrap: str, *, partitions: int = PARTITIONS, **given: objec
         kafka_partitions=partitions,
         **given,
     )
-    made = await create_topics(settings)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:  # the days of these tests lie in the past, where a broker would clear them away
         keep = {"retention.ms": "-1"}
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, one, keep) for one in made])
+        names = event_topics(prefix)
+        await admin.create_topics([NewTopic(one, partitions, 1, topic_configs=keep) for one in names])
     finally:
         await admin.close()
+    assert len(await create_topics(settings)) == len(NOTICES)
     return settings
 
 
