@@ -1,12 +1,12 @@
 """The world failing, and us failing. Outcomes of events are values, not exceptions. 异常
 
-    ClearingError                 everything this package raises on purpose
-    ├── UsageError                the person asked for something that cannot be      exit 2
-    │   └── MembersRefused        the members file contradicts itself                exit 2
-    ├── NotBalanced               books or a proof do not come out at zero           exit 1
-    ├── WorldFailed               database, broker or disk said no; try again        exit 3
-    │   └── Fenced                another worker moved this stream's position        exit 3
-    └── InvariantViolated         our own promise is broken: stop, call a person     exit 4
+ClearingError                 everything this package raises on purpose
+├── UsageError                the person asked for something that cannot be      exit 2
+│   └── MembersRefused        the members file contradicts itself                exit 2
+├── NotBalanced               books or a proof do not come out at zero           exit 1
+├── WorldFailed               database, broker or disk said no; try again        exit 3
+│   └── Fenced                another worker moved this stream's position        exit 3
+└── InvariantViolated         our own promise is broken: stop, call a person     exit 4
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
+import asyncpg
 import structlog
 import typer
 import uvloop
@@ -133,6 +134,8 @@ def _known(error: Exception) -> ClearingError | None:
         return _known(error.exceptions[0])
     if isinstance(error, ClearingError):
         return error
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
+        return database_failed(error)
     if isinstance(error, DBAPIError):
         if getattr(error.orig, "sqlstate", None) == _OTHER_SCHEMA:
             return UsageError(

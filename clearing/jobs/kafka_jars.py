@@ -162,6 +162,7 @@ def properties(advertised: str, listener: str, controller: str, partitions: int)
         "broker.session.timeout.ms": "2000",  # how long after a crash its next start has to wait
         "group.initial.rebalance.delay.ms": "0",  # nobody else is about to join
         "log.cleaner.dedupe.buffer.size": "16777216",
+        "log.retention.ms": "-1",  # records carry the time of a made-up day, which may be long past
     }
 
 

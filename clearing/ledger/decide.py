@@ -32,8 +32,6 @@ class Incoming:
     event: Event
     recorded_at: datetime | None = None
     """The broker's own time of the record; None for files."""
-    record_sm3: bytes = b""
-    """Digest of the record's bytes, which names the notice of a reused id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +159,7 @@ class _Fold:
         event = incoming.event
         seen: Seen | None = self.facts.get("seen", event.source, event.id)
         if seen is not None:
-            self.decisions.append(repeated(event, seen, incoming.record_sm3))
+            self.decisions.append(repeated(event, seen))
             return
         case, verdict = judge(event, self.facts, self.context, incoming.recorded_at)
         if isinstance(verdict, Parked):
@@ -320,7 +318,7 @@ def _depends(waiter: _Waiter) -> bool:
     return waiter.event.type == "reimbursement.submitted"
 
 
-def repeated(event: Event, seen: Seen, record_sm3: bytes) -> Decision:
+def repeated(event: Event, seen: Seen) -> Decision:
     """The outcome of an id that was used before: the first outcome again, or id_reused for other content."""
     if event.sm3 == seen.sm3:
         return Decision(
@@ -336,7 +334,7 @@ def repeated(event: Event, seen: Seen, record_sm3: bytes) -> Decision:
         )
     detail = (
         f"{event.type} {event.source}/{event.id}: the id was used by a {seen.type} with other content "
-        f"(digest {seen.sm3.hex()[:8]}, this one {event.sm3.hex()[:8]}, record {record_sm3.hex()[:8]}); "
+        f"(digest {seen.sm3.hex()[:8]}, this one {event.sm3.hex()[:8]}); "
         "send it under a new id"
     )
     return Decision(event=event, outcome=Outcome.REJECTED, reason=Reason.ID_REUSED.value, detail=detail)
