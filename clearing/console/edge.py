@@ -176,7 +176,8 @@ def logs(level: int) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked anew for each line: whoever replaces stderr (a test, a supervisor) gets what is said from then on.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 
