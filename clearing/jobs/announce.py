@@ -28,7 +28,6 @@ DEBITS: Final = frozenset(
 CREDITS: Final = frozenset(
     {"payment.voided", "payment.refunded", "payment.reversed", "deposit.voided", "deposit.refunded"}
 )
-DISCHARGES: Final = frozenset({"discharge.settled", "discharge.cancelled"})
 
 
 class Notice(NamedTuple):

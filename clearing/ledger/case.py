@@ -12,7 +12,6 @@ from datetime import date, datetime
 from typing import Any, Final, TypeVar
 
 from clearing.errors import InvariantViolated
-from clearing.ledger.business_day import ONE_DAY
 from clearing.ledger.entry import Entry, Posting, Status, entry_id
 from clearing.ledger.facts import BankRef, Card, EventKey, Fact, Facts, Key, Original, Seen, Timeout, Undo
 from clearing.ledger.members import Institution, Member, Members, MembersOn
@@ -364,11 +363,6 @@ def made_sure(case: Case, fact: T | None) -> T:
     if fact is None:
         raise InvariantViolated(f"{case.name}: a fact is gone that its checks had seen. See: clearing verify")
     return fact
-
-
-def in_two_days(open_day: date) -> date:
-    """The first date that must wait: days are cut in order, and only the open day and the next take entries."""
-    return open_day + 2 * ONE_DAY
 
 
 _FIXED_AREAS: dict[type, str] = {}

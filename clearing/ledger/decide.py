@@ -338,8 +338,3 @@ def repeated(event: Event, seen: Seen) -> Decision:
         "send it under a new id"
     )
     return Decision(event=event, outcome=Outcome.REJECTED, reason=Reason.ID_REUSED.value, detail=detail)
-
-
-def wake_names(keys: Iterable[Key]) -> set[str]:
-    """The names of keys, under which parked events wait for them."""
-    return {lock_name(key) for key in keys}

@@ -20,7 +20,7 @@ Only what is stored goes in, so that `recompute` needs nothing but the tables.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -51,11 +51,6 @@ def seal(previous: bytes, lines: Sequence[Line]) -> bytes:
     """The digest of a batch: 32 bytes."""
     content = hashlib.new("sm3", to_json(lines)).digest()
     return hashlib.new("sm3", previous + content).digest()
-
-
-def root(heads: Iterable[bytes]) -> bytes:
-    """The day's root: SM3 over all heads, in order of stream name and partition."""
-    return hashlib.new("sm3", b"".join(heads)).digest()
 
 
 class Link(NamedTuple):

@@ -17,7 +17,7 @@ from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.routing import memo, payable, payer_position, two
 from clearing.ledger.rules.discharges import claim_memo
-from clearing.ledger.rules.reimbursements import area_memo
+from clearing.ledger.rules.reimbursements import area_memo, owe_across
 from clearing.ledger.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -117,17 +117,10 @@ def settle_one(case: Case, claim: Any, changes: dict[Key, Fact]) -> list[Posting
     key = ("settlement", case.data.payer, claim.settlement_id)
     known: Settlement = made_sure(case, case.facts.get(*key))
     changes[key] = replace(known, settled=True, last_date=case.clearing_date)
-    return owe_across(case, known.treat_area, known.insured_area, claim.claimed - claim.deducted, changes)
-
-
-def owe_across(
-    case: Case, treat: str, insured: str, amount_fen: int, changes: dict[Key, Fact]
-) -> list[Posting]:
-    """Memo: Dr cross-region claims / Cr contra, when the payer is of the treat area and the person is not."""
-    fund = case.member(case.data.payer)
-    if not treat or not insured or treat == insured or getattr(fund, "area", None) != treat:
-        return []
-    return area_memo(case, treat, insured, amount_fen, changes)
+    accepted_fen = claim.claimed - claim.deducted
+    return owe_across(
+        case, case.data.payer, known.treat_area, known.insured_area, accepted_fen, changes=changes
+    )
 
 
 def retention_memo(payer: str, institution: str, amount_fen: int) -> list[Posting]:

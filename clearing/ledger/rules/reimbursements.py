@@ -257,8 +257,14 @@ def count_no_more(case: Case, payout: Payout, changes: dict[Key, Fact]) -> None:
 
 def cross_region(case: Case, payout: Payout, amount_fen: int, changes: dict[Key, Fact]) -> list[Posting]:
     """Memo: the treat area's fund has paid for the insured area; nothing within one area."""
-    treat, insured = payout.treat_area, payout.insured_area
-    fund = case.member(payout.payer)
+    return owe_across(case, payout.payer, payout.treat_area, payout.insured_area, amount_fen, changes=changes)
+
+
+def owe_across(
+    case: Case, payer: str, treat: str, insured: str, amount_fen: int, *, changes: dict[Key, Fact]
+) -> list[Posting]:
+    """Memo: Dr cross-region claims / Cr contra, when the payer is of the treat area and the person is not."""
+    fund = case.member(payer)
     if not treat or not insured or treat == insured or getattr(fund, "area", None) != treat:
         return []
     return area_memo(case, treat, insured, amount_fen, changes)
