@@ -31,7 +31,7 @@ from clearing.jobs.report import break_show, breaks_list, write_report
 from clearing.jobs.setup import with_settings
 from clearing.reconciliation.breaks import CODES, OpenItem
 from clearing.reconciliation.ledger_side import LedgerRow
-from clearing.reconciliation.reconciled import EARLIER_DAYS_MAX, Reconciled, as_json, reconcile
+from clearing.reconciliation.reconciled import Reconciled, as_json, reconcile
 from clearing.reconciliation.report import Report, report
 from clearing.reconciliation.rows import HisRow, PartnerRow, StatementRow, fingerprint_text
 from clearing.reconciliation.statements import (
@@ -87,8 +87,8 @@ class Before:
     """What earlier days hand on to this one."""
 
     items: tuple[OpenItem, ...]
-    closed: frozenset[str]
-    """Ids of breaks that people have ended: too old to be matched, so they are not carried on."""
+    ended: frozenset[str]
+    """Ids of breaks that people have ended since the day before."""
     waiting: tuple[PartnerRow, ...]
     last: StoredRun | None
     """The run of this same day that stood until now."""
@@ -276,17 +276,12 @@ async def _before(conn: AsyncConnection, day: date) -> Before:
     run, last = await breaks.run_before(conn, day), await breaks.last_run(conn, day)
     items = _OPEN_ITEMS.validate_python(run.open_after) if run else ()
     stored = await breaks.of_ids(conn, [item.id for item in items])
-    ended = {one.id for one in stored.values() if one.state in ENDED}
-    closed = frozenset(
-        item.id for item in items if item.id in ended and (day - item.found.opened).days > EARLIER_DAYS_MAX
-    )
+    ended = frozenset(item.id for item in items if item.id in stored and stored[item.id].state in ENDED)
     if last is not None:
-        closed &= set(
-            last.closed
-        )  # what was ended since then ends on a later day, so that this one can be repeated
+        ended &= set(last.closed)  # what was ended since then counts on a later day: this one can be repeated
     return Before(
-        items=tuple(_as_people_left(item, stored.get(item.id)) for item in items if item.id not in closed),
-        closed=closed,
+        items=tuple(_as_people_left(item, stored.get(item.id)) for item in items),
+        ended=ended,
         waiting=_WAITING.validate_python(run.waiting) if run else (),
         last=last,
     )
@@ -326,6 +321,7 @@ async def _reconciled(conn: AsyncConnection, sides: Sides) -> Reconciled:
         waiting_before=before.waiting,
         taken_before={texts[digest] for digest in taken},
         card_of=await reconciling.cards_of(conn, _cards(sides.ours, files)),
+        ended=before.ended,
     )
 
 
@@ -357,7 +353,7 @@ async def _recorded(conn: AsyncConnection, sides: Sides, found: Reconciled) -> J
         _inputs(sides),
         found.matched,
         told["proof"],
-        closed=sides.before.closed,
+        closed=sides.before.ended,
         open_after=open_after,
         waiting=waiting,
         taken=taken,

@@ -189,6 +189,8 @@ class OpenItem:
     """As last listed; its rows are those of all days."""
     sums: tuple[tuple[str, int], ...]
     """(partner, differences of all days so far), fen."""
+    ended: bool = False
+    """People had ended it before an earlier run: it is open no more, only watched for rows that come late."""
 
     @property
     def id(self) -> str:

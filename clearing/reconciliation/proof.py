@@ -21,6 +21,8 @@ class ProofLine:
     """Sum of the items' differences with the partner."""
     open_before_fen: int = 0
     """Differences of open items with the partner, over all their days, before this run."""
+    ended_fen: int = 0
+    """Those of items that people have ended since the day before, less those of ended ones that came back."""
     open_after_fen: int = 0
 
     @property
@@ -35,7 +37,9 @@ class RollForward:
 
     before: int
     new: int
+    """Found for the first time, and those that people had ended and that came back."""
     cleared: int
+    """Cleared by themselves, joined with an older one, ended by people since the day before."""
     after: int
 
 
@@ -66,9 +70,10 @@ def _faults(lines: Iterable[ProofLine]) -> Iterable[str]:
                 f"residual {yuan(line.residual_fen)} "
                 f"({'ledger' if line.residual_fen > 0 else 'partner'} has more)"
             )
-        rolled = line.open_before_fen + line.explained_fen
+        rolled = line.open_before_fen + line.explained_fen - line.ended_fen
         if rolled != line.open_after_fen:
             yield (
-                f"{line.partner}: open differences {yuan(line.open_before_fen)} and the day's "
-                f"{yuan(line.explained_fen)} give {yuan(rolled)}, open items hold {yuan(line.open_after_fen)}"
+                f"{line.partner}: open differences {yuan(line.open_before_fen)}, the day's "
+                f"{yuan(line.explained_fen)} and {yuan(line.ended_fen)} ended by people give {yuan(rolled)}, "
+                f"open items hold {yuan(line.open_after_fen)}"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from clearing.ledger.money import yuan
 from clearing.reconciliation.breaks import AUTO_CLEARED, CONFIRMED, SUSPECT, Break, OpenItem
@@ -69,6 +69,7 @@ def reconcile(
     taken_before: Collection[str] = frozenset(),
     card_of: Mapping[str, str] | None = None,
     refused: Iterable[Refused] = (),
+    ended: Collection[str] = (),
 ) -> Reconciled:
     """Match one clearing date with its partners' files, name every difference and prove the sums. 对账
 
@@ -76,7 +77,8 @@ def reconcile(
              and by institution; `open_before`: all breaks open after the day before (those found up to 3 days
              ago are matched, older ones stay); `waiting_before`: rows of earlier files that belong to `day`
              or later; `taken_before`: `fingerprint_text` of rows of earlier days' files; `card_of`: alias to
-             card token; `refused`: files that were not sound, to be listed.
+             card token; `refused`: files that were not sound, to be listed; `ended`: ids of `open_before` that
+             people have ended since the day before: they count as cleared, and are watched while they are young.
     Out:     see `Reconciled`; the same inputs in any order give the same result.
     Raises:  NotBalanced when the proof has a residual.
     Source:  contract "Reconciliation".
@@ -98,15 +100,18 @@ def reconcile(
     items = match(nodes, old, taken_early)
     matches, found, still_open = _judged(run, items)
     touched = {one.id for item in items for one in item.old}
-    open_after = [*still_open, *(_aged(item, day) for item in open_before if item.id not in touched)]
-    open_after.sort(key=lambda item: item.id)
+    left = [*still_open, *_left(open_before, ended, touched, day)]
+    open_after = sorted(left, key=lambda item: item.id)
     files = [*_file_breaks(run, statements, exports, refused)]
-    proof = _proof_lines(run, ours, nodes, found=found, open_before=open_before, open_after=open_after)
+    gone = [one for one in open_before if one.id in ended and one.id not in touched and not one.ended]
+    back = [one for one in open_before if one.ended and one.id in touched]
+    rolled = Rolled(_live(open_before), gone, back, _live(open_after))
+    proof = _proof_lines(run, ours, nodes, found=found, rolled=rolled)
     roll = RollForward(
-        before=len(open_before),
-        new=sum(one.new for one in found),
-        cleared=sum((one.state == AUTO_CLEARED) + len(one.joined) for one in found),
-        after=len(open_after),
+        before=len(rolled.before),
+        new=sum(one.new for one in found) + len(back),
+        cleared=sum((one.state == AUTO_CLEARED) + len(one.joined) for one in found) + len(gone),
+        after=len(rolled.after),
     )
     prove(day, proof, roll)
     taken = frozenset(fingerprint_text(row) for row in _all_rows(statements, exports))
@@ -120,6 +125,34 @@ def reconcile(
         waiting=tuple(waiting),
         taken=taken,
     )
+
+
+class Rolled(NamedTuple):
+    """Open items from the day before to this one."""
+
+    before: list[OpenItem]
+    gone: list[OpenItem]
+    """Ended by people since the day before."""
+    back: list[OpenItem]
+    """Ended on an earlier day; rows of this one have met them again."""
+    after: list[OpenItem]
+
+
+def _live(items: Iterable[OpenItem]) -> list[OpenItem]:
+    return [item for item in items if not item.ended]
+
+
+def _left(
+    items: Iterable[OpenItem], ended: Collection[str], touched: Collection[str], day: date
+) -> Iterator[OpenItem]:
+    """The items that this day has not touched: those that people ended are watched while rows may still come."""
+    for item in items:
+        if item.id in touched:
+            continue
+        if not item.ended and item.id not in ended:
+            yield _aged(item, day)
+        elif (day - item.found.opened).days < EARLIER_DAYS_MAX:
+            yield replace(item, ended=True)
 
 
 def as_json(reconciled: Reconciled, run: str) -> dict[str, Any]:
@@ -139,6 +172,9 @@ def as_json(reconciled: Reconciled, run: str) -> dict[str, Any]:
                 "other": yuan(line.other_fen),
                 "explained": yuan(line.explained_fen),
                 "residual": yuan(line.residual_fen),
+                "open_before": yuan(line.open_before_fen),
+                "ended": yuan(line.ended_fen),
+                "open_after": yuan(line.open_after_fen),
             }
             for partner, line in reconciled.proof.items()
         },
@@ -250,8 +286,7 @@ def _proof_lines(
     nodes: Iterable[Node],
     *,
     found: Iterable[Break],
-    open_before: Iterable[OpenItem],
-    open_after: Iterable[OpenItem],
+    rolled: Rolled,
 ) -> dict[str, ProofLine]:
     """One line a partner: the two sums straight from the rows, the explanation from the breaks alone."""
     ledger: dict[str, int] = {}
@@ -263,7 +298,7 @@ def _proof_lines(
         if node.side != "L":
             other[node.row.partner] = other.get(node.row.partner, 0) + partner_worth(node)
     explained = _added(one.differences for one in found)
-    before, after = (_added(item.sums for item in each) for each in (open_before, open_after))
+    before, gone, back, after = (_added(item.sums for item in each) for each in rolled)
     return {
         partner: ProofLine(
             partner=partner,
@@ -271,6 +306,7 @@ def _proof_lines(
             other_fen=other.get(partner, 0),
             explained_fen=explained.get(partner, 0),
             open_before_fen=before.get(partner, 0),
+            ended_fen=gone.get(partner, 0) - back.get(partner, 0),
             open_after_fen=after.get(partner, 0),
         )
         for partner in sorted({*run.statements, *run.exports})

@@ -69,7 +69,11 @@ reconciliation_run: Final = Table(
     _column("inputs", JSONB, "The files it read, with their digests."),
     _column("matched", BigInteger, "Items without any code in which money moved."),
     _column("proof", JSONB, "The proof line of each partner."),
-    _column("closed", ARRAY(NAME), "Breaks that people had ended and that the run no longer carries."),
+    _column(
+        "closed",
+        ARRAY(NAME),
+        "Breaks of earlier days that people had ended since the day before; they count as cleared.",
+    ),
     _column(
         "open_after", JSONB, "The breaks open after the day, with their rows: where the next day begins."
     ),

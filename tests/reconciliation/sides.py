@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
@@ -150,9 +150,14 @@ class Sides:
     """Ledger rows that no entry gives."""
 
     def run(
-        self, day: date = DAY, *, originals: Sequence[Entry] = (), after: Reconciled | None = None
+        self,
+        day: date = DAY,
+        *,
+        originals: Sequence[Entry] = (),
+        after: Reconciled | None = None,
+        ended: Collection[str] = (),
     ) -> Reconciled:
-        """Reconcile the day, after another one where given."""
+        """Reconcile the day, after another one where given, since when people have ended some breaks."""
         ours = ledger_rows(
             day,
             self.ledger,
@@ -169,6 +174,7 @@ class Sides:
             open_before=after.open_after if after else (),
             waiting_before=after.waiting if after else (),
             taken_before=after.taken if after else frozenset(),
+            ended=ended,
         )
 
 

@@ -577,7 +577,7 @@ COMMENT ON COLUMN reconciliation_run.at IS 'When.';
 COMMENT ON COLUMN reconciliation_run.inputs IS 'The files it read, with their digests.';
 COMMENT ON COLUMN reconciliation_run.matched IS 'Items without any code in which money moved.';
 COMMENT ON COLUMN reconciliation_run.proof IS 'The proof line of each partner.';
-COMMENT ON COLUMN reconciliation_run.closed IS 'Breaks that people had ended and that the run no longer carries.';
+COMMENT ON COLUMN reconciliation_run.closed IS 'Breaks of earlier days that people had ended since the day before; they count as cleared.';
 COMMENT ON COLUMN reconciliation_run.open_after IS 'The breaks open after the day, with their rows: where the next day begins.';
 COMMENT ON COLUMN reconciliation_run.waiting IS 'Rows of its files that belong to a later day.';
 COMMENT ON COLUMN reconciliation_run.taken IS 'The rows of its files, 16 bytes of SM3 each: a repeat is known on any day.';
