@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import chinese_calendar
-
 from clearing.day.netting import Netted, net_day
 from clearing.day.states import State, check_step, day_root
-from clearing.errors import InvariantViolated, UsageError, WorldFailed
+from clearing.day.working_days import working_day_after
+from clearing.errors import InvariantViolated, WorldFailed
 from clearing.files.layout import load_layout
 from clearing.files.outgoing import RenderedFile, day_files
 from clearing.jobs.gather import Busy, gather, waiting_of
@@ -85,7 +84,7 @@ async def _cut(
     await locks.day_exclusive(conn)
     if not await _may(conn, day, "cut"):
         return Cut(day=day, done=False)
-    stream = await _jobs(conn)
+    stream = await jobs_stream(conn)
     late = [waiting_of(row) for row in await parked.expired(conn, day)]
     due = [waiting_of(row) for row in await parked.waiting_for_days(conn, day + 2 * ONE_DAY)]
     folded = None
@@ -169,7 +168,7 @@ async def _replayed(conn: AsyncConnection, day: date) -> None:
 
 
 async def _record_close(conn: AsyncConnection, netted: Netted) -> None:
-    stream = await _jobs(conn)
+    stream = await jobs_stream(conn)
     changes: dict[Key, Fact] = {("instruction", one.id): one for one in netted.instructions}
     if netted.entries or changes:
         await record(
@@ -251,15 +250,7 @@ def value_date(day: date) -> date:
 
     Raises:  UsageError beyond the years of the calendar: an error, not a guess.
     """
-    at = day + ONE_DAY
-    try:
-        while not chinese_calendar.is_workday(at):
-            at += ONE_DAY
-    except NotImplementedError as error:
-        raise UsageError(
-            f"day {day}: the working-day calendar does not know {at.year}. Next: upgrade the package chinesecalendar"
-        ) from error
-    return at
+    return working_day_after(day)
 
 
 async def _may(conn: AsyncConnection, day: date, step: str) -> bool:
@@ -267,7 +258,8 @@ async def _may(conn: AsyncConnection, day: date, step: str) -> bool:
     return check_step(day, step, State(now.state) if now else None, State(before.state) if before else None)
 
 
-async def _jobs(conn: AsyncConnection) -> Stream:
+async def jobs_stream(conn: AsyncConnection) -> Stream:
+    """The stream of the jobs as it stands, to go on from. 作业流"""
     heads = await streams.load(conn, JOBS)
     found = Stream.of(JOBS, 0, heads.get(0))
     return Stream(found.name, found.partition, found.position, found.digest, JOBS_LANE)

@@ -134,7 +134,7 @@ async def take(engine: AsyncEngine, settings: Settings, members: Members, batch:
     for attempt in range(1, TRIES_MAX + 1):
         try:
             async with transaction(engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
-                return await _take(conn, settings, members, batch, known)
+                return await take_in(conn, settings, members, batch, known)
         except Busy as busy:
             known = busy.names
         except DATABASE_ERRORS as error:
@@ -171,9 +171,15 @@ def database_failed(error: Exception) -> WorldFailed | InvariantViolated:
     return WorldFailed(f"{said} Next: see that it runs, then try again")
 
 
-async def _take(
+async def take_in(
     conn: AsyncConnection, settings: Settings, members: Members, batch: Batch, known: frozenset[str]
 ) -> Taken:
+    """Decide a batch and write it inside a transaction that the caller commits. 入账
+
+    In:      `known`: the names that an earlier `Busy` gave.
+    Writes, Again: as `take`.
+    Raises:  Busy when another batch holds a key that is found on the way; Fenced; the database's own errors.
+    """
     await locks.day_shared(conn)
     open_day = await days.first_uncut(conn)
     events = [one for one in batch.decoded if isinstance(one, Event)]
