@@ -11,9 +11,9 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 from clearing.files.layout import FileName, Layout, shipped
-from clearing.files.lines import SumLine, TxnLine
 from clearing.files.manifest import Manifest, check_manifest
 from clearing.files.parse import FAULTS_MAX, Fault, Faults, Parsed, parse
+from clearing.files.records import ResultLine, SumLine, TxnLine
 from clearing.files.render import body_sm3
 from clearing.files.totals import Totals
 from clearing.files.values import BUSINESS_ZONE, Value
@@ -131,24 +131,52 @@ def _order(parsed: Parsed, faults: Faults) -> None:
 
 
 def _lines(parsed: Parsed, faults: Faults) -> None:
-    """Each line's settle amount follows from its amount, direction, fee and mode; so does a group's net."""
+    """What the rest of each line says must stand in one of its columns."""
     for row in parsed.rows:
-        expected = _settles(row.record)
-        if expected is not None and expected[1] != expected[2]:
-            name, got, wanted = expected
-            faults.add("FMT-009", yuan(wanted), yuan(got), line=row.line, column=name)
+        wrong = _wrong(row.record)
+        if wrong is not None:
+            column, expected, got = wrong
+            faults.add("FMT-009", expected, got, line=row.line, column=column)
+    if parsed.type == "ACK":
+        _verdict(parsed, faults)
 
 
-def _settles(record: object) -> tuple[str, int, int] | None:
-    """(column, what stands there, what follows from the rest of the line)."""
+def _wrong(record: object) -> tuple[str, str, str] | None:
+    """(column, what follows from the rest of the line, what stands there), None when the line agrees with itself."""
     if isinstance(record, TxnLine):
         gross = 0
         if record.settle_mode == "N":
             gross = record.amount_fen if record.direction == "R" else -record.amount_fen
-        return ("settle_amount", record.settle_fen, gross - record.fee_fen)
-    if isinstance(record, SumLine):
-        return ("net", record.net_fen, record.in_fen - record.out_fen - record.fee_fen)
+        if record.settle_fen != gross - record.fee_fen:
+            return ("settle_amount", yuan(gross - record.fee_fen), yuan(record.settle_fen))
+    elif isinstance(record, SumLine):
+        net = record.in_fen - record.out_fen - record.fee_fen
+        if record.net_fen != net:
+            return ("net", yuan(net), yuan(record.net_fen))
+    elif isinstance(record, ResultLine):
+        if record.result == "S" and not (record.bank_ref and record.bank_date):
+            return ("bank_ref", "a reference and a bank_date, since the result is S", record.bank_ref)
+        if record.result == "F" and not record.reason_code:
+            return ("reason_code", "a reason, since the result is F", "")
     return None
+
+
+def _verdict(parsed: Parsed, faults: Faults) -> None:
+    """An ACK is one verdict, then its faults: none when all was taken, some when not."""
+    if [row.tag for row in parsed.rows[:1]] != ["A"] or any(row.tag == "A" for row in parsed.rows[1:]):
+        faults.add(
+            "FMT-002", "one line A, then lines E", " ".join(row.tag for row in parsed.rows[:3]), line=2
+        )
+        return
+    said, bad = parsed.rows[0].record, len(parsed.rows) - 1
+    taken = {"ACPT": said.records, "RJCT": 0}.get(said.verdict, said.taken)
+    if said.taken != taken or said.taken > said.records:
+        faults.add(
+            "FMT-009", f"{min(taken, said.records)} with {said.verdict}", said.taken, line=2, column="taken"
+        )
+    if bool(bad) is (said.verdict == "ACPT"):
+        wanted = "no line E" if said.verdict == "ACPT" else "a line E for each fault"
+        faults.add("FMT-009", f"{wanted} with {said.verdict}", bad, line=2, column="verdict")
 
 
 def _sums(parsed: Parsed, totals: Totals, faults: Faults) -> None:

@@ -44,6 +44,8 @@ class Column(Strict):
     """The one value that always stands here."""
     one_of: tuple[str, ...] = ()
     empty: bool = False
+    max: int = 0
+    """The longest text, in bytes of GB18030, as banks count; longer ones are cut between characters. 0: any."""
 
     @property
     def key(self) -> str:

@@ -1,4 +1,4 @@
-"""What a receiver's files say of a day's entries: the record model of TXN and SUM. 清算明细
+"""What a receiver's files say of a day's entries: the lines of TXN and the instructions of SUM. 清算明细
 
 Everything is derived from entries and members: an entry gives one line a position account of the receiver.
 Seen from the receiver, R is what it receives and P what it pays; `settle` is the change of its account turned
@@ -7,11 +7,12 @@ round, so that a receiver's lines add up to its position with the other sign.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Iterator
+from datetime import date
+from typing import Final, NamedTuple, TypeAlias
 
 from clearing.errors import InvariantViolated, UsageError
+from clearing.files.records import InstructionLine, TxnLine
 from clearing.ledger import accounts
 from clearing.ledger.accounts import code_of, owner_of
 from clearing.ledger.entry import Entry, Leg
@@ -26,75 +27,6 @@ INCOME_SEQ: Final = 2
 
 Figures: TypeAlias = tuple[str, int, str, int, int]
 """(direction, amount, mode, fee, settle) of a line."""
-
-
-class TxnLine(NamedTuple):
-    """One entry on one position account, as its member sees it. Text that does not apply is empty."""
-
-    entry_id: str
-    event_type: str
-    direction: str
-    """R: the receiver gets it, P: it pays."""
-    amount_fen: int
-    """Never negative."""
-    status: str
-    bank_ref: str
-    order_no: str
-    original_entry_id: str
-    original_clearing_date: date | None
-    event_time: datetime
-    partner_date: date | None
-    bank: str
-    institution: str
-    terminal: str
-    route: str
-    settle_mode: str
-    """N: in the day's net, I: settled by the bank at once."""
-    card: str
-    card_last4: str
-    fee_fen: int
-    """Positive borne, negative given back."""
-    settle_fen: int
-    """What the line adds to what the receiver gets by the day's settlement, positive gets."""
-    app_area: str
-    late: bool
-    account: str
-    remark: str
-
-
-class SumLine(NamedTuple):
-    """All lines of one event type, institution, bank and route."""
-
-    event_type: str
-    institution: str
-    bank: str
-    route: str
-    lines: int
-    in_fen: int
-    out_fen: int
-    fee_fen: int
-    net_fen: int
-
-
-class PayLine(NamedTuple):
-    """One instruction of the day that concerns the receiver."""
-
-    instruction_id: str
-    kind: str
-    payer: str
-    payer_account: str
-    payee: str
-    payee_account: str
-    amount_fen: int
-    value_date: date
-
-
-MODELS: Final[Mapping[tuple[str, str], type[Any]]] = {
-    ("TXN", "D"): TxnLine,
-    ("SUM", "S"): SumLine,
-    ("SUM", "N"): PayLine,
-}
-"""(file type, tag) → the record model that its columns show."""
 
 
 class Target(NamedTuple):
@@ -216,9 +148,9 @@ def sides(entry: Entry) -> str:
     raise InvariantViolated(f"entry {entry.id}: expected a roll-up with a position or held account, got none")
 
 
-def pay_line(
+def instruction_line(
     instruction: Instruction, side: str, members: Members, value_date: date
-) -> tuple[tuple[Target, ...], PayLine]:
+) -> tuple[tuple[Target, ...], InstructionLine]:
     """The line of one instruction and the files it stands in. 清算指令行
 
     In:      an instruction of the day; its side, C or D, where it is in-bank.
@@ -238,7 +170,7 @@ def pay_line(
         targets = (Target(payer, 1),) if own == Target(payer, 1) else (Target(payer, 1), own)
         if side == "D":
             payer, payer_account, payee, payee_account = payee, payee_account, payer, payer_account
-    return targets, PayLine(
+    return targets, InstructionLine(
         instruction.id,
         instruction.kind,
         payer,

@@ -1,4 +1,4 @@
-"""All clearing files of one day, from its entries to bytes and digests. 当日清算文件
+"""Clearing files, from lines to bytes and digests: a day's from its entries, others from lines. 清算文件
 
 Entries pass through once, in order of id: each line is written to its receiver's file as soon as it is known,
 so that a day of a million lines holds its bytes and nothing else.
@@ -14,19 +14,11 @@ from typing import Any, Final, TypeAlias
 
 from clearing.errors import InvariantViolated
 from clearing.files.layout import FileName, Layout
-from clearing.files.lines import (
-    OF_THE_CLOSE,
-    PayLine,
-    SumLine,
-    Target,
-    Targets,
-    TxnLine,
-    pay_line,
-    sides,
-    txn_lines,
-)
+from clearing.files.lines import OF_THE_CLOSE, Target, Targets, instruction_line, sides, txn_lines
+from clearing.files.records import InstructionLine, SumLine, TxnLine
 from clearing.files.render import Writer, body_sm3
 from clearing.files.totals import HASH_MODULUS, Totals, hash_part
+from clearing.ledger.business_day import BusinessClock
 from clearing.ledger.entry import Entry
 from clearing.ledger.facts import Instruction
 from clearing.ledger.members import Members
@@ -74,7 +66,7 @@ class _Draft:
     body: bytearray = field(default_factory=bytearray)
     totals: Totals = field(default_factory=Totals)
     groups: dict[Group, list[int]] = field(default_factory=dict)
-    pays: list[PayLine] = field(default_factory=list)
+    pays: list[InstructionLine] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def count(self, line: TxnLine) -> None:
@@ -127,7 +119,7 @@ def day_files(
     side_of = _write_lines(day, entries, targets, drafts, writer)
     for instruction in instructions:
         side = "" if instruction.kind == "INTER_BANK" else _side(instruction, side_of)
-        receivers, line = pay_line(instruction, side, members, value_date)
+        receivers, line = instruction_line(instruction, side, members, value_date)
         for target in receivers:
             drafts[target].pays.append(line)
     sums = Writer(layout, "SUM", members.clock.zone)
@@ -137,7 +129,21 @@ def day_files(
         for drawn, by in ((draft, writer), (_summary(draft, sums), sums)):
             version = (versions or {}).get((by.file_type, *target), 1)
             name = FileName(by.file_type, members.platform.code, target.receiver, day, target.seq, version)
-            yield _finished(name, drawn, by, members)
+            yield _finished(name, drawn, by, members.clock)
+
+
+def file_of(
+    name: FileName, lines: Iterable[tuple[str, Any]], layout: Layout, clock: BusinessClock
+) -> RenderedFile:
+    """One file from its lines: PAY, PYR, RTN, ACK and whatever else is not made of a day's entries. 单个文件
+
+    In:      (tag, a value of the record model of its type and tag) in the order they are to stand.
+    Out:     bytes, digests, totals; the same lines give the same bytes. A value that the file cannot carry as it
+             is (characters, length) is noted in `notes`.
+    Source:  contract "Clearing files".
+    """
+    writer = Writer(layout, name.type, clock.zone)
+    return _finished(name, _drawn(lines, writer), writer, clock)
 
 
 def _write_lines(
@@ -177,16 +183,19 @@ def _side(instruction: Instruction, side_of: Mapping[str, str]) -> str:
 
 
 def _summary(draft: _Draft, writer: Writer) -> _Draft:
-    out = _Draft()
     lines: list[tuple[str, Any]] = [("S", SumLine(*key, *draft.groups[key])) for key in sorted(draft.groups)]
-    lines += [("N", pay) for pay in draft.pays]
+    return _drawn([*lines, *(("N", pay) for pay in draft.pays)], writer)
+
+
+def _drawn(lines: Iterable[tuple[str, Any]], writer: Writer) -> _Draft:
+    out = _Draft()
     for tag, line in lines:
         out.totals.add(line)
         out.body += writer.line(tag, line, out.totals.records, out.notes)
     return out
 
 
-def _finished(name: FileName, draft: _Draft, writer: Writer, members: Members) -> RenderedFile:
+def _finished(name: FileName, draft: _Draft, writer: Writer, clock: BusinessClock) -> RenderedFile:
     layout, totals, day, version = writer.layout, draft.totals, name.date, name.version
     replaces = layout.stem(name._replace(version=version - 1)) if version > 1 else ""
     values = {
@@ -195,8 +204,8 @@ def _finished(name: FileName, draft: _Draft, writer: Writer, members: Members) -
         "sender": name.sender,
         "receiver": name.receiver,
         "clearing_date": day,
-        "cut_from": members.clock.cut_from(day),
-        "cut_to": members.clock.cut_to(day),
+        "cut_from": clock.cut_from(day),
+        "cut_to": clock.cut_to(day),
         "records": totals.records,
         "in_fen": totals.in_fen,
         "out_fen": totals.out_fen,
@@ -204,7 +213,7 @@ def _finished(name: FileName, draft: _Draft, writer: Writer, members: Members) -
         "fee_fen": totals.fee_fen,
         "reprocessed": version > 1,
         "replaces": replaces,
-        "created": members.clock.cut_to(day),
+        "created": clock.cut_to(day),
         "hash_total": totals.hash_total,
         "body_sm3": body_sm3(draft.body),
     }

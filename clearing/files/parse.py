@@ -12,7 +12,7 @@ from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
 from clearing.files.layout import Column, Layout, Record
-from clearing.files.lines import MODELS
+from clearing.files.records import MODELS
 from clearing.files.render import BOM, END_MARK, TAG_COLUMN, TOTAL_MARK, union
 from clearing.files.values import BUSINESS_ZONE, Unreadable, Value, modern, reader
 

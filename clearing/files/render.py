@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from clearing.errors import UsageError
 from clearing.files.layout import Column, Layout, Record
-from clearing.files.lines import MODELS
-from clearing.files.values import carries, exchangeable, writer
+from clearing.files.records import MODELS
+from clearing.files.values import carries, exchangeable, fits, shortened, writer
 
 TAG_COLUMN = "record"
 TOTAL_MARK = "#TOTAL"
@@ -34,8 +34,10 @@ class Plan(NamedTuple):
     """(place among the cells, how to write it) of those that are not text as they are."""
     tail: tuple[str, ...]
     """The constants that `pick` finds after the record."""
-    texts: tuple[tuple[int, str], ...]
-    """(index in the record, column name) of what came from outside as text."""
+    texts: tuple[tuple[int, str, int], ...]
+    """(index in the record, column name, longest in bytes) of what came from outside as text."""
+    limited: bool
+    """Whether any of those has a limit."""
 
 
 class Writer:
@@ -80,7 +82,7 @@ class Writer:
                 places.append(fields.index(column.key))
                 writers.append(writer(column, self.layout, self.zone))
         texts = tuple(
-            (fields.index(one.key), one.name)
+            (fields.index(one.key), one.name, one.max)
             for one in record.columns
             if one.kind in ("text", "secret") and one.key in fields
         )
@@ -90,6 +92,7 @@ class Writer:
             tuple((place, write) for place, write in enumerate(writers, 1) if write is not None),
             tuple(constants),
             texts,
+            any(one.max for one in record.columns),
         )
 
     def line(self, tag: str, record: tuple[Any, ...], line_no: int, notes: list[str]) -> bytes:
@@ -102,18 +105,23 @@ class Writer:
         row = self._row(plan, record, line_no)
         if not self._sound(plan, row, record):
             cleaned = list(record)
-            for index, name in plan.texts:
+            for index, name, bytes_max in plan.texts:
                 cleaned[index] = self._clean(record[index])
                 if cleaned[index] != record[index]:
                     notes.append(f"line {line_no} {name}: characters replaced that the file cannot carry")
+                if not fits(cleaned[index], bytes_max):
+                    cleaned[index] = shortened(cleaned[index], bytes_max)
+                    notes.append(f"line {line_no} {name}: cut to {bytes_max} bytes")
             row = self._row(plan, tuple(cleaned), line_no)
         # Both encodings contain ASCII, whose own codec is far faster than that of GB18030.
         return f"{row}{self.layout.line_end}".encode("ascii" if row.isascii() else self.layout.encoding)
 
     def _sound(self, plan: Plan, row: str, record: tuple[Any, ...]) -> bool:
         """Whether the row reads back as it is: only characters that a file carries, no stray delimiter."""
+        if plan.limited and not all(fits(record[index], most) for index, _, most in plan.texts):
+            return False
         if self.layout.tab_digits:
-            return all(carries(record[index]) for index, _ in plan.texts)  # the row has tabs of its own
+            return all(carries(record[index]) for index, _, _ in plan.texts)  # the row has tabs of its own
         if not carries(row):
             return False
         return self.layout.quoting != "none" or row.count(self.layout.delimiter) == self._delimiters(plan)

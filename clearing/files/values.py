@@ -66,6 +66,17 @@ def exchangeable(text: str) -> str:
     return FORBIDDEN.sub(lambda found: " " if found[0] < "\x80" else GETA, modern(text))
 
 
+def fits(text: str, bytes_max: int) -> bool:
+    """Whether a text has no more than so many bytes of GB18030; 0: any text does."""
+    # A character has four bytes at most, so that short texts need not be encoded.
+    return not bytes_max or 4 * len(text) <= bytes_max or len(text.encode("gb18030")) <= bytes_max
+
+
+def shortened(text: str, bytes_max: int, encoding: str = "gb18030") -> str:
+    """The longest beginning of a text that has no more than so many bytes; no character is cut in two."""
+    return text.encode(encoding)[:bytes_max].decode(encoding, "ignore")
+
+
 def writer(column: Column, layout: Layout, zone: tzinfo) -> Callable[[Any], str] | None:
     """How a column's values are written; None: text that stands as it is."""
     if column.kind in ("text", "secret"):
@@ -154,6 +165,8 @@ def reader(column: Column, layout: Layout, zone: tzinfo) -> Callable[[str], Valu
             raise Unreadable(f'"{column.const}"', "FMT-004")
         if column.one_of and text not in column.one_of:
             raise Unreadable(f"one of {' '.join(column.one_of)}", "FMT-004")
+        if not fits(text, column.max):
+            raise Unreadable(f"{column.max} bytes of GB18030 at most", "FMT-004")
         return kind(text, layout, zone) if kind else text
 
     return read

@@ -14,9 +14,10 @@ from clearing.day.netting import net_day
 from clearing.errors import InvariantViolated, UsageError
 from clearing.files.check import check_file
 from clearing.files.layout import load_layout
-from clearing.files.lines import PayLine, Targets, TxnLine, pay_line, txn_lines
+from clearing.files.lines import Targets, instruction_line, txn_lines
 from clearing.files.outgoing import day_files
 from clearing.files.parse import parse
+from clearing.files.records import InstructionLine, TxnLine
 from clearing.ledger.entry import Entry, Status
 from clearing.ledger.members import Members, load_members
 from clearing.ledger.money import yuan
@@ -236,7 +237,7 @@ def moving(**earlier: str) -> Members:
     )
 
 
-def pay_lines(who: Members) -> list[PayLine]:
+def instruction_lines(who: Members) -> list[InstructionLine]:
     """The instructions of a day on which H1's held 8.00 move to its new bank."""
     net = net_day(
         {},
@@ -248,18 +249,18 @@ def pay_lines(who: Members) -> list[PayLine]:
         value_date=DAY + timedelta(days=1),
     )
     sides = {one.bank: one.side for one in net.roll_up}
-    return [pay_line(one, sides.get(one.debtor, ""), who, VALUE_DATE)[1] for one in net.instructions]
+    return [instruction_line(one, sides.get(one.debtor, ""), who, VALUE_DATE)[1] for one in net.instructions]
 
 
 def test_a_moved_held_sum_names_the_old_account_at_the_old_bank() -> None:
     """D takes from the account of the earlier record, C pays the new held account, the banks settle."""
     found = [
         f"{one.kind} {one.payer_account} {one.payee_account} {yuan(one.amount_fen)}"
-        for one in pay_lines(moving())
+        for one in instruction_lines(moving())
     ]
     assert found == ["IN_BANK OLD C-B1 8.00", "IN_BANK C-B2 NEW-HELD 8.00", "INTER_BANK C-B1 C-B2 8.00"]
     with pytest.raises(UsageError, match="keep its earlier record"):
-        pay_lines(moving(settlement_bank="B2"))
+        instruction_lines(moving(settlement_bank="B2"))
 
 
 def test_a_txn_line_carries_the_entrys_own_dimensions() -> None:

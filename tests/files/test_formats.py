@@ -15,16 +15,16 @@ from clearing.errors import UsageError
 from clearing.files import layout as layout_module
 from clearing.files.check import check_file
 from clearing.files.layout import Layout, load_layout, parse_layout
-from clearing.files.lines import TxnLine
 from clearing.files.manifest import Manifest, read_manifest, write_manifest
 from clearing.files.parse import FAULTS_MAX, parse, split_quoted
+from clearing.files.records import TxnLine
 from clearing.files.render import Writer
 from clearing.files.values import BUSINESS_ZONE, EDITION_2022, exchangeable
+from tests.files.any_lines import RARE, TEXTS
 from tests.files.small_day import files, manifest_for
 
 P, H = load_layout("P"), load_layout("H")
 NAME = "RHC_TXN_PLAT_B1_20260310_001_V1"
-RARE = "珅韡弢䶮𠮷㐂龴ḿ€é"
 LINE = TxnLine(
     "20260310" + "ab" * 12, "payment.made", "R", 12850, "SUCC", "BR1", "H1-1", "", None,
     datetime(2026, 3, 10, 1, 2, 3, tzinfo=UTC), date(2026, 3, 10), "B1", "H1", "", "DIRECT", "N",
@@ -59,11 +59,6 @@ ODD = P.model_copy(
     update={"delimiter": "|!", "trailing_delimiter": False, "line_end": "\n", "amount_unit": "fen"}
 )
 LAYOUTS = {"P": P, "H": H, "H with tabs": TABBED, "another delimiter, LF, fen": ODD}
-TEXTS = st.one_of(
-    st.text(max_size=12),
-    st.text(alphabet=RARE + "|!,\"'=+-@ \t\r\n0", max_size=8),
-    st.from_regex(r"[0-9]{10,20}", fullmatch=True),
-)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)

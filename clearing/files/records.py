@@ -1,0 +1,189 @@
+"""What a line of each file type says: the record models that columns show. 记录
+
+A layout's columns name fields of these models; which columns a partner gets, in which order and how they are
+written, is the layout's. Text that does not apply is empty, a date that does not apply is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final, Literal, NamedTuple
+
+
+class TxnLine(NamedTuple):
+    """TXN, D: one entry on one position account, as its member sees it. 清算明细"""
+
+    entry_id: str
+    event_type: str
+    direction: str
+    """R: the receiver gets it, P: it pays."""
+    amount_fen: int
+    """Never negative."""
+    status: str
+    bank_ref: str
+    order_no: str
+    original_entry_id: str
+    original_clearing_date: date | None
+    event_time: datetime
+    partner_date: date | None
+    bank: str
+    institution: str
+    terminal: str
+    route: str
+    settle_mode: str
+    """N: in the day's net, I: settled by the bank at once."""
+    card: str
+    card_last4: str
+    fee_fen: int
+    """Positive borne, negative given back."""
+    settle_fen: int
+    """What the line adds to what the receiver gets by the day's settlement, positive gets."""
+    app_area: str
+    late: bool
+    account: str
+    remark: str
+
+
+class SumLine(NamedTuple):
+    """SUM, S: all lines of one event type, institution, bank and route. 清算汇总"""
+
+    event_type: str
+    institution: str
+    bank: str
+    route: str
+    lines: int
+    in_fen: int
+    out_fen: int
+    fee_fen: int
+    net_fen: int
+
+
+class InstructionLine(NamedTuple):
+    """SUM, N: one instruction of the day that concerns the receiver. 清算指令"""
+
+    instruction_id: str
+    kind: str
+    payer: str
+    payer_account: str
+    payee: str
+    payee_account: str
+    amount_fen: int
+    value_date: date
+
+
+class PayLine(NamedTuple):
+    """PAY, D: one payout or settlement that the bank is to make. 代付指令"""
+
+    pay_id: str
+    """Payout id and attempt (`F1/F1-0049/1`), or the instruction's id."""
+    payer_account: str
+    payee_bank: str
+    """CNAPS code, 12 digits."""
+    payee_account: str
+    """Card token, or what the payer sealed for the bank."""
+    payee_name: str
+    """Sealed; may be empty."""
+    corporate: bool
+    """Whether the payee is a body, not a person. 对公"""
+    amount_fen: int
+    purpose: str
+    value_date: date
+    urgent: bool
+
+
+class ResultLine(NamedTuple):
+    """PYR, D: what became of one line of a PAY file, which it repeats. 回盘"""
+
+    pay_id: str
+    payer_account: str
+    payee_bank: str
+    payee_account: str
+    payee_name: str
+    corporate: bool
+    amount_fen: int
+    purpose: str
+    value_date: date
+    urgent: bool
+    result: str
+    """S: paid. F: not paid, for good. U: the bank does not know yet; it is asked again, never sent again."""
+    bank_ref: str
+    bank_date: date | None
+    reason_code: str
+    reason: str
+
+
+class ReturnLine(NamedTuple):
+    """RTN, D: one payout that had been paid and came back. 退票"""
+
+    pay_id: str
+    bank_ref: str
+    """Of the payment that came back."""
+    return_ref: str
+    return_date: date
+    amount_fen: int
+    reason_code: str
+    reason: str
+    fee_returned: bool
+
+
+class VerdictLine(NamedTuple):
+    """ACK, A: what is said of one file that was received. 回执"""
+
+    file: str
+    """Its name as it came."""
+    bytes: int
+    sha256: str
+    verdict: str
+    """ACPT: all taken. PART: its good lines. RJCT: nothing."""
+    records: int
+    """Detail lines that it has."""
+    taken: int
+
+
+class BadLine(NamedTuple):
+    """ACK, E: one fault of that file."""
+
+    at_line: int
+    """From 1; 0: the file as a whole."""
+    at_field: int
+    """From 1; 0: the line as a whole."""
+    column: str
+    code: str
+    expected: str
+    got: str
+
+
+MODELS: Final[Mapping[tuple[str, str], type[Any]]] = {
+    ("TXN", "D"): TxnLine,
+    ("SUM", "S"): SumLine,
+    ("SUM", "N"): InstructionLine,
+    ("PAY", "D"): PayLine,
+    ("PYR", "D"): ResultLine,
+    ("RTN", "D"): ReturnLine,
+    ("ACK", "A"): VerdictLine,
+    ("ACK", "E"): BadLine,
+}
+"""(file type, tag) → the record model that its columns show."""
+
+
+class Carried(NamedTuple):
+    """What the lines of a kind add to their file's totals."""
+
+    key: str = ""
+    """The field whose ids make the hash total; empty: none."""
+    amount: str = ""
+    """The field of the amounts; empty: none."""
+    way: Literal["in", "out", ""] = ""
+    """Whether those amounts are what the receiver gets or what it pays."""
+
+
+CARRIED: Final[Mapping[type[Any], Carried]] = {
+    InstructionLine: Carried("instruction_id", "amount_fen"),
+    PayLine: Carried("pay_id", "amount_fen", "out"),
+    ResultLine: Carried("pay_id", "amount_fen", "out"),
+    ReturnLine: Carried("pay_id", "amount_fen", "in"),
+    VerdictLine: Carried("sha256"),
+    BadLine: Carried(),
+}
+"""For the models whose lines only carry an id and an amount; those of TXN and SUM have sums of their own."""
