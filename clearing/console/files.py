@@ -39,7 +39,7 @@ def list_files(day: Day, as_json: Json = False) -> None:
             "profile": one.profile,
             "records": one.records,
             "amount": yuan(one.amount_total_fen),
-            "bytes": len(one.content),
+            "bytes": one.size,
             "sm3": one.sm3.hex(),
         }
         for one in found

@@ -6,6 +6,7 @@ around them; the writer and the reader are built from it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -117,6 +118,16 @@ class Layout(Strict):
         if self.bom and self.encoding != "utf-8":
             raise ValueError("bom: only utf-8 has one")
         return self
+
+    @property
+    def document(self) -> str:
+        """The layout as canonical JSON: what is kept with the files that were written in it."""
+        return self.model_dump_json(exclude_defaults=True)
+
+    @property
+    def sm3(self) -> bytes:
+        """SM3 of `document`."""
+        return hashlib.new("sm3", self.document.encode()).digest()
 
     def records(self, file_type: str) -> tuple[Record, ...]:
         """The kinds of detail lines of a file type.

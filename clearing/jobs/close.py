@@ -17,13 +17,13 @@ from clearing.day.states import State, check_step, day_root
 from clearing.day.working_days import working_day_after
 from clearing.errors import InvariantViolated, WorldFailed
 from clearing.files.layout import load_layout
-from clearing.files.outgoing import RenderedFile, day_files
+from clearing.files.outgoing import day_files
 from clearing.jobs.gather import Busy, gather, waiting_of
 from clearing.jobs.ingest import TRIES_MAX, Stream, context_of, ends_of, networks_of, new_keys
 from clearing.ledger.business_day import ONE_DAY
 from clearing.ledger.decide import decide
 from clearing.ledger.outcomes import Outcome
-from clearing.store import balances, days, entries, files, instructions, locks, parked, streams
+from clearing.store import balances, days, entries, files, instructions, locks, parked, reference, streams
 from clearing.store.record import BatchRecord, record
 from clearing.store.session import transaction
 
@@ -190,7 +190,7 @@ async def _record_close(conn: AsyncConnection, netted: Netted) -> None:
 async def file(engine: AsyncEngine, members: Members, day: date) -> Filed:
     """Render every member's files of a netted day, once, and store them. 出文件
 
-    Writes:  file, day.
+    Writes:  file, file_part, layout, day.
     Again:   nothing: the stored bytes stand.
     """
     async with transaction(engine) as conn:
@@ -199,38 +199,15 @@ async def file(engine: AsyncEngine, members: Members, day: date) -> Filed:
         made = lines = 0
         rows = [entry async for entry in entries.entries_of(conn, day)]
         told = await instructions.of_day(conn, day)
+        in_force = await reference.in_force(conn)
         for profile in PROFILES:
-            rendered = [
-                stored(one)
-                for one in day_files(
-                    day, rows, told, members, value_date=value_date(day), layout=load_layout(profile)
-                )
-            ]
-            await files.add(conn, rendered)
+            layout = load_layout(profile)
+            rendered = list(day_files(day, rows, told, members, value_date=value_date(day), layout=layout))
+            await files.keep(conn, rendered, layout, in_force[0] if in_force else 0)
             made += len(rendered)
             lines += sum(one.records for one in rendered)
         await days.step(conn, day, State.FILED)
     return Filed(day=day, done=True, files=made, lines=lines)
-
-
-def stored(one: RenderedFile) -> files.StoredFile:
-    """A rendered file as it is kept."""
-    return files.StoredFile(
-        name=one.name,
-        clearing_date=one.clearing_date,
-        type=one.type,
-        receiver=one.receiver,
-        seq=one.seq,
-        version=one.version,
-        profile=one.profile,
-        content=one.content,
-        records=one.records,
-        amount_total_fen=one.amount_total,
-        hash_total=str(one.hash_total),
-        sha256=bytes.fromhex(one.sha256),
-        sm3=bytes.fromhex(one.sm3),
-        replaces=one.replaces,
-    )
 
 
 async def close(engine: AsyncEngine, settings: Settings, members: Members, day: date) -> Sequence[Any]:

@@ -36,21 +36,22 @@ async def write_files(engine: AsyncEngine, day: date, out: Path) -> Written:
     Again:   files that stand there are left; one that is there with other bytes is refused.
     Raises:  UsageError when the day has no files yet, or a file of that name differs; WorldFailed for the disk.
     """
-    async with transaction(engine) as conn:
-        stored = await files.of_day(conn, day)
-    if not stored:
-        raise UsageError(f"day {day}: it has no files yet. Next: clearing close {day}")
     written = already = 0
     try:
-        for one in stored:
-            if hashlib.sha256(one.content).digest() != one.sha256:
-                raise InvariantViolated(
-                    f"file {one.name}: its stored bytes do not give its stored digest. Nothing was written of it"
-                )
-            if _deliver(out / one.receiver, one):
-                written += 1
-            else:
-                already += 1
+        async with transaction(engine) as conn:
+            stored = await files.of_day(conn, day)
+            if not stored:
+                raise UsageError(f"day {day}: it has no files yet. Next: clearing close {day}")
+            for one in stored:
+                content = await files.content(conn, one.name)
+                if hashlib.sha256(content).digest() != one.sha256:
+                    raise InvariantViolated(
+                        f"file {one.name}: its stored bytes do not give its stored digest. Nothing was written of it"
+                    )
+                if _deliver(out / one.receiver, one, content):
+                    written += 1
+                else:
+                    already += 1
     except OSError as error:
         raise WorldFailed(
             f"{error.filename or out}: {error.strerror or error}. Next: mend it and run again"
@@ -58,10 +59,10 @@ async def write_files(engine: AsyncEngine, day: date, out: Path) -> Written:
     return Written(written, already)
 
 
-def _deliver(directory: Path, one: files.StoredFile) -> bool:
+def _deliver(directory: Path, one: files.StoredFile, content: bytes) -> bool:
     directory.mkdir(parents=True, exist_ok=True)
     target, ok = directory / one.name, directory / f"{one.name}.ok"
-    if target.exists() and target.read_bytes() != one.content:
+    if target.exists() and target.read_bytes() != content:
         raise UsageError(
             f"{target}: stands there with other bytes; nothing is overwritten. Next: write to an empty directory"
         )
@@ -69,7 +70,7 @@ def _deliver(directory: Path, one: files.StoredFile) -> bool:
         return False
     manifest = manifest_of(
         one.name,
-        one.content,
+        content,
         records=one.records,
         amount_total_fen=one.amount_total_fen,
         hash_total=int(one.hash_total),
@@ -77,7 +78,7 @@ def _deliver(directory: Path, one: files.StoredFile) -> bool:
         run_id=one.sm3.hex()[:16],
         created_at=datetime.now(UTC),
     )
-    _put(target, one.content)
+    _put(target, content)
     _put(ok, write_manifest(manifest))
     return True
 

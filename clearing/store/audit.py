@@ -20,6 +20,7 @@ from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.ledger.accounts import ITEM_CODES, POSITION_CODES
+from clearing.store.files import parts
 from clearing.store.session import driver
 
 
@@ -424,7 +425,7 @@ class KeptFile(NamedTuple):
 async def files(conn: AsyncConnection) -> list[KeptFile]:
     """Every stored file, ours and the partners', in order of name."""
     rows = await (await driver(conn)).fetch(
-        "SELECT 'file', name, name, octet_length(content), sha256, sm3 FROM file UNION ALL "
+        "SELECT 'file', name, name, size, sha256, sm3 FROM file UNION ALL "
         "SELECT 'statement_file', id::text, kind || ' of ' || partner || ' ' || name, octet_length(content), "
         "sha256, sm3 FROM statement_file ORDER BY 1, 3"
     )
@@ -433,11 +434,14 @@ async def files(conn: AsyncConnection) -> list[KeptFile]:
 
 async def content(conn: AsyncConnection, kept: KeptFile) -> AsyncIterator[bytes]:
     """A stored file's bytes in parts, so that a large one is never held whole."""
+    if kept.table == "file":
+        async for part in parts(conn, kept.name):
+            yield part
+        return
     raw = await driver(conn)
-    key = "name" if kept.table == "file" else "id::text"
     for start in range(0, kept.length, _BYTES_AT_ONCE):
         yield await raw.fetchval(
-            f"SELECT substring(content FROM $2 FOR $3) FROM {kept.table} WHERE {key} = $1",  # noqa: S608
+            "SELECT substring(content FROM $2 FOR $3) FROM statement_file WHERE id::text = $1",
             kept.key,
             start + 1,
             _BYTES_AT_ONCE,

@@ -1,22 +1,28 @@
-"""Clearing files as they were rendered: bytes with their digests. 清算文件"""
+"""Clearing files as they were rendered: what they are, and their bytes in parts. 清算文件"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.store.job_tables import file
+from clearing.errors import InvariantViolated
+from clearing.files.layout import Layout
+from clearing.files.outgoing import RenderedFile
+from clearing.store.job_tables import file, layout
 from clearing.store.session import driver
+
+PART_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """One version of one file."""
+    """One version of one file, without its bytes."""
 
     name: str
     clearing_date: date
@@ -25,7 +31,11 @@ class StoredFile:
     seq: int
     version: int
     profile: str
-    content: bytes
+    layout: bytes
+    """SM3 of the layout it was written in."""
+    members: int
+    """Number of the reference data it was written with."""
+    size: int
     records: int
     amount_total_fen: int
     hash_total: str
@@ -34,19 +44,90 @@ class StoredFile:
     replaces: str = ""
 
 
+class Part(NamedTuple):
+    """Some whole lines of a file, at their place."""
+
+    name: str
+    no: int
+    content: bytes
+
+
 _COLUMNS: Final = [one.name for one in fields(StoredFile)]
 _SELECT: Final = select(*(file.c[name] for name in _COLUMNS))
 _ORDER: Final = (file.c.type, file.c.receiver, file.c.seq, file.c.version)
 
 
+async def keep(conn: AsyncConnection, made: Sequence[RenderedFile], used: Layout, members: int) -> None:
+    """Keep files that were rendered whole, with their bytes and their layout. 保存文件
+
+    In:      files of one layout; the number of the reference data in force (`reference.in_force`).
+    Writes:  file, file_part, layout.
+    Again:   refused by the name: a corrected file is a new version.
+    """
+    await add_layout(conn, used)
+    await add_parts(conn, (part for one in made for part in in_parts(one.name, one.content)))
+    await add(conn, [stored(one, used, members) for one in made])
+
+
+def stored(one: RenderedFile, used: Layout, members: int) -> StoredFile:
+    """What is kept of a rendered file besides its bytes."""
+    return StoredFile(
+        name=one.name,
+        clearing_date=one.clearing_date,
+        type=one.type,
+        receiver=one.receiver,
+        seq=one.seq,
+        version=one.version,
+        profile=one.profile,
+        layout=used.sm3,
+        members=members,
+        size=len(one.content),
+        records=one.records,
+        amount_total_fen=one.amount_total,
+        hash_total=str(one.hash_total),
+        sha256=bytes.fromhex(one.sha256),
+        sm3=bytes.fromhex(one.sm3),
+        replaces=one.replaces,
+    )
+
+
+def in_parts(name: str, content: bytes) -> Iterable[Part]:
+    """A file's bytes in parts that end with a line, as they are kept."""
+    start = no = 0
+    while start < len(content):
+        end = content.find(b"\n", start + PART_BYTES) + 1 or len(content)
+        yield Part(name, no, content[start:end])
+        start, no = end, no + 1
+
+
 async def add(conn: AsyncConnection, made: Sequence[StoredFile]) -> None:
-    """Keep rendered files. 保存文件
+    """Keep what files are; their parts are kept by `add_parts`.
 
     Writes:  file.
     Again:   refused by the name: a corrected file is a new version.
     """
     raw = await driver(conn)
     await raw.copy_records_to_table("file", records=[astuple(one) for one in made], columns=_COLUMNS)
+
+
+async def add_parts(conn: AsyncConnection, parts: Iterable[Part]) -> None:
+    """Keep parts of files, in any order.
+
+    Writes:  file_part.
+    Again:   refused by name and number.
+    """
+    raw = await driver(conn)
+    await raw.copy_records_to_table("file_part", records=parts, columns=Part._fields)
+
+
+async def add_layout(conn: AsyncConnection, used: Layout) -> None:
+    """Keep a layout, so that the files written in it can be made again.
+
+    Writes:  layout.
+    Again:   nothing: it is known by its digest.
+    """
+    row = {"sm3": used.sm3, "profile": used.profile, "document": used.document}
+    await conn.execute(insert(layout).values(row).on_conflict_do_nothing())
 
 
 async def of_day(conn: AsyncConnection, day: date) -> list[StoredFile]:
@@ -59,3 +140,22 @@ async def get(conn: AsyncConnection, name: str) -> StoredFile | None:
     """One file by name."""
     row = (await conn.execute(_SELECT.where(file.c.name == name))).mappings().one_or_none()
     return None if row is None else StoredFile(**row)
+
+
+async def parts(conn: AsyncConnection, name: str) -> AsyncIterator[bytes]:
+    """A file's bytes, part by part in order, read as they are used."""
+    raw = await driver(conn)
+    query = "SELECT content FROM file_part WHERE name = $1 ORDER BY no"
+    async for (content,) in raw.cursor(query, name, prefetch=4):
+        yield content
+
+
+async def content(conn: AsyncConnection, name: str) -> bytes:
+    """All bytes of a file; of a large one take `parts`.
+
+    Raises:  InvariantViolated when there is no file of that name.
+    """
+    found = b"".join([part async for part in parts(conn, name)])
+    if not found:
+        raise InvariantViolated(f"file {name}: expected its bytes among the stored parts, got none")
+    return found

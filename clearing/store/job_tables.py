@@ -32,8 +32,10 @@ file: Final = Table(
     _text("receiver", "Member code of the receiver."),
     _column("seq", Integer, "Number in (profile, type, receiver, day), without gaps."),
     _column("version", Integer, "1, and one more each time it is corrected."),
-    _text("profile", "The layout it was written in."),
-    _column("content", LargeBinary, "Its bytes."),
+    _text("profile", "The profile it was written in."),
+    _column("layout", LargeBinary, "SM3 of that profile's layout as it then was; `layout` has it."),
+    _column("members", BigInteger, "The version of the reference data it was written with."),
+    _column("size", BigInteger, "Length in bytes."),
     _column("records", BigInteger, "Detail lines."),
     _column("amount_total_fen", BigInteger, "Control total of the amounts."),
     _text("hash_total", "Control total of the keys."),
@@ -42,6 +44,24 @@ file: Final = Table(
     _text("replaces", "Name of the version it corrects."),
     UniqueConstraint("clearing_date", "profile", "type", "receiver", "seq", "version"),
     comment="Clearing files as they were rendered (清算文件)",
+)
+
+file_part: Final = Table(
+    "file_part",
+    metadata,
+    _text("name", "Of which file.", key=True),
+    _column("no", Integer, "Its number in the file, from 0: head, lines, tail.", key=True),
+    _column("content", LargeBinary, "Whole lines; all parts in order are the file."),
+    comment="The bytes of clearing files, in parts so that a large one is never held whole (清算文件内容)",
+)
+
+layout: Final = Table(
+    "layout",
+    metadata,
+    _column("sm3", LargeBinary, "SM3 of the document.", key=True),
+    _text("profile", "Its profile."),
+    _text("document", "The layout as canonical JSON."),
+    comment="Every layout that a file was written in: what was sent can be made again (文件格式)",
 )
 
 statement_file: Final = Table(

@@ -48,8 +48,9 @@ _PARKED: Final = """
 """
 # The id is ASCII in every layout, whatever its encoding, so its bytes are what to look for.
 _FILES: Final = """
-    SELECT name, type, receiver, profile FROM file
-    WHERE clearing_date = $1 AND position(convert_to($2, 'UTF8') IN content) > 0 ORDER BY name
+    SELECT name, type, receiver, profile FROM file WHERE clearing_date = $1 AND EXISTS (
+        SELECT 1 FROM file_part p WHERE p.name = file.name AND position(convert_to($2, 'UTF8') IN p.content) > 0
+    ) ORDER BY name
 """
 _BREAKS: Final = """
     SELECT id, clearing_date, code, vector, amount_fen, state FROM break_

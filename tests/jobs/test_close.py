@@ -175,7 +175,7 @@ async def test_events_after_the_cut_are_late_on_the_open_day(blank: Callable[[],
         after = await picture(the)
         assert {name: digest for name, digest in after.files.items() if name in before.files} == before.files
         carried = await the.one(
-            "SELECT count(*) FROM file WHERE clearing_date = '2026-03-10' "
+            "SELECT count(*) FROM file JOIN file_part USING (name) WHERE clearing_date = '2026-03-10' "
             "AND position(convert_to('N2', 'UTF8') IN content) > 0"
         )
         assert carried > 0
@@ -227,7 +227,9 @@ async def test_files_are_delivered_once_and_never_over_others(
             await write_files(the.engine, FIRST_DAY, tmp_path)
         await the.ingest(worked_lines(9))
         await the.close(FIRST_DAY)
-        stored = await the.rows("SELECT receiver, name, content FROM file ORDER BY name")
+        stored = await the.rows(
+            "SELECT receiver, name, content FROM file JOIN file_part USING (name) ORDER BY name"
+        )
         first = await write_files(the.engine, FIRST_DAY, tmp_path)
         assert (first.written, first.already) == (len(stored), 0)
         when = stamps(tmp_path)
@@ -265,7 +267,7 @@ async def test_a_file_stands_before_its_manifest(blank: Callable[[], str], tmp_p
     async with books(blank(), settings_of(), worked_members()) as the:
         await the.ingest(worked_lines(9))
         await the.close(FIRST_DAY)
-        contents = dict(iter(await the.rows("SELECT name, content FROM file")))
+        contents = dict(iter(await the.rows("SELECT name, content FROM file_part")))
     finished = asyncio.Event()
 
     def look() -> int:

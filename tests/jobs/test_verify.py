@@ -82,8 +82,8 @@ DAMAGE = {
         r"2026-03-10 2060\.B2: balance kept, expected 0\.00 .*, got -0\.01 \(0\.01 more credit\)",
     ),
     "one byte of a file": (
-        """UPDATE file SET content = set_byte(content, 40, get_byte(content, 40) # 1)
-        WHERE name = (SELECT min(name) FROM file)""",
+        """UPDATE file_part SET content = set_byte(content, 40, get_byte(content, 40) # 1)
+        WHERE no = 0 AND name = (SELECT min(name) FROM file)""",
         "files",
         r"file \w.*: SHA-256 of its bytes, expected [0-9a-f]{16} as stored, got [0-9a-f]{16}\. Next: ",
     ),

@@ -9,19 +9,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from clearing.errors import UsageError
+from clearing.errors import InvariantViolated, UsageError
 from clearing.store import breaks, days, files, reference, statements, streams
 from clearing.store.breaks import StoredBreak
 from clearing.store.database import Database
-from clearing.store.files import StoredFile
+from clearing.store.files import PART_BYTES, Part, StoredFile, in_parts
 from clearing.store.record import record
 from clearing.store.session import transaction
 from tests.store.made import DAY, NOON, batch, posted
 
 FILE = StoredFile(
     name="RHC_TXN_PLAT_B1_20260310_001_V1.txt", clearing_date=DAY, type="TXN", receiver="B1", seq=1,
-    version=1, profile="P", content=b"H|", records=1, amount_total_fen=5, hash_total="5", sha256=bytes(32),
-    sm3=bytes(32),
+    version=1, profile="P", layout=bytes(32), members=1, size=2, records=1,
+    amount_total_fen=5, hash_total="5", sha256=bytes(32), sm3=bytes(32),
 )  # fmt: skip
 BREAK = StoredBreak(
     id="BRK-1", first_run=1, last_run=1, clearing_date=DAY, code="SID-101", codes=("SID-101",),
@@ -61,9 +61,22 @@ async def test_a_file_is_kept_byte_for_byte(books: Database) -> None:
         assert await files.of_day(conn, DAY) == [FILE, second]
         assert await files.get(conn, "V2") == second
         assert await files.get(conn, "V3") is None
+        await files.add_parts(conn, [Part("V2", 1, b"T|\r\n"), Part("V2", 0, b"H|\r\n")])
+        assert await files.content(conn, "V2") == b"H|\r\nT|\r\n"
+        with pytest.raises(InvariantViolated, match="expected its bytes"):
+            await files.content(conn, "V3")
     with pytest.raises(Exception, match="pk_file"):
         async with transaction(books.engine) as conn:
             await files.add(conn, [FILE])
+
+
+def test_parts_end_with_a_line_and_are_the_file() -> None:
+    """A line is never in two parts, so that whoever looks for an id finds it in one."""
+    content = b"".join(b"%07d\r\n" % number for number in range(PART_BYTES // 4))
+    parts = list(in_parts("V1", content))
+    assert [one.no for one in parts] == [0, 1, 2]
+    assert all(one.content.endswith(b"\r\n") for one in parts)
+    assert b"".join(one.content for one in parts) == content
 
 
 async def test_a_statement_that_comes_twice_is_kept_once(books: Database) -> None:

@@ -506,7 +506,9 @@ CREATE TABLE file (
     seq INTEGER NOT NULL,
     version INTEGER NOT NULL,
     profile TEXT COLLATE "C" NOT NULL,
-    content BYTEA NOT NULL,
+    layout BYTEA NOT NULL,
+    members BIGINT NOT NULL,
+    size BIGINT NOT NULL,
     records BIGINT NOT NULL,
     amount_total_fen BIGINT NOT NULL,
     hash_total TEXT COLLATE "C" NOT NULL,
@@ -523,14 +525,36 @@ COMMENT ON COLUMN file.type IS 'TXN, SUM, ERR, DEP, NRC, PAY, SWP, REG, MIS...';
 COMMENT ON COLUMN file.receiver IS 'Member code of the receiver.';
 COMMENT ON COLUMN file.seq IS 'Number in (profile, type, receiver, day), without gaps.';
 COMMENT ON COLUMN file.version IS '1, and one more each time it is corrected.';
-COMMENT ON COLUMN file.profile IS 'The layout it was written in.';
-COMMENT ON COLUMN file.content IS 'Its bytes.';
+COMMENT ON COLUMN file.profile IS 'The profile it was written in.';
+COMMENT ON COLUMN file.layout IS 'SM3 of that profile''s layout as it then was; `layout` has it.';
+COMMENT ON COLUMN file.members IS 'The version of the reference data it was written with.';
+COMMENT ON COLUMN file.size IS 'Length in bytes.';
 COMMENT ON COLUMN file.records IS 'Detail lines.';
 COMMENT ON COLUMN file.amount_total_fen IS 'Control total of the amounts.';
 COMMENT ON COLUMN file.hash_total IS 'Control total of the keys.';
 COMMENT ON COLUMN file.sha256 IS 'SHA-256 of the bytes.';
 COMMENT ON COLUMN file.sm3 IS 'SM3 of the bytes.';
 COMMENT ON COLUMN file.replaces IS 'Name of the version it corrects.';
+CREATE TABLE file_part (
+    name TEXT COLLATE "C" NOT NULL,
+    no INTEGER NOT NULL,
+    content BYTEA NOT NULL,
+    CONSTRAINT pk_file_part PRIMARY KEY (name, no)
+);
+COMMENT ON TABLE file_part IS 'The bytes of clearing files, in parts so that a large one is never held whole (清算文件内容)';
+COMMENT ON COLUMN file_part.name IS 'Of which file.';
+COMMENT ON COLUMN file_part.no IS 'Its number in the file, from 0: head, lines, tail.';
+COMMENT ON COLUMN file_part.content IS 'Whole lines; all parts in order are the file.';
+CREATE TABLE layout (
+    sm3 BYTEA NOT NULL,
+    profile TEXT COLLATE "C" NOT NULL,
+    document TEXT COLLATE "C" NOT NULL,
+    CONSTRAINT pk_layout PRIMARY KEY (sm3)
+);
+COMMENT ON TABLE layout IS 'Every layout that a file was written in: what was sent can be made again (文件格式)';
+COMMENT ON COLUMN layout.sm3 IS 'SM3 of the document.';
+COMMENT ON COLUMN layout.profile IS 'Its profile.';
+COMMENT ON COLUMN layout.document IS 'The layout as canonical JSON.';
 CREATE TABLE statement_file (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     kind TEXT COLLATE "C" NOT NULL,
