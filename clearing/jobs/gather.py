@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from clearing.ledger.decide import Waiting, needs
+from clearing.ledger.decide import Waiting, needs, only_read
 from clearing.ledger.facts import Fact, Facts, Key, lock_name
 from clearing.store import facts as store_facts
 from clearing.store import locks, parked
@@ -44,6 +44,8 @@ class Gathered:
     waiting: list[Waiting] = field(default_factory=list)
     read: set[Key] = field(default_factory=set)
     """Every key that was locked and read."""
+    own: set[Key] = field(default_factory=set)
+    """Those of them that this batch may change: nobody else reads them meanwhile."""
     found: set[Key] = field(default_factory=set)
     """Those that were there."""
 
@@ -66,27 +68,35 @@ async def gather(
     asked: dict[int, list[Key]] = {}
     todo = [*events, *(one.event for one in parked_first)]
     held: set[str] = set(known_names)
+    shared: set[str] = set()
     looked: set[str] = set()
     first = True
     while todo:
         out.facts.expect(todo)
         fresh: set[Key] = set()
+        own: set[Key] = set()
         for event in todo:
             keys = asked[id(event)] = needs(event, out.facts)
             fresh.update(keys)
+            own.update([key for key in keys if not only_read(event, key)])
+        own -= out.own
         fresh -= out.read
-        names = {lock_name(key) for key in fresh}
+        names = {lock_name(key) for key in own}
+        others = {lock_name(key) for key in fresh - own} - names - held
         if first:
-            await locks.lock(conn, names | held)
+            await locks.lock(conn, names | held, others)
             first = False
-        elif names - held and not await locks.try_lock(conn, names - held):
-            raise Busy(frozenset(names | held))
+        elif not await locks.try_lock(conn, names - held, others - shared):
+            raise Busy(frozenset(names | held | others | shared))
         held |= names
+        shared |= others
         found = await store_facts.read(conn, fresh) if fresh else {}
         out.facts.update(found)
         out.read |= fresh
+        out.own |= own
         out.found.update(found)
-        # A name held since an earlier try has been locked, but not yet looked at.
+        # A name held since an earlier try has been locked, but not yet looked at. What only others may change
+        # wakes nobody here.
         woken = await _parked_for(conn, names - looked, out.waiting)
         looked |= names
         out.waiting += woken

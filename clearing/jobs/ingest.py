@@ -267,11 +267,11 @@ def ends_of(
 
 
 def new_keys(folded: Folded, gathered: Gathered) -> set[Key]:
-    """Changed facts that were not there before; every one of them was locked and read.
+    """Changed facts that were not there before; every one of them was read, under a lock of our own.
 
-    Raises:  InvariantViolated when a rule changes a key that it did not name as a need.
+    Raises:  InvariantViolated when a rule changes a key that it did not name as a need, or said it only reads.
     """
-    strange = folded.changes.keys() - gathered.read
+    strange = folded.changes.keys() - gathered.own
     if strange:
         kinds = ", ".join(sorted({key[0] for key in strange}))
         raise InvariantViolated(

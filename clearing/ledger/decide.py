@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from clearing.ledger.case import Case
-from clearing.ledger.facts import VIRTUAL, Fact, Facts, Key, Original, Seen, lock_name
+from clearing.ledger.facts import REGISTRY, VIRTUAL, Fact, Facts, Key, Original, Seen, lock_name
 from clearing.ledger.outcomes import Accepted, Decision, Outcome, Parked, Reason, Rejected, Verdict
 from clearing.ledger.rules import RULES
 
@@ -82,6 +82,11 @@ def needs(event: Event, facts: Facts) -> list[Key]:
     Source:  each rule's own `needs`.
     """
     return [("seen", event.source, event.id), *RULES[event.type].needs(event, facts)]
+
+
+def only_read(event: Event, key: Key) -> bool:
+    """Whether this event cannot change that fact of its needs, so that others may read it at the same time."""
+    return key[0] in REGISTRY and not RULES[event.type].registry
 
 
 def judge(

@@ -27,6 +27,8 @@ OF_EVENT: Final = frozenset({"seen", "original", "undo", "timeout", "payout", "t
 
 OF_CARD: Final = frozenset({"card", "alias", "aliases_of", "held"})
 """Kinds keyed by a card's number, its own or an alias."""
+REGISTRY: Final = frozenset({"card", "alias", "aliases_of", "held", "terminal"})
+"""Kinds that only the registry's own events change: every other event reads them, and may do so beside others."""
 VIRTUAL: Final = frozenset({"seen", "original", "aliases_of", "held", "payouts_of"})
 """Kinds that are read out of other tables and never written: the fold keeps them up to date in memory.
 

@@ -1,7 +1,8 @@
 """Locks to the end of the transaction: names a batch reads or writes, present or not, and the cutover. 锁
 
 A name becomes a 32-bit number in the server, and numbers are locked in ascending order, so that two batches
-never wait for each other. Two names with the same number only wait once too often. A batch that would take
+never wait for each other. Two names with the same number only wait once too often. What is only read is locked
+shared: batches that use one terminal or card run side by side, its own event waits for them. A batch that would take
 more than an eighth of the server's lock table takes one lock on everything instead (SQL function
 `clearing_lock`): the table is never full with six workers, and a small server only works one batch at a time.
 """
@@ -22,23 +23,26 @@ _DAY: Final = 7204
 _SEPARATOR: Final = "\x1f"
 
 
-async def lock(conn: AsyncConnection, names: Iterable[str]) -> None:
+async def lock(conn: AsyncConnection, names: Iterable[str], shared: Iterable[str] = ()) -> None:
     """Wait until every name is ours, to the end of the transaction. 加锁
 
-    In:      `facts.lock_name` of every key that is read or written, any order, repeats allowed.
+    In:      `facts.lock_name` of every key that may be written, and in `shared` of those that are only read;
+             any order, repeats allowed, a name in both is ours alone.
     Writes:  nothing.
     Again:   what is held already is held.
     """
-    await (await driver(conn)).fetchval("SELECT clearing_lock($1, true)", _SEPARATOR.join(set(names)))
+    await (await driver(conn)).fetchval(
+        "SELECT clearing_lock($1, $2, true)", _SEPARATOR.join(set(names)), _SEPARATOR.join(set(shared))
+    )
 
 
-async def try_lock(conn: AsyncConnection, names: Iterable[str]) -> bool:
+async def try_lock(conn: AsyncConnection, names: Iterable[str], shared: Iterable[str] = ()) -> bool:
     """Take every name without waiting, and say whether all were got; some may be held when not. 试锁
 
     Use it for names found after the first `lock`: waiting out of order could be for ever.
     """
     got: bool = await (await driver(conn)).fetchval(
-        "SELECT clearing_lock($1, false)", _SEPARATOR.join(set(names))
+        "SELECT clearing_lock($1, $2, false)", _SEPARATOR.join(set(names)), _SEPARATOR.join(set(shared))
     )
     return got
 

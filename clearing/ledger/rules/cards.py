@@ -302,7 +302,7 @@ def add_alias(
 def card_rule(sender: Check, own: tuple[Check, ...], post: Any, *, first: tuple[Check, ...] = ()) -> Rule:  # noqa: ANN401
     """A rule of the family: the shared checks in order, `first` beside test_event, `own` at the end."""
     shared = (c.not_a_test, *first, c.source_known, sender, c.members_known, c.day_has_come)
-    return Rule(card_event_needs, (*shared, *own), post)
+    return Rule(card_event_needs, (*shared, *own), post, registry=True)
 
 
 REGISTERED: Final = card_rule(

@@ -32,6 +32,8 @@ class Rule:
     post: Post
     refused: Refused | None = None
     """What a refusal of this event still changes (a batch counts its refused rows)."""
+    registry: bool = False
+    """Whether it is an event of the registry, which changes cards or terminals; others only read them."""
 
 
 def card_needs(data: Any, facts: Facts) -> Iterable[Key]:  # noqa: ANN401 - any body with a card

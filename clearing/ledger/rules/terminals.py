@@ -96,5 +96,6 @@ TERMINAL: Final = Rule(
         step_fits,
     ),
     post_step,
+    registry=True,
 )
 """Every terminal event: one rule, the table says the rest."""

@@ -108,13 +108,20 @@ CREATE TRIGGER members_approve BEFORE UPDATE ON members FOR EACH ROW EXECUTE FUN
 -- Locks on names, separated by U+001F, as 32-bit hashes in ascending order (class 7202). Whoever takes more than
 -- its share of the server's lock table takes the one lock on everything (class 7201) instead; all others hold
 -- that one shared. Every client agrees, since the server hashes and counts. Out: whether all were got.
-CREATE FUNCTION clearing_lock(names text, wait boolean) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION clearing_lock(names text, shared text, wait boolean) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     share CONSTANT bigint := current_setting('max_locks_per_transaction')::bigint
         * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) / 8;
-    hashes CONSTANT integer[] := ARRAY(
-        SELECT DISTINCT hashtext(name COLLATE "C") FROM unnest(string_to_array(names, E'\x1f')) AS name ORDER BY 1);
+    hashes integer[];
+    alone boolean[];
 BEGIN
+    SELECT array_agg(hash ORDER BY hash), array_agg(own ORDER BY hash) INTO hashes, alone FROM (
+        SELECT hash, bool_or(own) AS own FROM (
+            SELECT hashtext(name COLLATE "C") AS hash, true AS own FROM unnest(string_to_array(names, E'\x1f')) AS name
+            UNION ALL
+            SELECT hashtext(name COLLATE "C"), false FROM unnest(string_to_array(shared, E'\x1f')) AS name
+        ) AS both_ways GROUP BY hash
+    ) AS named;
     IF cardinality(hashes) > share THEN
         IF NOT wait THEN
             RETURN pg_try_advisory_xact_lock(7201, 0);
@@ -122,10 +129,14 @@ BEGIN
         PERFORM pg_advisory_xact_lock(7201, 0);
     ELSIF wait THEN
         PERFORM pg_advisory_xact_lock_shared(7201, 0);
-        PERFORM pg_advisory_xact_lock(7202, hash) FROM unnest(hashes) AS hash;
+        PERFORM CASE WHEN own THEN pg_advisory_xact_lock(7202, hash)
+                     ELSE pg_advisory_xact_lock_shared(7202, hash) END
+            FROM unnest(hashes, alone) AS one(hash, own);
     ELSE
         RETURN pg_try_advisory_xact_lock_shared(7201, 0)
-            AND (SELECT coalesce(bool_and(pg_try_advisory_xact_lock(7202, hash)), true) FROM unnest(hashes) AS hash);
+            AND (SELECT coalesce(bool_and(CASE WHEN own THEN pg_try_advisory_xact_lock(7202, hash)
+                                               ELSE pg_try_advisory_xact_lock_shared(7202, hash) END), true)
+                 FROM unnest(hashes, alone) AS one(hash, own));
     END IF;
     RETURN true;
 END $$;
