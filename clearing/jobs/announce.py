@@ -14,12 +14,11 @@ from messages import Event, Malformed
 from messages.notices import (
     Quarantined,
     QuarantineNotice,
-    Result,
     ResultNotice,
-    Swipe,
     SwipeNotice,
     notice_id,
     topic_name,
+    yuan_text,
 )
 
 DEBITS: Final = frozenset(
@@ -28,6 +27,8 @@ DEBITS: Final = frozenset(
 CREDITS: Final = frozenset(
     {"payment.voided", "payment.refunded", "payment.reversed", "deposit.voided", "deposit.refunded"}
 )
+TOLD: Final = frozenset({Outcome.POSTED, Outcome.NOTED, Outcome.REJECTED})
+"""Outcomes that a card's use is told of."""
 
 
 class Notice(NamedTuple):
@@ -62,15 +63,10 @@ def notices_of(decision: Decision, *, platform: str, prefix: str) -> Iterator[No
     swipe = swipe_of(decision)
     if swipe is not None:
         event = decision.event
-        notice = SwipeNotice(
-            id=notice_id(event.source, event.id, part_of(decision)),
-            source=platform,
-            time=event.time,
-            data=swipe,
-            **_there(correlationid=event.correlationid),
-        )
-        key = (swipe.card or f"{event.source}/{event.id}").encode()
-        yield Notice(topic_name(SwipeNotice.topic, prefix), key, notice.to_bytes())
+        id_ = notice_id(event.source, event.id, part_of(decision))
+        key = (swipe.get("card") or f"{event.source}/{event.id}").encode()
+        value = SwipeNotice.written(id_, platform, event.time, event.correlationid, swipe)
+        yield Notice(topic_name(SwipeNotice.topic, prefix), key, value)
 
 
 def parked_first(decision: Decision) -> Decision:
@@ -88,79 +84,67 @@ def part_of(decision: Decision) -> int | str:
 def result_notice(decision: Decision, *, platform: str, prefix: str) -> Notice:
     """The notice that every outcome gets, keyed by its event so that its two parts stay in order."""
     event, first = decision.event, decision.first
+    outcome = decision.outcome
     entry_id = decision.entry.id if decision.entry else first.entry_id if first else ""
-    data = Result(
-        **_there(
-            source=event.source,
-            id=event.id,
-            type=event.type,
-            outcome=decision.outcome.value,
-            reason=decision.reason or None,
-            text=decision.detail or None if decision.outcome is Outcome.REJECTED else None,
-            entry_id=entry_id or None,
-            clearing_date=decision.clearing_date,
-            late=True if decision.late else None,
-            waits_for=decision.waits_for or None,
-            first_outcome=first.outcome if first else None,
-        )
-    )
-    notice = ResultNotice(
-        id=notice_id(event.source, event.id, part_of(decision)),
-        source=platform,
-        time=event.time,
-        data=data,
-        **_there(correlationid=event.correlationid),
-    )
-    topic = topic_name(ResultNotice.topic, prefix)
-    return Notice(topic, f"{event.source}/{event.id}".encode(), notice.to_bytes())
+    said: dict[str, Any] = {"source": event.source, "id": event.id, "type": event.type, "outcome": outcome}
+    if decision.reason:
+        said["reason"] = decision.reason
+    if outcome is Outcome.REJECTED and decision.detail:
+        said["text"] = decision.detail
+    if entry_id:
+        said["entry_id"] = entry_id
+    if decision.clearing_date is not None:
+        said["clearing_date"] = decision.clearing_date
+    if decision.late:
+        said["late"] = True
+    if decision.waits_for:
+        said["waits_for"] = decision.waits_for
+    if first:
+        said["first_outcome"] = first.outcome
+    id_ = notice_id(event.source, event.id, part_of(decision))
+    value = ResultNotice.written(id_, platform, event.time, event.correlationid, said)
+    return Notice(topic_name(ResultNotice.topic, prefix), f"{event.source}/{event.id}".encode(), value)
 
 
-def swipe_of(decision: Decision) -> Swipe | None:
+def swipe_of(decision: Decision) -> dict[str, Any] | None:
     """The card's use at an institution, for the card platform; None when the decision is no such use.
 
+    Out:     the fields of `Swipe` that have something to say, in its order.
     Source:  contract "Transport", clearing.swipes.
     """
-    if decision.outcome not in (Outcome.POSTED, Outcome.NOTED, Outcome.REJECTED):
+    outcome, event, entry = decision.outcome, decision.event, decision.entry
+    if outcome not in TOLD:
         return None
-    event, entry = decision.event, decision.entry
-    data: Any = event.data
     used = use_of(event, entry.amount_fen if entry else 0)
     if used is None or decision.reason == Reason.ID_REUSED:
         return None
-    if decision.outcome is Outcome.REJECTED and getattr(data, "bank_ref", None) is None:
-        return None
-    if event.type == "payment.timed_out" and data.bank_ref is None:
-        return None  # whether the card was used at all is not known yet
+    data = event.data.__dict__
+    if data.get("bank_ref") is None and (outcome is Outcome.REJECTED or event.type == "payment.timed_out"):
+        return None  # whether the card was used at all is not known
     direction, amount_fen = used
     if not amount_fen:
         return None
-    card = entry.card if entry else getattr(data, "card", None)
-    return Swipe(
-        **_there(
-            source=event.source,
-            id=event.id,
-            type=event.type,
-            outcome=decision.outcome.value,
-            reason=decision.reason or None,
-            entry_id=entry.id if entry else None,
-            card=card or None,
-            card_last4=(entry.card_last4 if entry else getattr(data, "card_last4", None)) or None,
-            institution=(entry.institution if entry else getattr(data, "institution", None)) or None,
-            terminal=getattr(data, "terminal", None),
-            access=getattr(data, "access", None),
-            app_area=(entry.app_area if entry else "") or getattr(data, "app_area", "MEDICAL"),
-            amount=amount_fen,
-            direction=direction,
-            time=event.time,
-        )
-    )
+    said: dict[str, Any] = {"source": event.source, "id": event.id, "type": event.type, "outcome": outcome}
+    if decision.reason:
+        said["reason"] = decision.reason
+    if entry is not None:
+        said["entry_id"] = entry.id
+    known: Any = entry if entry is not None else event.data
+    found = {name: getattr(known, name, None) for name in ("card", "card_last4", "institution")}
+    found |= {"terminal": data.get("terminal"), "access": data.get("access")}
+    said.update({name: value for name, value in found.items() if value})
+    said["app_area"] = (entry.app_area if entry else "") or getattr(event.data, "app_area", "MEDICAL")
+    said["amount"] = yuan_text(amount_fen)
+    said["direction"] = direction
+    said["time"] = event.time
+    return said
 
 
 def use_of(event: Event, entry_fen: int) -> tuple[str, int] | None:
     """(DEBIT or CREDIT, fen) of a card's use; None for other events. An undo of a discharge goes the other way."""
     data: Any = event.data
     if event.type in DEBITS:
-        return ("DEBIT", getattr(data, "amount", entry_fen))
+        return ("DEBIT", data.__dict__.get("amount", entry_fen))
     if event.type in CREDITS:
         return ("CREDIT", data.amount)
     if event.type == "discharge.settled":
