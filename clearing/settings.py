@@ -95,6 +95,12 @@ TABLE: Final = (
     Setting("limit_class2_year_fen", "20000000", "fen", "payouts to a class II account, a year", _whole),
     Setting("limit_class3_day_fen", "200000", "fen", "payouts to a class III account, a day", _whole),
     Setting("limit_class3_year_fen", "5000000", "fen", "payouts to a class III account, a year", _whole),
+    Setting(
+        "partners", "partners.toml", "path", "who gets files where, and where files of partners are found"
+    ),
+    Setting("delivery_retry_seconds", "60", "s", "first wait after a failed delivery; it doubles", _whole),
+    Setting("delivery_retry_seconds_max", "3600", "s", "longest wait; also after a refusal", _whole),
+    Setting("sftp_timeout_seconds", "30", "s", "how long an SFTP server may say nothing", _whole),
 )
 
 
@@ -127,6 +133,10 @@ class Settings:
     limit_class2_year_fen: int
     limit_class3_day_fen: int
     limit_class3_year_fen: int
+    partners: str
+    delivery_retry_seconds: int
+    delivery_retry_seconds_max: int
+    sftp_timeout_seconds: int
 
 
 def load(environment: Mapping[str, str], directory: Path, **given: str) -> Settings:

@@ -15,6 +15,7 @@ from clearing.console import (
     days,
     demo,
     edge,
+    exchange,
     files,
     intake,
     look,
@@ -59,6 +60,7 @@ app.command("close")(days.close)
 app.command("balances")(look.balances)
 app.command("positions")(days.positions)
 app.add_typer(files.files_app, name="files")
+app.command("deliver")(exchange.deliver_files)
 app.command("reconcile")(partners.reconcile)
 app.command("report")(partners.report)
 app.add_typer(partners.breaks_app, name="breaks")

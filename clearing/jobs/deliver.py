@@ -1,32 +1,89 @@
-"""Stored files out to a directory: bytes copied, never rendered again. 文件交付
+"""Stored files out to receivers: bytes copied, never rendered again, every attempt recorded. 文件交付
 
-A receiver looks only for `name.ok`. The file is written as `name.tmp`, made durable, renamed; then its manifest,
-the same way. Whoever reads finds a whole file or none.
+A file goes to every target that `partners.toml` has for its receiver, oldest day first. The database says what a
+target has got, so that a run goes on where the last one stood, whoever killed that.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
-import os
-from datetime import UTC, date, datetime
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
-from clearing.errors import InvariantViolated, UsageError, WorldFailed
+from sqlalchemy import text
+
+from clearing.errors import ClearingError, InvariantViolated, UsageError, WorldFailed
 from clearing.files.manifest import manifest_of, write_manifest
-from clearing.store import files
+from clearing.jobs.delivery.folders import Directory
+from clearing.jobs.delivery.partners import DirectoryPlace, Partners, Place, SftpPlace, Target
+from clearing.jobs.delivery.placing import Folder, Put, put
+from clearing.store import deliveries, files
+from clearing.store.deliveries import TARGET_LOCK, Due
 from clearing.store.session import transaction
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from clearing.settings import Settings
+
+WAITING: Final = "WAITING"
+"""Its next attempt is not due yet."""
+
+Now: TypeAlias = Callable[[], datetime]
 
 
 class Written(NamedTuple):
-    """What one delivery did."""
+    """What writing a day to a directory did."""
 
     written: int
     already: int
     """Files that stood there, whole and the same."""
+
+
+class Delivered(NamedTuple):
+    """What became of one file at one target in this run."""
+
+    file: str
+    receiver: str
+    target: str
+    place: str
+    attempt: int
+    result: str
+    """DELIVERED, ALREADY, FAILED, REFUSED, or WAITING for its next attempt."""
+    bytes: int = 0
+    sent: int = 0
+    resumed_from: int = 0
+    message: str = ""
+    next_at: datetime | None = None
+
+
+class Putter(Protocol):
+    """A place that takes a file and its manifest."""
+
+    where: str
+
+    async def put(self, name: str, content: bytes, manifest: bytes) -> Put:
+        """Place both, or leave what stands there."""
+        ...
+
+
+class _InFolder:
+    """A folder that takes files one after the other."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.where = folder.where
+
+    async def put(self, name: str, content: bytes, manifest: bytes) -> Put:
+        return await put(self.folder, name, content, manifest)
+
+
+# ---------------------------------------------------------------- to a directory, by hand
 
 
 async def write_files(engine: AsyncEngine, day: date, out: Path) -> Written:
@@ -36,38 +93,29 @@ async def write_files(engine: AsyncEngine, day: date, out: Path) -> Written:
     Again:   files that stand there are left; one that is there with other bytes is refused.
     Raises:  UsageError when the day has no files yet, or a file of that name differs; WorldFailed for the disk.
     """
-    written = already = 0
-    try:
+    async with transaction(engine) as conn:
+        stored = await files.of_day(conn, day)
+    if not stored:
+        raise UsageError(f"day {day}: it has no files yet. Next: clearing close {day}")
+    done: list[Put] = []
+    for one in stored:
         async with transaction(engine) as conn:
-            stored = await files.of_day(conn, day)
-            if not stored:
-                raise UsageError(f"day {day}: it has no files yet. Next: clearing close {day}")
-            for one in stored:
-                content = await files.content(conn, one.name)
-                if hashlib.sha256(content).digest() != one.sha256:
-                    raise InvariantViolated(
-                        f"file {one.name}: its stored bytes do not give its stored digest. Nothing was written of it"
-                    )
-                if _deliver(out / one.receiver, one, content):
-                    written += 1
-                else:
-                    already += 1
-    except OSError as error:
-        raise WorldFailed(
-            f"{error.filename or out}: {error.strerror or error}. Next: mend it and run again"
-        ) from error
-    return Written(written, already)
+            content, manifest = await _checked(conn, one, datetime.now(UTC))
+        done.append(await put(Directory(out / one.receiver), one.name, content, manifest))
+    already = sum(one.already for one in done)
+    return Written(len(done) - already, already)
 
 
-def _deliver(directory: Path, one: files.StoredFile, content: bytes) -> bool:
-    directory.mkdir(parents=True, exist_ok=True)
-    target, ok = directory / one.name, directory / f"{one.name}.ok"
-    if target.exists() and target.read_bytes() != content:
-        raise UsageError(
-            f"{target}: stands there with other bytes; nothing is overwritten. Next: write to an empty directory"
+async def _checked(conn: AsyncConnection, one: files.StoredFile, now: datetime) -> tuple[bytes, bytes]:
+    """A stored file's bytes and its manifest.
+
+    Raises:  InvariantViolated when its bytes are not those that were stored.
+    """
+    content = await files.content(conn, one.name)
+    if hashlib.sha256(content).digest() != one.sha256:
+        raise InvariantViolated(
+            f"file {one.name}: its stored bytes do not give its stored digest. Nothing was written of it"
         )
-    if target.exists() and ok.exists():
-        return False
     manifest = manifest_of(
         one.name,
         content,
@@ -76,23 +124,201 @@ def _deliver(directory: Path, one: files.StoredFile, content: bytes) -> bool:
         hash_total=int(one.hash_total),
         replaces=one.replaces,
         run_id=one.sm3.hex()[:16],
-        created_at=datetime.now(UTC),
+        created_at=now,
     )
-    _put(target, content)
-    _put(ok, write_manifest(manifest))
-    return True
+    return content, write_manifest(manifest)
 
 
-def _put(target: Path, content: bytes) -> None:
-    """Write, make durable, rename, make the rename durable."""
-    partly = target.with_name(target.name + ".tmp")
-    with partly.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partly.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
+# ---------------------------------------------------------------- to the receivers' targets
+
+
+async def deliver(
+    engine: AsyncEngine,
+    settings: Settings,
+    partners: Partners,
+    *,
+    day: date | None = None,
+    at_once: bool = False,
+    now: Now = lambda: datetime.now(UTC),
+) -> list[Delivered]:
+    """Bring every file that a target has not got to it; targets side by side. 交付
+
+    In:      all days, or one; `at_once` also tries what waits for its next attempt.
+    Out:     by target and file; failures and refusals are told, not raised.
+    Writes:  delivery_attempt; the files and their manifests at the targets.
+    Again:   what a target has got is not sent again; what was cut off is gone on with; a target that another
+             process works for is left to it.
+    Raises:  InvariantViolated when a stored file is not what was stored.
+    """
+    runs = [_Run(engine, settings, target, now) for target in partners.target]
+    done = await asyncio.gather(*(_to_target(run, day, at_once=at_once) for run in runs))
+    return [one for some in done for one in some]
+
+
+class _Run(NamedTuple):
+    engine: AsyncEngine
+    settings: Settings
+    target: Target
+    now: Now
+
+
+async def _to_target(run: _Run, day: date | None, *, at_once: bool) -> list[Delivered]:
+    engine, target, now = run.engine, run.target, run.now
+    async with _alone(engine, target.name) as mine:
+        if not mine:
+            return []
+        async with transaction(engine) as conn:
+            await deliveries.end_broken(conn, target.name, now())
+            found = await deliveries.due(
+                conn,
+                target.name,
+                receiver=target.receiver,
+                types=target.types,
+                profiles=target.profiles,
+                since=target.since,
+                day=day,
+            )
+        told: list[Delivered] = []
+        due: dict[str, list[Due]] = defaultdict(list)
+        for one in found:
+            if at_once or one.next_at is None or one.next_at <= now():
+                due[one.receiver].append(one)
+            else:
+                told.append(_said(target, one, "", WAITING)._replace(next_at=one.next_at))
+        for receiver, some in due.items():
+            told += await _to_place(run, target.place_of(receiver), some)
+        return told
+
+
+async def _to_place(run: _Run, place: Place, due: Sequence[Due]) -> list[Delivered]:
+    """The files of one receiver by one connection; what stops that stops the rest of them until next time."""
+    told: list[Delivered] = []
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        async with opened(place, run.settings.sftp_timeout_seconds) as putter:
+            for one in due:
+                if told and told[-1].result in {"FAILED", WAITING}:
+                    told.append(_said(run.target, one, putter.where, WAITING))
+                else:
+                    told.append(await _one(run, putter, one))
+    except (UsageError, WorldFailed) as error:  # the connection itself: each file that waits hears of it
+        told += [await _unreached(run, place, one, error) for one in due[len(told) :]]
+    return told
+
+
+@contextlib.asynccontextmanager
+async def opened(place: Place, timeout_seconds: int) -> AsyncIterator[Putter]:
+    """A place to put files, connected as long as the caller needs it.
+
+    Raises:  UsageError and WorldFailed as the places do.
+    """
+    # Each client is loaded when somebody's place needs it.
+    if isinstance(place, DirectoryPlace):
+        yield _InFolder(Directory(place.folder))
+    elif isinstance(place, SftpPlace):
+        from clearing.jobs.delivery.sftp import sftp  # noqa: PLC0415
+
+        async with sftp(place, timeout_seconds) as folder:
+            yield _InFolder(folder)
+    else:
+        from clearing.jobs.delivery.objects import bucket  # noqa: PLC0415
+
+        yield bucket(place)
+
+
+async def _one(run: _Run, putter: Putter, due: Due) -> Delivered:
+    async with transaction(run.engine) as conn:
+        stored = await files.get(conn, due.name)
+        if stored is None:
+            raise InvariantViolated(f"file {due.name}: it was stored, and is not there any more")
+        content, manifest = await _checked(conn, stored, run.now())
+        number = await deliveries.begin(
+            conn,
+            due,
+            target=run.target.name,
+            place=putter.where,
+            at=run.now(),
+            length=len(content),
+            sha256=stored.sha256,
+            manifest=manifest,
+        )
+    said = _said(run.target, due, putter.where, "")._replace(bytes=len(content), attempt=due.attempts + 1)
+    try:
+        done = await putter.put(due.name, content, manifest)
+    except (UsageError, WorldFailed) as error:
+        return await _ended(run, number, _failure(run, due, said, error))
+    said = said._replace(
+        result="ALREADY" if done.already else "DELIVERED", sent=done.sent, resumed_from=done.resumed_from
+    )
+    return await _ended(run, number, said, done)
+
+
+async def _unreached(run: _Run, place: Place, due: Due, error: ClearingError) -> Delivered:
+    """Record that a file's place could not be had at all."""
+    async with transaction(run.engine) as conn:
+        stored = await files.get(conn, due.name)
+        number = await deliveries.begin(
+            conn,
+            due,
+            target=run.target.name,
+            place=_where(place),
+            at=run.now(),
+            length=stored.size if stored else 0,
+            sha256=stored.sha256 if stored else b"",
+            manifest=b"",
+        )
+    said = _said(run.target, due, _where(place), "")._replace(attempt=due.attempts + 1)
+    return await _ended(run, number, _failure(run, due, said, error))
+
+
+def _where(place: Place) -> str:
+    if isinstance(place, SftpPlace):
+        return f"sftp://{place.user}@{place.host}:{place.port}/{place.folder}"
+    return str(place.folder) if isinstance(place, DirectoryPlace) else place.url
+
+
+async def _ended(run: _Run, number: int, said: Delivered, done: Put | None = None) -> Delivered:
+    async with transaction(run.engine) as conn:
+        await deliveries.end(
+            conn,
+            number,
+            at=run.now(),
+            result=said.result,
+            sent=said.sent,
+            resumed_from=said.resumed_from,
+            receipt=done.receipt if done else None,
+            message=said.message,
+            next_at=said.next_at,
+        )
+    return said
+
+
+def _failure(run: _Run, due: Due, said: Delivered, error: ClearingError) -> Delivered:
+    """A failure is tried again after a while that doubles; a refusal only after the longest: a person must act."""
+    first, longest = run.settings.delivery_retry_seconds, run.settings.delivery_retry_seconds_max
+    refused = not error.retriable
+    # 2**30 seconds are 34 years: doubling further says nothing
+    seconds = longest if refused else min(longest, first * 2 ** min(due.attempts, 30))
+    return said._replace(
+        result="REFUSED" if refused else "FAILED",
+        message=str(error),
+        next_at=run.now() + timedelta(seconds=seconds),
+    )
+
+
+def _said(target: Target, due: Due, where: str, result: str) -> Delivered:
+    return Delivered(due.name, due.receiver, target.name, where, due.attempts, result)
+
+
+@contextlib.asynccontextmanager
+async def _alone(engine: AsyncEngine, target: str) -> AsyncIterator[bool]:
+    """Whether nobody else works for the target now; if so, nobody will while we do."""
+    name = {"kind": TARGET_LOCK, "name": target}
+    async with engine.connect() as holder:
+        mine = await holder.scalar(text("SELECT pg_try_advisory_lock(:kind, hashtext(:name))"), name)
+        await holder.commit()
+        try:
+            yield bool(mine)
+        finally:
+            if mine:  # the connection goes back to a pool, so the lock must be given up by name
+                await holder.scalar(text("SELECT pg_advisory_unlock(:kind, hashtext(:name))"), name)
+                await holder.commit()

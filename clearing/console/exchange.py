@@ -1,0 +1,120 @@
+"""`deliver`: files out to partners. 文件交换"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clearing.console.edge import Json, a_date, answer, books, perform
+from clearing.console.files import files_app
+from clearing.console.show import table
+from clearing.errors import UsageError, WorldFailed
+from clearing.jobs.deliver import Delivered, deliver
+from clearing.jobs.delivery.partners import load_partners
+from clearing.store import deliveries
+from clearing.store.session import transaction
+
+
+def deliver_files(
+    day: Annotated[
+        date | None, typer.Argument(parser=a_date, metavar="[DATE]", help="Only files of this clearing date.")
+    ] = None,
+    at_once: Annotated[
+        bool, typer.Option("--now", help="Also what waits for its next attempt after a failure.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring every stored file to its receiver's targets: directory, SFTP, object store 文件交付.
+
+    Targets stand in partners.toml (CLEARING_PARTNERS). What a target has got is not sent again; run it as often
+    as you like. Exit code 3 when an attempt failed (it is tried again by itself later), 2 when one was refused.
+    """
+
+    async def work() -> list[Delivered]:
+        async with books() as the:
+            partners = load_partners(Path(the.settings.partners))
+            return await deliver(the.engine, the.settings, partners, day=day, at_once=at_once)
+
+    found = perform(work)
+    counts = {
+        name: sum(one.result == name for one in found)
+        for name in ("DELIVERED", "ALREADY", "WAITING", "FAILED", "REFUSED")
+    }
+    if as_json:
+        answer(
+            {name.lower(): n for name, n in counts.items()}
+            | {"files": [one._asdict() | {"next_at": _instant(one.next_at)} for one in found]}
+        )
+    else:
+        _told(found, counts)
+    if counts["REFUSED"]:
+        raise typer.Exit(UsageError.exit_code)
+    if counts["FAILED"]:
+        raise typer.Exit(WorldFailed.exit_code)
+
+
+def _told(found: list[Delivered], counts: dict[str, int]) -> None:
+    print(", ".join(f"{n} {name.lower()}" for name, n in counts.items() if n) or "nothing to deliver")
+    table(
+        "Delivered 交付",
+        ["file", "target", "attempt", "bytes", "sent", "result"],
+        (
+            [one.file, one.target, one.attempt, one.bytes, one.sent, one.result]
+            for one in found
+            if one.result in deliveries.DONE
+        ),
+        right=["attempt", "bytes", "sent"],
+    )
+    said: set[str] = set()
+    for one in found:
+        if one.message and one.message not in said:
+            said.add(one.message)
+            print(f"{one.result} {one.target}: {one.message}")
+    later = [one.next_at for one in found if one.next_at is not None]
+    if later:
+        print(f"{len(later)} wait, the next attempt is at {_instant(min(later))}; --now tries at once")
+
+
+def _instant(at: Any) -> str | None:  # noqa: ANN401 - an instant or nothing
+    return at.astimezone().isoformat(timespec="seconds") if at else None
+
+
+@files_app.command("deliveries")
+def list_deliveries(
+    day: Annotated[date, typer.Argument(parser=a_date, metavar="DATE", help="Clearing date of the files.")],
+    as_json: Json = False,
+) -> None:
+    """Every attempt to deliver a day's files: where, when, how much, what came of it 交付记录."""
+
+    async def work() -> list[deliveries.Attempt]:
+        async with books() as the, transaction(the.engine) as conn:
+            return await deliveries.attempts(conn, day=day)
+
+    found = perform(work)
+    if as_json:
+        instants = ("started_at", "ended_at", "next_at")
+        rows = [one._asdict() | {name: _instant(getattr(one, name)) for name in instants} for one in found]
+        answer({"date": f"{day}", "attempts": rows})
+        return
+    table(
+        f"Deliveries of {day} 交付记录",
+        ["file", "target", "no", "at", "bytes", "result"],
+        (
+            [
+                one.file,
+                one.target,
+                one.attempt,
+                f"{one.started_at.astimezone():%m-%d %H:%M:%S}",
+                one.bytes,
+                one.result,
+            ]
+            for one in found
+        ),
+        right=["no", "bytes"],
+    )
+    for one in found:
+        if one.message:
+            print(f"{one.file} {one.target} {one.attempt}: {one.message}")

@@ -1,0 +1,97 @@
+"""A directory of this machine as a place for files. 本地目录"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from clearing.errors import WorldFailed
+from clearing.jobs.delivery.placing import Unreadable
+
+T = TypeVar("T")
+
+
+class Directory:
+    """A directory; the disk works in a thread, so that other partners need not wait for it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.where = str(path)
+
+    async def make(self) -> None:
+        """Make it, with what is above it."""
+        await self._do(lambda: self.path.mkdir(parents=True, exist_ok=True))
+
+    async def size(self, name: str) -> int | None:
+        """Bytes of a file, None when there is none."""
+
+        def look() -> int | None:
+            try:
+                return (self.path / name).stat().st_size
+            except FileNotFoundError:
+                return None
+
+        return await self._do(look)
+
+    async def names(self) -> list[str]:
+        """The names of the files, in order."""
+        return await self._do(lambda: sorted(one.name for one in self.path.iterdir() if one.is_file()))
+
+    async def read(self, name: str, at: int, length: int) -> bytes:
+        """So many bytes from there on."""
+
+        def part() -> bytes:
+            try:
+                with (self.path / name).open("rb") as file:
+                    file.seek(at)
+                    return file.read(length)
+            except PermissionError as error:
+                raise Unreadable from error
+
+        return await self._do(part)
+
+    async def write(self, name: str, at: int, content: bytes) -> bool:
+        """Write from there on and make it durable."""
+
+        def put() -> bool:
+            with (self.path / name).open("r+b" if at else "wb") as file:
+                file.seek(at)
+                file.write(content)
+                file.truncate()
+                file.flush()
+                os.fsync(file.fileno())
+            return True
+
+        return await self._do(put)
+
+    async def rename(self, old: str, new: str) -> str:
+        """Rename, and make the name durable."""
+
+        def move() -> str:
+            (self.path / old).replace(self.path / new)
+            folder = os.open(self.path, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+            return "rename"
+
+        return await self._do(move)
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        with _said(self.where):
+            return await asyncio.to_thread(work)
+
+
+@contextlib.contextmanager
+def _said(where: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorldFailed(
+            f"{error.filename or where}: {error.strerror or error}. Next: mend it and run again"
+        ) from error

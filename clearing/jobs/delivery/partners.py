@@ -1,0 +1,156 @@
+"""Who gets files where: `partners.toml`, read and checked before anything is sent. 交换对象
+
+    [[target]]
+    name = "B1-sftp"              # unique; the receiver's code when left out
+    receiver = "B1"               # a member's code, or * for every receiver
+    types = ["TXN", "PAY"]        # all when left out
+    profiles = ["P"]              # all when left out
+    since = 2026-03-09            # files of earlier clearing dates stay here
+    [target.place]
+    kind = "sftp"
+    host = "sftp.example.org"
+    user = "rhc"
+    key = "id_ed25519"
+    known_hosts = "known_hosts"
+    folder = "in/{receiver}"
+
+Other places: { kind = "directory", folder = "out/{receiver}" } and
+{ kind = "store", url = "s3://bucket/clearing/{receiver}", options = { region = "…" } }; what an object store
+needs to let us in comes from the environment, as its own clients read it. Relative paths start at the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from clearing.errors import UsageError
+from clearing.ledger.members import Code
+
+EVERYONE: Final = "*"
+
+
+class Strict(BaseModel):
+    """A part of the file: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DirectoryPlace(Strict):
+    """A directory of this machine, or one that is mounted on it."""
+
+    kind: Literal["directory"]
+    folder: Path
+
+
+class SftpPlace(Strict):
+    """A folder behind SSH. The host's key must stand in `known_hosts`; there is no way to leave that out."""
+
+    kind: Literal["sftp"]
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    user: Annotated[str, Field(min_length=1)]
+    key: Path
+    known_hosts: Path
+    folder: str = "."
+
+
+class StorePlace(Strict):
+    """A bucket, or a folder of one."""
+
+    kind: Literal["store"]
+    url: Annotated[str, Field(min_length=1)]
+    options: dict[str, str] = {}
+
+
+Place: TypeAlias = Annotated[DirectoryPlace | SftpPlace | StorePlace, Field(discriminator="kind")]
+
+
+class Target(Strict):
+    """Where files of a receiver go."""
+
+    name: str = ""
+    receiver: Code | Literal["*"]
+    types: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    since: date | None = None
+    place: Place
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, said: Any) -> Any:  # noqa: ANN401 - whatever the file says
+        if isinstance(said, dict) and not said.get("name"):
+            return {**said, "name": said.get("receiver", "")}
+        return said
+
+    def place_of(self, receiver: str) -> Place:
+        """The place for one receiver: `{receiver}` filled in."""
+        return _filled(self.place, receiver)
+
+
+class Partners(Strict):
+    """The whole file."""
+
+    target: tuple[Target, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_once(self) -> Partners:
+        names = [one.name for one in self.target]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"target: expected each name once, got {', '.join(twice)} twice")
+        return self
+
+
+def _filled(place: Place, receiver: str) -> Place:
+    if isinstance(place, StorePlace):
+        return place.model_copy(update={"url": place.url.replace("{receiver}", receiver)})
+    folder = str(place.folder).replace("{receiver}", receiver)
+    return place.model_copy(update={"folder": type(place.folder)(folder)})
+
+
+def load_partners(file: Path) -> Partners:
+    """Read `partners.toml`. 交换对象
+
+    Raises:  UsageError with every fault: the key, what was expected and what stands there.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"{file}: {error.strerror or 'cannot be read'}. Next: write it, or name it in CLEARING_PARTNERS"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: expected TOML, got {error}. Next: correct it") from error
+    try:
+        partners = Partners.model_validate(document)
+    except ValidationError as error:
+        raise UsageError(f"{file} refused:\n  " + "\n  ".join(_faults(error))) from error
+    return _placed(partners, file.parent)
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for one in error.errors(include_url=False):
+        yield f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg']}"
+
+
+def _placed(partners: Partners, start: Path) -> Partners:
+    """The same with relative paths of this machine starting at the file."""
+    targets = tuple(one.model_copy(update={"place": _started(one.place, start)}) for one in partners.target)
+    return partners.model_copy(update={"target": targets})
+
+
+def _started(place: Place, start: Path) -> Place:
+    match place:
+        case DirectoryPlace():
+            return place.model_copy(update={"folder": start / place.folder})
+        case SftpPlace():
+            own = {"key": start / place.key, "known_hosts": start / place.known_hosts}
+            return place.model_copy(update=own)
+        case StorePlace():
+            return place
