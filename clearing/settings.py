@@ -88,6 +88,16 @@ TABLE: Final = (
     Setting("timezone", "", "", "business time zone, when it differs from the members file's", _zone),
     Setting("cards_required", "true", "", "false takes cards that nobody registered as active", _yes_or_no),
     Setting("env", "PROD", "", "TEST lets test events and test cards in", _env),
+    Setting(
+        "keys",
+        "",
+        "path",
+        "folder of our private keys, made by `keys make`; without one files are not signed",
+    ),
+    Setting("key_store", "", "module:function", "of a signing device, instead of the folder of keys"),
+    Setting(
+        "sm2_user_id", "1234567812345678", "", "SM2 user id of signatures, where a member has none of its own"
+    ),
     Setting("refund_days_max", "180", "days", "how long after its payment a refund is taken", _whole),
     Setting("depends_days_max", "180", "days", "how long a payout waits for what it depends on", _whole),
     Setting("park_days_max", "3", "cuts", "how long an event waits for anything else it names", _whole),
@@ -126,6 +136,9 @@ class Settings:
     timezone: str
     cards_required: bool
     env: str
+    keys: str
+    key_store: str
+    sm2_user_id: str
     refund_days_max: int
     depends_days_max: int
     park_days_max: int

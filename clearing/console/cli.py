@@ -18,6 +18,7 @@ from clearing.console import (
     exchange,
     files,
     intake,
+    keys,
     look,
     partners,
     payouts,
@@ -61,6 +62,7 @@ app.command("balances")(look.balances)
 app.command("positions")(days.positions)
 app.add_typer(files.files_app, name="files")
 app.command("deliver")(exchange.deliver_files)
+app.add_typer(keys.keys_app, name="keys")
 app.command("reconcile")(partners.reconcile)
 app.command("report")(partners.report)
 app.add_typer(partners.breaks_app, name="breaks")

@@ -15,6 +15,7 @@ from clearing.files.manifest import Manifest, check_manifest
 from clearing.files.parse import FAULTS_MAX, Fault, Faults, Parsed, parse
 from clearing.files.records import ResultLine, SumLine, TxnLine
 from clearing.files.render import body_sm3
+from clearing.files.seal import NOBODY, Trust, check_signature
 from clearing.files.totals import Totals
 from clearing.files.values import BUSINESS_ZONE, Value
 from clearing.ledger.money import yuan
@@ -45,17 +46,22 @@ def check_file(
     *,
     layouts: Iterable[Layout] | None = None,
     zone: tzinfo = BUSINESS_ZONE,
+    trust: Trust = NOBODY,
 ) -> Checked:
-    """Validate a file of ours against its layout and its manifest. 文件校验
+    """Validate a file of ours against its manifest, its signature and its layout. 文件校验
 
-    In:      the file's name without folders, any bytes, its manifest where there is one; the layouts that
-             come into question (those shipped when left out), the zone its instants are in.
+    In:      the file's name without folders, any bytes (out of their envelope), its manifest where there is
+             one; the layouts that come into question (those shipped when left out), the zone its instants are
+             in; whose signature it must have.
     Out:     every fault, up to 1000; none means that each byte is as it was written.
     Source:  contract "Clearing files", order of checks.
     """
     known = tuple(layouts) if layouts is not None else tuple(shipped())
     layout = next((one for one in known if one.parse_name(name)), None)
-    first = check_manifest(name, content, manifest) if manifest else ()
+    first = (
+        *(check_manifest(name, content, manifest) if manifest else ()),
+        *check_signature(name, content, manifest, trust),
+    )
     if layout is None:
         faults = Faults(name)
         faults.add("FMT-010", " or ".join(f"a name like {one.example()}" for one in known), name)

@@ -5,9 +5,10 @@ It stands in `name.ok`, written after the file, so that a file without one is st
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,14 +18,58 @@ from clearing.ledger.money import yuan
 MANIFEST_SUFFIX = ".ok"
 
 
+class Figures(NamedTuple):
+    """What the signature vouches for: the file's name, length, counts, sums, digests and what it replaces. 签名原文
+
+    file=RHC_TXN_PLAT_B1_20260310_001_V1.txt
+    bytes=4711
+    records=12
+    amount_total=6159.44
+    hash_total=1234567890
+    sha256=…
+    sm3=…
+    replaces=
+    """
+
+    file: str
+    bytes: int
+    records: int
+    amount_total: str
+    hash_total: int
+    sha256: str
+    sm3: str
+    replaces: str
+    """Empty where the manifest has null."""
+
+    @property
+    def text(self) -> builtins.bytes:
+        """The bytes that are signed: one line a field in this order, UTF-8, each ended by a line feed."""
+        pairs = zip(self._fields, self, strict=True)
+        return "".join(f"{name}={value}\n" for name, value in pairs).encode()
+
+
 class Signature(BaseModel):
-    """Who vouches for the digests; made and checked at the edge, where keys are."""
+    """Who vouches for the file: `value` is base64 of the signature over `Figures.text`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     alg: str
     key_id: str
     value: str
+
+
+class Encryption(BaseModel):
+    """How a file's bytes are hidden on their way, and for whom."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    alg: str
+    key_id: str
+    """Of the receiver's SM2 key."""
+    wrapped_key: str
+    """The content key under that key, base64."""
+    iv: str
+    """Base64."""
 
 
 class Manifest(BaseModel):
@@ -41,11 +86,25 @@ class Manifest(BaseModel):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     sm3: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     signature: Signature | None = None
-    encryption: dict[str, str] | None = None
+    encryption: Encryption | None = None
     run_id: str
     created_at: datetime
     replaces: str | None = None
     """file_id of the version before, null for the first."""
+
+    @property
+    def figures(self) -> Figures:
+        """What is signed of it."""
+        return Figures(
+            self.file,
+            self.bytes,
+            self.records,
+            self.amount_total,
+            self.hash_total,
+            self.sha256,
+            self.sm3,
+            self.replaces or "",
+        )
 
 
 def manifest_of(
@@ -58,11 +117,13 @@ def manifest_of(
     replaces: str,
     run_id: str,
     created_at: datetime,
+    signature: Signature | None = None,
+    encryption: Encryption | None = None,
 ) -> Manifest:
-    """The manifest of a file as it is delivered, not signed. 文件清单
+    """The manifest of a file as it is delivered. 文件清单
 
-    In:      the bytes that go out, whose digests are taken here; the run that made it and when, from the
-             caller, since the file itself knows no clock.
+    In:      its plain bytes, whose digests are taken here; the run that made it and when, from the caller,
+             since the file itself knows no clock; the signature made when the file was, if any.
     """
     return Manifest(
         file=name,
@@ -72,6 +133,8 @@ def manifest_of(
         hash_total=hash_total,
         sha256=hashlib.sha256(content).hexdigest(),
         sm3=hashlib.new("sm3", content).hexdigest(),
+        signature=signature,
+        encryption=encryption,
         run_id=run_id,
         created_at=created_at,
         replaces=replaces or None,

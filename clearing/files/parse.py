@@ -36,7 +36,8 @@ class Fault:
     got: str
     code: str
     """FMT-001 characters · 002 frame · 003 number of fields · 004 value not allowed · 005 date · 006 amount ·
-    007 count · 008 id or digest · 009 totals · 010 name · 011 manifest · 012 digest."""
+    007 count · 008 id or digest · 009 totals · 010 name · 011 manifest · 012 digest · 013 signature ·
+    014 envelope."""
 
     def __str__(self) -> str:
         """The message as people and ACK files see it."""

@@ -20,6 +20,7 @@ from clearing.files.layout import load_layout
 from clearing.files.outgoing import day_files
 from clearing.jobs.gather import Busy, gather, waiting_of
 from clearing.jobs.ingest import TRIES_MAX, Stream, context_of, ends_of, networks_of, new_keys
+from clearing.jobs.seal import seal_files, sealer_of
 from clearing.ledger.business_day import ONE_DAY
 from clearing.ledger.decide import decide
 from clearing.ledger.outcomes import Outcome
@@ -30,6 +31,7 @@ from clearing.store.session import transaction
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from clearing.jobs.seal import Sealer
     from clearing.ledger.facts import Fact, Key
     from clearing.ledger.members import Members
     from clearing.settings import Settings
@@ -187,10 +189,10 @@ async def _record_close(conn: AsyncConnection, netted: Netted) -> None:
         )
 
 
-async def file(engine: AsyncEngine, members: Members, day: date) -> Filed:
-    """Render every member's files of a netted day, once, and store them. 出文件
+async def file(engine: AsyncEngine, members: Members, day: date, sealer: Sealer) -> Filed:
+    """Render every member's files of a netted day, once, sign and store them. 出文件
 
-    Writes:  file, file_part, layout, day.
+    Writes:  file, file_part, layout, file_seal, day.
     Again:   nothing: the stored bytes stand.
     """
     async with transaction(engine) as conn:
@@ -206,6 +208,7 @@ async def file(engine: AsyncEngine, members: Members, day: date) -> Filed:
             await files.keep(conn, rendered, layout, in_force[0] if in_force else 0)
             made += len(rendered)
             lines += sum(one.records for one in rendered)
+        await seal_files(conn, sealer, await files.of_day(conn, day))
         await days.step(conn, day, State.FILED)
     return Filed(day=day, done=True, files=made, lines=lines)
 
@@ -218,7 +221,7 @@ async def close(engine: AsyncEngine, settings: Settings, members: Members, day: 
     return [
         await cut(engine, settings, members, day),
         await net(engine, members, day),
-        await file(engine, members, day),
+        await file(engine, members, day, sealer_of(settings, members)),
     ]
 
 

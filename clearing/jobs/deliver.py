@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 from sqlalchemy import text
 
 from clearing.errors import ClearingError, InvariantViolated, UsageError, WorldFailed
-from clearing.files.manifest import manifest_of, write_manifest
 from clearing.jobs.delivery.folders import Directory
 from clearing.jobs.delivery.partners import DirectoryPlace, Partners, Place, SftpPlace, Target
 from clearing.jobs.delivery.placing import Folder, Put, put
+from clearing.jobs.seal import manifest_bytes, wire
 from clearing.store import deliveries, files
 from clearing.store.deliveries import TARGET_LOCK, Due
 from clearing.store.session import transaction
@@ -107,26 +106,12 @@ async def write_files(engine: AsyncEngine, day: date, out: Path) -> Written:
 
 
 async def _checked(conn: AsyncConnection, one: files.StoredFile, now: datetime) -> tuple[bytes, bytes]:
-    """A stored file's bytes and its manifest.
+    """A stored file's bytes as they go out, and its manifest.
 
     Raises:  InvariantViolated when its bytes are not those that were stored.
     """
-    content = await files.content(conn, one.name)
-    if hashlib.sha256(content).digest() != one.sha256:
-        raise InvariantViolated(
-            f"file {one.name}: its stored bytes do not give its stored digest. Nothing was written of it"
-        )
-    manifest = manifest_of(
-        one.name,
-        content,
-        records=one.records,
-        amount_total_fen=one.amount_total_fen,
-        hash_total=int(one.hash_total),
-        replaces=one.replaces,
-        run_id=one.sm3.hex()[:16],
-        created_at=now,
-    )
-    return content, write_manifest(manifest)
+    content = b"".join([part async for part in wire(one, files.parts(conn, one.name))])
+    return content, manifest_bytes(one, run_id=one.sm3.hex()[:16], created_at=now)
 
 
 # ---------------------------------------------------------------- to the receivers' targets

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from clearing.errors import MembersRefused, UsageError
+from clearing.files.seal import wrong_keys
 from clearing.ledger.business_day import BusinessClock
 from clearing.ledger.members import Members, load_members
 from clearing.store import days, locks, migrations, reference
@@ -56,13 +57,22 @@ async def init(engine: AsyncEngine, members_file: bytes, open_day: date, *, make
     Raises:  MembersRefused; UsageError when other members are in force, or the books began on another day.
     """
     document = document_of(members_file)
-    load_members(document)
+    _sound(document)
     await migrations.upgrade(engine)
     async with transaction(engine) as conn:
         await locks.day_exclusive(conn)  # two at once: the second finds what the first has done
         number, loaded = await _first_members(conn, document, members_file, maker)
         opened = await _first_day(conn, open_day)
     return Ready(members=number, loaded=loaded, day=open_day, opened=opened)
+
+
+def _sound(document: dict[str, Any]) -> None:
+    """Refuse members that contradict themselves, or name a public key that is none."""
+    faults = [
+        fault for member in load_members(document).records for fault in wrong_keys(member.code, member.seal)
+    ]
+    if faults:
+        raise MembersRefused("members file refused:\n  " + "\n  ".join(faults))
 
 
 async def _first_members(
@@ -102,7 +112,7 @@ async def load(engine: AsyncEngine, members_file: bytes, maker: str) -> int:
     Raises:  MembersRefused with every fault.
     """
     document = document_of(members_file)
-    load_members(document)
+    _sound(document)
     async with transaction(engine) as conn:
         return await reference.add(conn, document, members_file, maker)
 

@@ -5,6 +5,7 @@
     outcomes, entries   one outcome a record, one owner an entry, ids that are derived and not drawn
     chains, days        every digest from its batch's rows, link by link; every cut day's root from its heads
     records, files      every kept byte against its digest
+    signatures          every signature of ours over the figures of its file
 
 It reads one snapshot while workers go on, changes nothing and trusts no constraint: it is for the day on
 which somebody with all rights has been at the tables.
@@ -12,6 +13,7 @@ which somebody with all rights has been at the tables.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +22,8 @@ from pydantic_core import from_json
 
 from clearing.day.netting import NET, ROLL_UP
 from clearing.day.states import day_root
+from clearing.files.manifest import Figures
+from clearing.files.public_keys import key_of
 from clearing.ledger.entry import entry_id
 from clearing.ledger.money import yuan
 from clearing.store import audit, chain, streams
@@ -73,6 +77,7 @@ async def verify(
         "days": _days,
         "records": _records,
         "files": _files,
+        "signatures": _signatures,
     }
     checks: dict[str, str] = {}
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
@@ -232,6 +237,30 @@ async def _files(conn: AsyncConnection) -> str:
                     f"{name} of its bytes, expected {_short(stored)} as stored, got {_short(made)}",
                 )
                 break
+    return faults.text
+
+
+async def _signatures(conn: AsyncConnection) -> str:
+    """Every stored signature is over the file's stored figures, by the key that is kept with it."""
+    faults = _Faults()
+    async for one in audit.signed_files(conn):
+        try:
+            key, value = key_of(one.signer), base64.b64decode(one.value, validate=True)
+        except ValueError:
+            faults.add(f"file {one.name}", "its signature, expected a key and base64, got neither")
+            continue
+        figures = Figures(
+            one.name,
+            one.length,
+            one.records,
+            yuan(one.amount_total_fen),
+            int(one.hash_total),
+            one.sha256.hex(),
+            one.sm3.hex(),
+            one.replaces,
+        )
+        if not key.verifies(value, figures.text, one.user_id):
+            faults.add(f"file {one.name}", f"a signature of key {key.id} over its figures, got another")
     return faults.text
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from clearing.errors import MembersRefused
 from clearing.ledger.business_day import BusinessClock
 from clearing.ledger.fees import ACQUIRER, ISSUER, FeeRule, ambiguous, choose
+from clearing.ledger.seal_terms import PLAIN, Seal
 
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,11}$")]
 Account = Annotated[str, Field(min_length=1, max_length=40)]
@@ -48,6 +49,8 @@ class Member(BaseModel):
     valid_from: date | None = None
     valid_to: date | None = None
     agents: tuple[Code, ...] = ()
+    seal: Seal = PLAIN
+    """How files to and from it are signed and wrapped."""
 
     def settlement(self, code: str) -> tuple[str, str] | None:  # noqa: ARG002 - kinds with accounts look at it
         """(bank, account) to which a position on account `code` rolls, or None: it has no account of its own."""

@@ -448,6 +448,33 @@ async def content(conn: AsyncConnection, kept: KeptFile) -> AsyncIterator[bytes]
         )
 
 
+class SignedFile(NamedTuple):
+    """A signed file's figures, and the signature over them."""
+
+    name: str
+    length: int
+    records: int
+    amount_total_fen: int
+    hash_total: str
+    sha256: bytes
+    sm3: bytes
+    replaces: str
+    signer: bytes
+    user_id: str
+    value: str
+
+
+async def signed_files(conn: AsyncConnection) -> AsyncIterator[SignedFile]:
+    """Every file that was signed, in order of name."""
+    raw = await driver(conn)
+    async for row in raw.cursor(
+        "SELECT f.name, size, records, amount_total_fen, hash_total, sha256, sm3, replaces, "
+        "signer, user_id, value FROM file f JOIN file_seal s ON s.name = f.name WHERE alg <> '' ORDER BY f.name",
+        prefetch=_ROWS_AT_ONCE,
+    ):
+        yield SignedFile(*row)
+
+
 class CutDay(NamedTuple):
     """What the cut of a day noted."""
 

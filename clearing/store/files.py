@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,9 +15,30 @@ from clearing.errors import InvariantViolated
 from clearing.files.layout import Layout
 from clearing.files.outgoing import RenderedFile
 from clearing.store.job_tables import file, layout
+from clearing.store.seal_tables import file_seal
 from clearing.store.session import driver
 
 PART_BYTES: Final = 1 << 18
+
+
+class StoredSeal(NamedTuple):
+    """How a file is signed and wrapped; meanings as in `seal_tables.file_seal`."""
+
+    name: str
+    alg: str = ""
+    signer: bytes = b""
+    user_id: str = ""
+    key_id: str = ""
+    value: str = ""
+    envelope_alg: str = ""
+    envelope_key_id: str = ""
+    wrapped_key: str = ""
+    iv: bytes = b""
+    content_key: bytes = b""
+
+    def __repr__(self) -> str:
+        """Without the content key: a repr ends up in logs."""
+        return f"StoredSeal({self.name}, {self.alg or 'unsigned'}, {self.envelope_alg or 'plain'})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +63,8 @@ class StoredFile:
     sha256: bytes
     sm3: bytes
     replaces: str = ""
+    seal: StoredSeal | None = None
+    """None when it is neither signed nor wrapped."""
 
 
 class Part(NamedTuple):
@@ -52,8 +75,12 @@ class Part(NamedTuple):
     content: bytes
 
 
-_COLUMNS: Final = [one.name for one in fields(StoredFile)]
-_SELECT: Final = select(*(file.c[name] for name in _COLUMNS))
+_COLUMNS: Final = [one.name for one in fields(StoredFile) if one.name != "seal"]
+_OF_SEAL: Final = [f"seal_{name}" for name in StoredSeal._fields]
+_SELECT: Final = select(
+    *(file.c[name] for name in _COLUMNS),
+    *(file_seal.c[name].label(label) for name, label in zip(StoredSeal._fields, _OF_SEAL, strict=True)),
+).select_from(file.outerjoin(file_seal, file.c.name == file_seal.c.name))
 _ORDER: Final = (file.c.type, file.c.receiver, file.c.seq, file.c.version)
 
 
@@ -107,7 +134,18 @@ async def add(conn: AsyncConnection, made: Sequence[StoredFile]) -> None:
     Again:   refused by the name: a corrected file is a new version.
     """
     raw = await driver(conn)
-    await raw.copy_records_to_table("file", records=[astuple(one) for one in made], columns=_COLUMNS)
+    records = [tuple(getattr(one, name) for name in _COLUMNS) for one in made]
+    await raw.copy_records_to_table("file", records=records, columns=_COLUMNS)
+
+
+async def add_seals(conn: AsyncConnection, seals: Iterable[StoredSeal]) -> None:
+    """Keep how files are signed and wrapped.
+
+    Writes:  file_seal.
+    Again:   refused by the name: a file is signed once.
+    """
+    raw = await driver(conn)
+    await raw.copy_records_to_table("file_seal", records=seals, columns=StoredSeal._fields)
 
 
 async def add_parts(conn: AsyncConnection, parts: Iterable[Part]) -> None:
@@ -133,13 +171,13 @@ async def add_layout(conn: AsyncConnection, used: Layout) -> None:
 async def of_day(conn: AsyncConnection, day: date) -> list[StoredFile]:
     """Every version of a day's files, in order of type, receiver, sequence and version."""
     rows = await conn.execute(_SELECT.where(file.c.clearing_date == day).order_by(*_ORDER))
-    return [StoredFile(**row) for row in rows.mappings()]
+    return [_stored(dict(row)) for row in rows.mappings()]
 
 
 async def get(conn: AsyncConnection, name: str) -> StoredFile | None:
     """One file by name."""
     row = (await conn.execute(_SELECT.where(file.c.name == name))).mappings().one_or_none()
-    return None if row is None else StoredFile(**row)
+    return None if row is None else _stored(dict(row))
 
 
 async def parts(conn: AsyncConnection, name: str) -> AsyncIterator[bytes]:
@@ -159,3 +197,8 @@ async def content(conn: AsyncConnection, name: str) -> bytes:
     if not found:
         raise InvariantViolated(f"file {name}: expected its bytes among the stored parts, got none")
     return found
+
+
+def _stored(row: dict[str, Any]) -> StoredFile:
+    seal = StoredSeal(*(row.pop(label) for label in _OF_SEAL))
+    return StoredFile(**row, seal=seal if seal.name else None)

@@ -17,6 +17,7 @@ from clearing.errors import InvariantViolated, NotBalanced, UsageError
 from clearing.files.manifest import Manifest, read_manifest
 from clearing.jobs.close import close, cut, file, net
 from clearing.jobs.deliver import write_files
+from clearing.jobs.seal import sealer_of
 from clearing.jobs.verify import verify
 from clearing.store.database import open_database
 from tests.jobs.running import (
@@ -96,7 +97,7 @@ async def test_a_cut_holds_while_workers_run(blank: Callable[[], str]) -> None:
         assert len({day for day, fen in sums.items() if fen}) == CUTS, "every day took something"
         for day in sums:
             assert await net(the.engine, the.members, day)
-            await file(the.engine, the.members, day)
+            await file(the.engine, the.members, day, sealer_of(the.settings, the.members))
         assert (await verify(the.engine, the.members))["ok"]
 
 

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from clearing.store import days, job_tables
+from clearing.store import days, job_tables, seal_tables
 from clearing.store.database import Database, open_database
 from clearing.store.entries import COLUMNS, row_of
 from clearing.store.migrations import upgrade
@@ -23,8 +23,8 @@ from clearing.store.tables import metadata
 from tests.conftest import DatabaseServer
 from tests.store.made import DAY, NOON, batch, entry, malformed, parked, posted
 
-GROWING = ["event", "woken", "repeat", "quarantine", "entry", "batch", "bank_ref", "file", "statement_file",
-           "reconciliation_run", "break_step"]  # fmt: skip
+GROWING = ["event", "woken", "repeat", "quarantine", "entry", "batch", "bank_ref", "file", "file_seal",
+           "statement_file", "reconciliation_run", "break_step"]  # fmt: skip
 
 
 async def refusal(database: Database, statement: str, *, owner: bool = False) -> str:
@@ -41,7 +41,7 @@ async def test_the_migrated_schema_is_the_metadata(any_books: Database) -> None:
     """The revisions build exactly the tables, columns, types, keys, indexes and comments of the code."""
 
     def differences(connection: Connection) -> list[Any]:
-        assert job_tables.file.metadata is metadata
+        assert job_tables.file.metadata is seal_tables.file_seal.metadata is metadata
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
     async with any_books.engine.connect() as conn:

@@ -555,6 +555,32 @@ COMMENT ON TABLE layout IS 'Every layout that a file was written in: what was se
 COMMENT ON COLUMN layout.sm3 IS 'SM3 of the document.';
 COMMENT ON COLUMN layout.profile IS 'Its profile.';
 COMMENT ON COLUMN layout.document IS 'The layout as canonical JSON.';
+CREATE TABLE file_seal (
+    name TEXT COLLATE "C" NOT NULL,
+    alg TEXT COLLATE "C" NOT NULL,
+    signer BYTEA NOT NULL,
+    user_id TEXT COLLATE "C" NOT NULL,
+    key_id TEXT COLLATE "C" NOT NULL,
+    value TEXT COLLATE "C" NOT NULL,
+    envelope_alg TEXT COLLATE "C" NOT NULL,
+    envelope_key_id TEXT COLLATE "C" NOT NULL,
+    wrapped_key TEXT COLLATE "C" NOT NULL,
+    iv BYTEA NOT NULL,
+    content_key BYTEA NOT NULL,
+    CONSTRAINT pk_file_seal PRIMARY KEY (name)
+);
+COMMENT ON TABLE file_seal IS 'Signatures and envelopes of clearing files, made with them (签章)';
+COMMENT ON COLUMN file_seal.name IS 'The file.';
+COMMENT ON COLUMN file_seal.alg IS 'SM2-SM3 or Ed25519; empty when it is not signed.';
+COMMENT ON COLUMN file_seal.signer IS 'SubjectPublicKeyInfo of the key that signed.';
+COMMENT ON COLUMN file_seal.user_id IS 'SM2 user id in the signature.';
+COMMENT ON COLUMN file_seal.key_id IS 'Fingerprint of the key that signed.';
+COMMENT ON COLUMN file_seal.value IS 'The signature, base64, in the form the receiver takes.';
+COMMENT ON COLUMN file_seal.envelope_alg IS 'SM4-GCM; empty when it goes out plain.';
+COMMENT ON COLUMN file_seal.envelope_key_id IS 'Fingerprint of the key of the receiver.';
+COMMENT ON COLUMN file_seal.wrapped_key IS 'The content key under that key, base64, in the form the receiver takes.';
+COMMENT ON COLUMN file_seal.iv IS 'Of the envelope.';
+COMMENT ON COLUMN file_seal.content_key IS 'Of the envelope: the same bytes go out whenever it is sent.';
 CREATE TABLE statement_file (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     kind TEXT COLLATE "C" NOT NULL,
