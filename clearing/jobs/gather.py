@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from clearing.ledger.decide import Waiting, needs, only_read
+from clearing.ledger.decide import Waiting, may_change, needs
 from clearing.ledger.facts import Fact, Facts, Key, lock_name
 from clearing.store import facts as store_facts
 from clearing.store import locks, parked
@@ -78,7 +78,7 @@ async def gather(
         for event in todo:
             keys = asked[id(event)] = needs(event, out.facts)
             fresh.update(keys)
-            own.update([key for key in keys if not only_read(event, key)])
+            own.update(may_change(event, keys))
         own -= out.own
         fresh -= out.read
         names = {lock_name(key) for key in own}

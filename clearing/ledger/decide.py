@@ -84,9 +84,9 @@ def needs(event: Event, facts: Facts) -> list[Key]:
     return [("seen", event.source, event.id), *RULES[event.type].needs(event, facts)]
 
 
-def only_read(event: Event, key: Key) -> bool:
-    """Whether this event cannot change that fact of its needs, so that others may read it at the same time."""
-    return key[0] in REGISTRY and not RULES[event.type].registry
+def may_change(event: Event, keys: Sequence[Key]) -> Sequence[Key]:
+    """Those of its needs that an event may change; what it only reads, others may read at the same time."""
+    return keys if RULES[event.type].registry else [key for key in keys if key[0] not in REGISTRY]
 
 
 def judge(

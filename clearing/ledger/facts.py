@@ -8,7 +8,6 @@ events before it in the same batch did. The store has one table a kind; its colu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -74,7 +73,7 @@ class Change(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Card:
     """A card as the registry knows it; UNKNOWN until the bank has registered it."""
 
@@ -122,7 +121,7 @@ class Pointing(NamedTuple):
     card: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Alias:
     """Another number of a card: health card, chip, old hospital card, 农合本."""
 
@@ -142,7 +141,7 @@ class Alias:
         return self.cards[0].card
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Terminal:
     """A terminal with its secure module (SAM)."""
 
@@ -194,7 +193,7 @@ class Original:
     entry: Entry | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Undo:
     """What has been taken back of a posted event."""
 
@@ -216,7 +215,7 @@ class Undo:
         return not self.spent and not self.refunded_fen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Timeout:
     """A payment or deposit whose result is unknown. 状态未明"""
 
@@ -234,7 +233,7 @@ class Timeout:
     last_date: date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Tombstone:
     """Reversals that came before what they reverse. 冲正先到"""
 
@@ -247,7 +246,7 @@ class Tombstone:
     amounts_fen: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Stay:
     """One admission of one hospital, with the deposit it holds. 住院"""
 
@@ -269,7 +268,7 @@ class Stay:
     last_date: date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Settlement:
     """All that is known of (payer, settlement_id): the claim a hospital advanced, and live payouts."""
 
@@ -307,7 +306,7 @@ class Attempt(NamedTuple):
     return_date: date | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Payout:
     """A reimbursement on its way to a card account. 代付"""
 
@@ -343,7 +342,7 @@ class LivePayout(NamedTuple):
     amount_fen: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PayoutBatch:
     """A payer's batch of payouts under one control total."""
 
@@ -360,7 +359,7 @@ class PayoutBatch:
     last_date: date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Retention:
     """What a payer keeps of a hospital's claims until the year-end check. 保证金"""
 
@@ -371,7 +370,7 @@ class Retention:
     last_date: date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AreaPair:
     """What the insured area's fund owes the treat area's. 异地往来"""
 
@@ -381,7 +380,7 @@ class AreaPair:
     last_date: date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Premium:
     """One person's premium of one year and fund. 参合缴费"""
 
@@ -415,7 +414,7 @@ class BankRef:
     id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Instruction:
     """An inter-bank or in-bank instruction of a closed day. 清算指令"""
 

@@ -14,13 +14,10 @@ from clearing.errors import InvariantViolated
 from clearing.ledger.facts import Fact, Key, LivePayout, Original, Seen
 from clearing.store import entries
 from clearing.store.kinds import KINDS, Kind
-from clearing.store.session import Driver, driver
+from clearing.store.session import SEPARATOR, Driver, driver
 from messages import Event, decode
 
 Found = list[tuple[Key, Fact]]
-
-SEPARATOR: Final = "\x1f"
-"""Between the parts of a parameter; no field of an event may hold a control character."""
 
 
 def texts(*types: str) -> str:

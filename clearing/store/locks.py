@@ -15,12 +15,10 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.store.session import driver
+from clearing.store.session import SEPARATOR, driver
 
 _DAY: Final = 7204
 """Class of the cutover's lock; 7201 and 7202 are the names', 7203 is the migrations'."""
-
-_SEPARATOR: Final = "\x1f"
 
 
 async def lock(conn: AsyncConnection, names: Iterable[str], shared: Iterable[str] = ()) -> None:
@@ -32,7 +30,7 @@ async def lock(conn: AsyncConnection, names: Iterable[str], shared: Iterable[str
     Again:   what is held already is held.
     """
     await (await driver(conn)).fetchval(
-        "SELECT clearing_lock($1, $2, true)", _SEPARATOR.join(set(names)), _SEPARATOR.join(set(shared))
+        "SELECT clearing_lock($1, $2, true)", SEPARATOR.join(set(names)), SEPARATOR.join(set(shared))
     )
 
 
@@ -42,7 +40,7 @@ async def try_lock(conn: AsyncConnection, names: Iterable[str], shared: Iterable
     Use it for names found after the first `lock`: waiting out of order could be for ever.
     """
     got: bool = await (await driver(conn)).fetchval(
-        "SELECT clearing_lock($1, $2, false)", _SEPARATOR.join(set(names)), _SEPARATOR.join(set(shared))
+        "SELECT clearing_lock($1, $2, false)", SEPARATOR.join(set(names)), SEPARATOR.join(set(shared))
     )
     return got
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.store.session import driver
+from clearing.store.session import SEPARATOR, driver
 
 
 class Waiting(NamedTuple):
@@ -32,7 +32,8 @@ _SELECT: Final = """
     SELECT p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, e.raw
     FROM parked p JOIN event e ON e.source = p.source AND e.id = p.id
 """
-_WAITING: Final = _SELECT + "WHERE p.waits_for = ANY($1::text[]) ORDER BY p.arrival"
+# The names travel as one text: an array of thousands costs the driver a microsecond a name.
+_WAITING: Final = _SELECT + "WHERE p.waits_for = ANY(string_to_array($1, E'\\x1f')) ORDER BY p.arrival"
 # What waits for an event that is parked itself waits as long as that one.
 _OVER: Final = """
     WHERE p.since + p.limit_days <= $1 AND NOT EXISTS (
@@ -49,7 +50,7 @@ async def waiting(conn: AsyncConnection, names: Iterable[str]) -> list[Waiting]:
 
     In:      names of keys, locked before, in this transaction.
     """
-    return _read(await (await driver(conn)).fetch(_WAITING, list(set(names))))
+    return _read(await (await driver(conn)).fetch(_WAITING, SEPARATOR.join(set(names))))
 
 
 async def expired(conn: AsyncConnection, day: date) -> list[Waiting]:

@@ -17,6 +17,9 @@ Driver: TypeAlias = Any
 DriverRow: TypeAlias = Any
 """A row of asyncpg: values by position and by column name."""
 
+SEPARATOR: Final = "\x1f"
+"""Between the parts of a parameter that stands for many; no field of an event may hold a control character."""
+
 APP_ROLE: Final = "clearing_app"
 """What the engine works as: it may add entries and events, never change or remove one."""
 
