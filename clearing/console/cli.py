@@ -23,6 +23,7 @@ from clearing.console import (
     partners,
     payouts,
     reference,
+    reports,
 )
 
 app = typer.Typer(
@@ -64,7 +65,7 @@ app.add_typer(files.files_app, name="files")
 app.command("deliver")(exchange.deliver_files)
 app.add_typer(keys.keys_app, name="keys")
 app.command("reconcile")(partners.reconcile)
-app.command("report")(partners.report)
+app.add_typer(reports.report_app, name="report")
 app.add_typer(partners.breaks_app, name="breaks")
 app.add_typer(look.entries_app, name="entries")
 app.command("trace")(look.trace)

@@ -1,11 +1,10 @@
-"""`reconcile`, `report`, `breaks`: the other side's view of a day. 对账"""
+"""`reconcile`, `breaks`: the other side's view of a day. 对账"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -92,29 +91,6 @@ def chinese(code: str) -> str:
     """The code's Chinese name."""
     known: Any = CODES.get(code)
     return str(getattr(known, "chinese", known) or "")
-
-
-def report(
-    day: Day,
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
-    formats: Annotated[str, typer.Option("--format", help="csv, json or both.")] = "csv,json",
-    as_json: Json = False,
-) -> None:
-    """Write the mismatch report of a reconciled day 差错报告."""
-
-    async def work() -> list[Path]:
-        from clearing.jobs.reconcile import write_report  # noqa: PLC0415 - for this command only
-
-        wanted = [one.strip() for one in formats.split(",")]
-        async with books() as the:
-            return await write_report(the.engine, the.members, day, out, wanted)
-
-    written = perform(work)
-    if as_json:
-        answer({"date": f"{day}", "files": [f"{path}" for path in written]})
-    else:
-        for path in written:
-            print(path)
 
 
 @breaks_app.command("list")

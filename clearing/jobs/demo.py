@@ -28,7 +28,8 @@ from clearing.jobs import close, consume, deliver, setup
 from clearing.jobs import generate as generator
 from clearing.jobs.broker import Broker, NoBroker, kafka
 from clearing.jobs.ingest_file import ingest_lines
-from clearing.jobs.reconcile import reconcile_day, write_report
+from clearing.jobs.reconcile import reconcile_day
+from clearing.jobs.reports import possible_here, write_report
 from clearing.jobs.verify import verify
 from clearing.ledger.members import load_members
 from clearing.store import files, views
@@ -93,7 +94,7 @@ async def run(asked: Asked, settings: Settings, say: Say) -> dict[str, Any]:
         reconciled = await reconcile_day(
             engine, settings, members, asked.day, written.statements, written.exports
         )
-        report = await write_report(engine, members, asked.day, asked.out / "report", ["csv", "json"])
+        report = await write_report(engine, members, asked.day, asked.out / "report", possible_here())
         say("verifying the books")
         checks = await verify(engine, members)
         async with transaction(engine) as conn:

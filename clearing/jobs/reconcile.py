@@ -27,7 +27,6 @@ from clearing.day.states import State
 from clearing.errors import UsageError
 from clearing.jobs.reconcile_breaks import ENDED, MACHINE, Run, save_breaks
 from clearing.jobs.reconcile_ours import our_side
-from clearing.jobs.report import break_show, breaks_list, write_report
 from clearing.jobs.setup import with_settings
 from clearing.reconciliation.breaks import CODES, OpenItem
 from clearing.reconciliation.ledger_side import LedgerRow
@@ -411,7 +410,3 @@ def _inputs(sides: Sides) -> list[Json]:
         }
         for one in sides.given
     ]
-
-
-__all__ = ["break_show", "breaks_list", "reconcile_day", "write_report"]
-"""All that the console needs of a reconciliation."""

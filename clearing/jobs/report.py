@@ -1,22 +1,14 @@
-"""What reconciliation left, to look at: the report of a day's stored run, and the work list. 差错报告与清单"""
+"""What reconciliation left to do: the work list of breaks. 差错清单"""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pydantic import TypeAdapter
-
-from clearing.errors import UsageError, WorldFailed
+from clearing.errors import UsageError
 from clearing.ledger.money import yuan
 from clearing.reconciliation.breaks import CODES
-from clearing.reconciliation.renderings import as_csv, as_json
-from clearing.reconciliation.report import Report
 from clearing.store import breaks
 from clearing.store.breaks import StoredBreak
 from clearing.store.session import transaction
@@ -24,75 +16,8 @@ from clearing.store.session import transaction
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from clearing.ledger.members import Members
 
 Json: TypeAlias = dict[str, Any]
-
-_REPORT: Final = TypeAdapter(Report)
-
-
-def _json(model: Report) -> bytes:
-    return json.dumps(as_json(model), ensure_ascii=False, indent=1).encode() + b"\n"
-
-
-RENDERINGS: Final[Mapping[str, Callable[[Report], bytes]]] = {"csv": as_csv, "json": _json}
-"""Format → the report's bytes; more are a row more."""
-
-
-async def stored_report(engine: AsyncEngine, day: date) -> Report:
-    """The report of the run of a day that stands. 差错报告
-
-    Raises:  UsageError when the day was never reconciled.
-    """
-    async with transaction(engine) as conn:
-        run = await breaks.last_run(conn, day)
-    if run is None:
-        raise UsageError(
-            f"day {day}: it was never reconciled, so there is nothing to report. Next: clearing reconcile {day}"
-        )
-    return replace(_REPORT.validate_python(run.report), run=str(run.id))
-
-
-async def write_report(
-    engine: AsyncEngine, members: Members, day: date, out: Path, formats: Sequence[str] = ("csv", "json")
-) -> list[Path]:
-    """Write the report of a day into a directory, one file a format. 写差错报告
-
-    In:      `members` give the platform's code, which stands in the names.
-    Out:     the files, in the order of `formats`.
-    Writes:  out/RHC_MIS_<platform>_ALL_<date>_<run>.<format>: whole or not at all.
-    Again:   the same bytes under the same name; another run of the day has another name.
-    Raises:  UsageError for an unknown format or a day that was never reconciled; WorldFailed for the disk.
-    """
-    strange = [one for one in formats if one not in RENDERINGS]
-    if strange:
-        raise UsageError(f"report: expected a format of {', '.join(RENDERINGS)}, got {', '.join(strange)}")
-    model = await stored_report(engine, day)
-    stem = f"RHC_MIS_{members.platform.code}_ALL_{day:%Y%m%d}_{int(model.run):03d}"
-    written: list[Path] = []
-    for one in dict.fromkeys(formats):
-        target = out / f"{stem}.{one}"
-        try:
-            _put(target, RENDERINGS[one](model))
-        except OSError as error:
-            where = error.filename or target
-            raise WorldFailed(f"{where}: {error.strerror or error}. Next: mend it and run again") from error
-        written.append(target)
-    return written
-
-
-def _put(target: Path, content: bytes) -> None:
-    """Write beside it, make durable, rename."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partly = target.with_name(f"{target.name}.tmp")
-    with partly.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partly.replace(target)
-
-
-# ---------------------------------------------------------------- the work list
 
 
 async def breaks_list(

@@ -1,23 +1,24 @@
 """The mismatch report as a model: what every rendering says. 差错报告
 
-Figures are summed here and nowhere else; cards are masked here.
+Figures are summed here and nowhere else. It is stored with its run and never changes; what people make of a
+break afterwards stands in the steps of its life.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
-from clearing.ledger.money import yuan
-from clearing.reconciliation.breaks import AUTO_CLEARED, CODES, Break, OpenItem
+from clearing.reconciliation.breaks import CODES, Break, OpenItem
 from clearing.reconciliation.reconciled import Reconciled
-from clearing.reconciliation.rows import HisRow, LedgerRow, StatementRow
+from clearing.reconciliation.report_detail import DetailLine, detail_line
 from clearing.reconciliation.statements import ParsedExport, ParsedStatement
 
 AGES: Final = (("D0", 0), ("D1", 1), ("D2–3", 3), ("D4–7", 7), ("D8–30", 30), (">30", None))
-_SHOWN_DIGITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class Bridge:
     differences_fen: int
     """What matched items differ by, partner minus ledger."""
     other_fen: int
+    open_before_fen: int = 0
+    """Differences of open breaks before the day, ledger minus partner."""
+    ended_fen: int = 0
+    """Those that people have ended since the day before."""
+    open_after_fen: int = 0
 
     @property
     def residual_fen(self) -> int:
@@ -57,14 +63,16 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True)
 class SummaryLine:
-    """Breaks of one code by institution and bank; code MATCHED counts what has none."""
+    """Breaks of one code by institution and bank."""
 
     code: str
     chinese: str
+    break_class: str
     institution: str
     bank: str
     count: int
     amount_fen: int
+    difference_fen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +86,6 @@ class RateLine:
     matched_fen: int
     items_fen: int
 
-    @property
-    def by_count(self) -> str:
-        """Percent with two decimals, rounded down."""
-        return _percent(self.matched, self.items)
-
-    @property
-    def by_amount(self) -> str:
-        """Percent with two decimals, rounded down."""
-        return _percent(self.matched_fen, self.items_fen)
-
 
 @dataclass(frozen=True, slots=True)
 class AgeLine:
@@ -96,31 +94,6 @@ class AgeLine:
     age: str
     count: int
     amount_fen: int
-
-
-@dataclass(frozen=True, slots=True)
-class DetailLine:
-    """One break, the three sides side by side."""
-
-    id: str
-    code: str
-    chinese: str
-    label: str
-    codes: str
-    vector: str
-    state: str
-    opened: str
-    institution: str
-    bank: str
-    amount_fen: int
-    difference_fen: int
-    differences: str
-    ledger: str
-    bank_side: str
-    his_side: str
-    differing: str
-    """Names of the cells in which the sides differ."""
-    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +112,7 @@ class Report:
     roll: tuple[int, int, int, int]
     """Open before, new, cleared, open after."""
     detail: tuple[DetailLine, ...]
-    cleared: tuple[str, ...]
-    """Ids cleared by this run."""
+    """In order of code, institution, bank and id."""
     total_count: int
     total_fen: int
     """Sum of the breaks' amounts."""
@@ -158,44 +130,42 @@ def report(
     Out:     lines in a fixed order; fen.
     Source:  contract "The report".
     """
-    inputs = [
-        *(
-            InputLine(one.partner, one.file, len(one.rows), one.sha256, one.sm3)
-            for one in statements.values()
-        ),
-        *(InputLine(one.partner, one.file, len(one.rows), one.sha256, one.sm3) for one in exports.values()),
-    ]
+    live = [one for one in reconciled.open_after if not one.ended]
     roll = reconciled.roll
+    detail = [detail_line(one, statements) for one in reconciled.breaks]
     return Report(
         day=reconciled.day,
         run=run,
-        balanced=not reconciled.open_after and all(one.proven for one in reconciled.breaks),
-        inputs=tuple(sorted(inputs, key=lambda one: (one.partner, one.file))),
+        balanced=not live and all(one.proven for one in reconciled.breaks),
+        inputs=tuple(_inputs(statements, exports)),
         bridges=tuple(_bridge(reconciled, partner) for partner in reconciled.proof),
         summary=tuple(_summary(reconciled)),
         rates=tuple(_rates(reconciled)),
-        ages=tuple(_ages(reconciled.day, reconciled.open_after)),
+        ages=tuple(_ages(reconciled.day, live)),
         roll=(roll.before, roll.new, roll.cleared, roll.after),
-        detail=tuple(_detail(one, statements) for one in reconciled.breaks),
-        cleared=tuple(one.id for one in reconciled.breaks if one.state == AUTO_CLEARED),
+        detail=tuple(sorted(detail, key=lambda one: (one.code, one.institution, one.bank, one.id))),
         total_count=len(reconciled.breaks),
         total_fen=sum(one.amount_fen for one in reconciled.breaks),
     )
 
 
-def label(one: Break, banks: Iterable[str]) -> str:
-    """长款 or 短款 with the side named: more money there than in our books is 长款. 长短款"""
-    of_bank = set(banks)
-    for partner, fen in sorted(one.differences, key=lambda pair: pair[0] not in of_bank):
-        if fen:
-            side = f"银行 {partner}" if partner in of_bank else f"HIS {partner}"
-            return f"{side} {'短款' if fen > 0 else '长款'} {yuan(abs(fen))}"
-    return ""
+def digest(model: Mapping[str, Any]) -> str:
+    """SM3 in hex of a report as it is stored: what members sign, and what every page shows. 报告摘要
+
+    In:      the model as JSON has it; the run's number is no part of it, so that the same content in two
+             databases has the same digest.
+    """
+    said = {name: value for name, value in model.items() if name != "run"}
+    text = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.new("sm3", text.encode()).hexdigest()
 
 
-def masked(card: str) -> str:
-    """A card as it may be shown: its last four characters."""
-    return f"****{card[-_SHOWN_DIGITS:]}" if card else ""
+def _inputs(
+    statements: Mapping[str, ParsedStatement], exports: Mapping[str, ParsedExport]
+) -> list[InputLine]:
+    every: list[ParsedStatement | ParsedExport] = [*statements.values(), *exports.values()]
+    found = [InputLine(one.partner, one.file, len(one.rows), one.sha256, one.sm3) for one in every]
+    return sorted(found, key=lambda one: (one.partner, one.file))
 
 
 def _bridge(reconciled: Reconciled, partner: str) -> Bridge:
@@ -211,7 +181,17 @@ def _bridge(reconciled: Reconciled, partner: str) -> Bridge:
                 ledger_only += fen
             else:
                 matched -= fen
-    return Bridge(partner, line.ledger_fen, other_only, ledger_only, matched, line.other_fen)
+    return Bridge(
+        partner,
+        line.ledger_fen,
+        other_only,
+        ledger_only,
+        matched,
+        line.other_fen,
+        line.open_before_fen,
+        line.ended_fen,
+        line.open_after_fen,
+    )
 
 
 def _partners(one: Break) -> set[str]:
@@ -219,13 +199,14 @@ def _partners(one: Break) -> set[str]:
 
 
 def _summary(reconciled: Reconciled) -> Iterator[SummaryLine]:
-    sums: dict[tuple[str, str, str], tuple[int, int]] = {}
+    sums: dict[tuple[str, str, str], list[int]] = {}
     for one in reconciled.breaks:
-        key = (one.code, one.institution, one.bank)
-        count, amount = sums.get(key, (0, 0))
-        sums[key] = (count + 1, amount + one.amount_fen)
-    for (code, institution, bank), (count, amount) in sorted(sums.items()):
-        yield SummaryLine(code, CODES[code].chinese, institution, bank, count, amount)
+        _count(sums, (one.code, one.institution, one.bank), (1, one.amount_fen, one.difference_fen))
+    for (code, institution, bank), (count, amount, difference) in sorted(sums.items()):
+        known = CODES[code]
+        yield SummaryLine(
+            code, known.chinese, known.break_class, institution, bank, count, amount, difference
+        )
 
 
 def _rates(reconciled: Reconciled) -> Iterator[RateLine]:
@@ -241,15 +222,10 @@ def _rates(reconciled: Reconciled) -> Iterator[RateLine]:
         yield RateLine(institution, bank, *figures)
 
 
-def _count(sums: dict[tuple[str, str], list[int]], place: tuple[str, str], more: Sequence[int]) -> None:
-    figures = sums.setdefault(place, [0, 0, 0, 0])
+def _count(sums: dict[Any, list[int]], place: tuple[str, ...], more: Sequence[int]) -> None:
+    figures = sums.setdefault(place, [0] * len(more))
     for index, value in enumerate(more):
         figures[index] += value
-
-
-def _percent(part: int, whole: int) -> str:
-    hundredths = 10_000 * part // whole if whole else 10_000
-    return f"{hundredths // 100}.{hundredths % 100:02d}"
 
 
 def _ages(day: date, items: Iterable[OpenItem]) -> Iterator[AgeLine]:
@@ -259,56 +235,3 @@ def _ages(day: date, items: Iterable[OpenItem]) -> Iterator[AgeLine]:
         found = [fen for age, fen in days if age >= lowest and (highest is None or age <= highest)]
         yield AgeLine(name, len(found), sum(found))
         lowest = (highest or 0) + 1
-
-
-def _detail(one: Break, banks: Iterable[str]) -> DetailLine:
-    return DetailLine(
-        id=one.id,
-        code=one.code,
-        chinese=CODES[one.code].chinese,
-        label=label(one, banks),
-        codes=" ".join(one.codes),
-        vector=one.vector,
-        state=one.state,
-        opened=one.opened.isoformat(),
-        institution=one.institution,
-        bank=one.bank,
-        amount_fen=one.amount_fen,
-        difference_fen=one.difference_fen,
-        differences="; ".join(f"{partner} {yuan(fen)}" for partner, fen in one.differences),
-        ledger="; ".join(_ledger_text(row) for row in one.ledger_rows),
-        bank_side="; ".join(_partner_text(row) for row in one.bank_rows),
-        his_side="; ".join(_partner_text(row) for row in one.his_rows),
-        differing=" ".join(_differing(one)),
-        detail=one.detail,
-    )
-
-
-def _ledger_text(row: LedgerRow) -> str:
-    name = row.entry_id or f"{row.source}/{row.event_id}"
-    parts = (name, row.type, row.direction, yuan(row.amount_fen), row.status, row.bank_ref, row.order_no)
-    return " ".join(part for part in (*parts, row.clearing_date.isoformat(), masked(row.card)) if part)
-
-
-def _partner_text(row: StatementRow | HisRow) -> str:
-    kind, ref = (row.type, row.bank_ref) if isinstance(row, StatementRow) else (row.trade_type, row.order_no)
-    parts = (f"{row.file}:{row.line}", kind, row.direction, yuan(row.amount_fen), row.status, ref)
-    return " ".join(part for part in (*parts, row.day.isoformat(), masked(row.card)) if part)
-
-
-def _differing(one: Break) -> Iterator[str]:
-    names = {
-        "AMT": "amount",
-        "STA": "status",
-        "DIR": "direction",
-        "FEE": "fee",
-        "CUT": "date",
-        "GRP": "amount",
-    }
-    for code in one.codes:
-        if code[:3] in names:
-            yield names[code[:3]]
-        elif code == "IDN-001":
-            yield "card/institution/bank_ref"
-        elif code.startswith("SID"):
-            yield "presence"

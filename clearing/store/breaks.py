@@ -185,6 +185,14 @@ async def steps_of(conn: AsyncConnection, break_id: str) -> list[StoredStep]:
     return [StoredStep(**row) for row in (await conn.execute(query)).mappings()]
 
 
+async def steps_by_people(conn: AsyncConnection, ids: Collection[str], machine: str) -> list[StoredStep]:
+    """What people have done with these breaks, oldest first; steps that `machine` made are left out. 差错处理"""
+    wanted = break_step.c.break_id == any_(literal(list(ids), ARRAY(NAME)))
+    query = _STEP.where(wanted, break_step.c.maker != machine)
+    order = (break_step.c.at, break_step.c.break_id, break_step.c.no)
+    return [StoredStep(**row) for row in (await conn.execute(query.order_by(*order))).mappings()]
+
+
 async def step(
     conn: AsyncConnection,
     break_id: str,

@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +15,8 @@ from typing import Any
 import pytest
 
 from clearing.errors import UsageError
-from clearing.jobs.reconcile import break_show, breaks_list, reconcile_day, write_report
+from clearing.jobs.reconcile import reconcile_day
+from clearing.jobs.report import break_show, breaks_list
 from clearing.store import breaks
 from clearing.store.session import transaction
 from tests.conftest import DatabaseServer
@@ -754,39 +753,7 @@ async def test_what_a_partner_did_for_records_that_made_no_entry(the: Books, des
     ]
 
 
-# ---------------------------------------------------------------- the report and the work list
-
-
-async def test_the_report_says_the_same_in_every_rendering(the: Books, desk: Desk, tmp_path: Path) -> None:
-    """CSV and JSON have equal totals, both from the stored run, and written again the same bytes."""
-    files = desk.paths(TENTH) | {name: desk.changed(TENTH, name, *edits) for name, edits in PLANTED.items()}
-    found = await run(the, TENTH, files)
-    out = tmp_path / "out"
-    paths = await write_report(the.engine, the.members, TENTH, out)
-    assert [path.name for path in paths] == [
-        "RHC_MIS_PLAT_ALL_20260310_001.csv",
-        "RHC_MIS_PLAT_ALL_20260310_001.json",
-    ]
-    assert sorted(out.iterdir()) == paths
-    bytes_before = [path.read_bytes() for path in paths]
-    rows = list(csv.reader(io.StringIO(bytes_before[0].decode("utf-8-sig"))))
-    model = json.loads(bytes_before[1])
-    cover = next(row for row in rows if row[0] == "cover")
-    assert cover[1:] == ["2026-03-10", "1", "不平", str(len(found["breaks"])), model["total"]]
-    assert cents(model["total"]) == sum(cents(one["amount"]) for one in found["breaks"])
-    assert [row[1] for row in rows if row[0] == "detail"] == [one["id"] for one in model["detail"]]
-    bridges = {row[1]: row[-2:] for row in rows if row[0] == "bridge"}
-    assert bridges == {code: [line["other"], "0.00"] for code, line in found["proof"].items()}
-    await write_report(the.engine, the.members, TENTH, out)
-    assert [path.read_bytes() for path in paths] == bytes_before
-
-
-async def test_a_report_needs_a_run_and_a_format(the: Books, tmp_path: Path) -> None:
-    """A day that was never reconciled, or a format nobody knows, is said so."""
-    with pytest.raises(UsageError, match="never reconciled"):
-        await write_report(the.engine, the.members, TENTH, tmp_path)
-    with pytest.raises(UsageError, match="expected a format of csv, json, got ods"):
-        await write_report(the.engine, the.members, TENTH, tmp_path, ["ods"])
+# ---------------------------------------------------------------- the work list
 
 
 async def test_the_work_list(the: Books, desk: Desk) -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from clearing.reconciliation.ledger_side import ledger_rows
 from clearing.reconciliation.reconciled import Reconciled, as_json, reconcile
-from clearing.reconciliation.renderings import as_csv
-from clearing.reconciliation.renderings import as_json as report_json
 from clearing.reconciliation.report import report
 from clearing.reconciliation.statements import (
     Parsed,
@@ -83,32 +78,3 @@ def test_the_cleared_break_keeps_its_id(days: dict[str, Reconciled]) -> None:
     assert (cleared.id, cleared.code, cleared.state) == (suspect.id, "CUT-001", "AUTO_CLEARED")
     roll = days["day-2"].roll
     assert (roll.before, roll.new, roll.cleared, roll.after) == (5, 0, 1, 4)
-
-
-def test_both_renderings_have_the_same_totals(days: dict[str, Reconciled]) -> None:
-    """CSV and JSON state the same count and sum, and a label names the side that has more."""
-    model = report(days["day-1"], "run-1", *files("day-1"))
-    text = as_csv(model).decode("utf-8-sig")
-    cover = next(line for line in text.splitlines() if line.startswith("cover,"))
-    shown = report_json(model)
-    assert cover.split(",")[-2:] == [str(shown["total_count"]), shown["total"]] == ["5", "570.00"]
-    assert {line["label"] for line in shown["detail"]} == {
-        "银行 BX 短款 80.00", "银行 BX 短款 18.00", "银行 BX 长款 25.00", "HIS H1 短款 300.00", "HIS H1 长款 45.00",
-    }  # fmt: skip
-    assert "tok_00000001" not in text
-    assert as_csv(model).startswith(b"\xef\xbb\xbf")
-
-
-def test_no_cell_of_the_csv_is_a_formula(days: dict[str, Reconciled]) -> None:
-    """What a partner writes is text to a spreadsheet; signed amounts stay numbers."""
-    banks, exports = files("day-1")
-    evil = {code: replace(one, file="=cmd|' /C calc'!A0") for code, one in banks.items()}
-    first = days["day-1"]
-    spoiled = tuple(replace(one, detail="@SUM(1)", institution="+H1", bank="-BX") for one in first.breaks)
-    model = report(replace(first, breaks=spoiled), "\trun", evil, exports)
-    rows = list(csv.reader(io.StringIO(as_csv(model).decode("utf-8-sig"))))
-    cells = [cell for row in rows for cell in row]
-    live = [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
-    assert live
-    assert all(cell.lstrip("-").replace(".", "").isdigit() for cell in live)
-    assert {"'=cmd|' /C calc'!A0", "'@SUM(1)", "'+H1", "'-BX", "'\trun"} <= set(cells)

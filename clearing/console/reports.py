@@ -1,0 +1,62 @@
+"""`report`: what a day or month comes to, as files to work in, to sign and to read by machine. 报表"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from clearing.console.edge import Day, Json, answer, books, perform
+
+USUAL: Final = "mismatch"
+"""What `clearing report DATE` is short for."""
+
+
+class Reports(TyperGroup):
+    """`clearing report DATE` without the name of a report is the mismatch report."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own copy of click
+        """Put the usual report's name before anything that is no report's."""
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = [USUAL, *args]
+        return super().parse_args(ctx, args)
+
+
+report_app = typer.Typer(
+    cls=Reports,
+    no_args_is_help=True,
+    help="Reports as XLSX, PDF, CSV and JSON 报表. `clearing report DATE` is the mismatch report.",
+)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
+Formats = Annotated[str, typer.Option("--format", help="Which of xlsx, pdf, csv, json.")]
+ALL: Final = "xlsx,pdf,csv,json"
+
+
+def wanted(formats: str) -> list[str]:
+    """The formats of a comma-separated list."""
+    return [one.strip() for one in formats.split(",")]
+
+
+def told(period: str, written: list[Path], *, as_json: bool) -> None:
+    """Say which files were written."""
+    if as_json:
+        answer({"date": period, "files": [f"{path}" for path in written]})
+    else:
+        for path in written:
+            print(path)
+
+
+@report_app.command(USUAL)
+def mismatch(day: Day, out: Out, formats: Formats = ALL, as_json: Json = False) -> None:
+    """The mismatch report of a reconciled day 差错报告."""
+
+    async def work() -> list[Path]:
+        from clearing.jobs.reports import write_report  # noqa: PLC0415 - for this command only
+
+        async with books() as the:
+            return await write_report(the.engine, the.members, day, out, wanted(formats))
+
+    told(f"{day}", perform(work), as_json=as_json)

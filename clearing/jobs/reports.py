@@ -1,0 +1,146 @@
+"""Reports written as files: one document, up to four renderings. 报表输出"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import TypeAdapter
+
+from clearing.errors import UsageError, WorldFailed
+from clearing.jobs.reconcile_breaks import MAKER
+from clearing.reconciliation.report import Report, digest
+from clearing.reports.mismatch import Done, mismatch
+from clearing.reports.paper import as_paper, fonts
+from clearing.reports.table import Document
+from clearing.reports.text import as_csv, as_json
+from clearing.reports.workbook import as_workbook
+from clearing.store import breaks
+from clearing.store.session import transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from clearing.ledger.members import Members
+
+_REPORT: Final = TypeAdapter(Report)
+
+RENDERINGS: Final[Mapping[str, Callable[[Document], bytes]]] = {
+    "xlsx": as_workbook,
+    "pdf": as_paper,
+    "csv": as_csv,
+    "json": as_json,
+}
+"""Format → the document's bytes."""
+FORMATS: Final = tuple(RENDERINGS)
+
+
+async def mismatch_document(engine: AsyncEngine, members: Members, day: date) -> Document:
+    """The mismatch report of the run of a day that stands, with what people have done since. 差错报告
+
+    Raises:  UsageError when the day was never reconciled.
+    """
+    async with transaction(engine) as conn:
+        run = await breaks.last_run(conn, day)
+        if run is None:
+            raise UsageError(
+                f"day {day}: it was never reconciled, so there is nothing to report. Next: clearing reconcile {day}"
+            )
+        model = replace(_REPORT.validate_python(run.report), run=str(run.id))
+        steps = await breaks.steps_by_people(conn, [one.id for one in model.detail], MAKER)
+    zone = members.clock.zone
+    return mismatch(
+        model,
+        sm3=digest(run.report),
+        platform=members.platform.name or members.platform.code,
+        done=[
+            Done(
+                one.break_id,
+                one.state,
+                one.ending,
+                one.maker,
+                one.checker,
+                one.why,
+                f"{one.at.astimezone(zone):%Y-%m-%d %H:%M:%S}",
+            )
+            for one in steps
+        ],
+    )
+
+
+async def write_report(
+    engine: AsyncEngine, members: Members, day: date, out: Path, formats: Sequence[str] = FORMATS
+) -> list[Path]:
+    """Write the mismatch report of a day into a directory, one file a format. 写差错报告
+
+    In:      `members` give the platform's code, which stands in the names.
+    Out:     the files, in the order of `formats`.
+    Writes:  out/RHC_MIS_<platform>_ALL_<date>_<run>.<format>: whole or not at all.
+    Again:   the same bytes under the same name while nobody has done more with a break; another run of the
+             day has another name.
+    Raises:  UsageError for an unknown format or a day that was never reconciled; WorldFailed for the disk, or
+             for PDF without a Chinese font.
+    """
+    possible(formats)
+    document = await mismatch_document(engine, members, day)
+    run = next(int(str(one.value)) for one in document.facts if one.code == "run")
+    stem = f"RHC_MIS_{members.platform.code}_ALL_{day:%Y%m%d}_{run:03d}"
+    return await write_document(document, out, stem, formats)
+
+
+def possible(formats: Sequence[str]) -> None:
+    """Refuse what cannot be written before anything is.
+
+    Raises:  UsageError for an unknown format; WorldFailed for PDF without a Chinese font.
+    """
+    strange = [one for one in formats if one not in RENDERINGS]
+    if strange:
+        raise UsageError(f"report: expected a format of {', '.join(RENDERINGS)}, got {', '.join(strange)}")
+    if "pdf" in formats:
+        fonts()
+
+
+def possible_here() -> list[str]:
+    """The formats that this machine can write: PDF needs a Chinese font."""
+    try:
+        fonts()
+    except WorldFailed:
+        return [one for one in FORMATS if one != "pdf"]
+    return list(FORMATS)
+
+
+async def write_document(document: Document, out: Path, stem: str, formats: Sequence[str]) -> list[Path]:
+    """Write a document into a directory, one file a format.
+
+    Writes:  out/<stem>.<format>: whole or not at all.
+    Again:   the same bytes under the same names.
+    Raises:  WorldFailed for the disk.
+    """
+    written: list[Path] = []
+    for one in dict.fromkeys(formats):
+        target = out / f"{stem}.{one}"
+        try:
+            # Setting a thousand pages takes seconds: beside the loop, not in it.
+            await asyncio.to_thread(_put, target, RENDERINGS[one], document)
+        except OSError as error:
+            where = error.filename or target
+            raise WorldFailed(f"{where}: {error.strerror or error}. Next: mend it and run again") from error
+        written.append(target)
+    return written
+
+
+def _put(target: Path, rendering: Callable[[Document], bytes], document: Document) -> None:
+    """Render, write beside it, make durable, rename."""
+    content = rendering(document)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partly = target.with_name(f"{target.name}.tmp")
+    with partly.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partly.replace(target)

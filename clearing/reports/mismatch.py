@@ -1,0 +1,416 @@
+"""The mismatch report as a document: cover, bridge, summary, ageing, detail, what was done since, files. 差错报告"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Final, NamedTuple
+
+from clearing.reconciliation.breaks import AUTO_CLEARED
+from clearing.reconciliation.report import Report
+from clearing.reconciliation.report_detail import DetailLine, SideLine
+from clearing.reports.table import SIGNERS, Cell, Chart, Column, Document, Fact, Kind, Signer, Table, share
+
+FEN, COUNT, PERCENT, DATE = Kind.FEN, Kind.COUNT, Kind.PERCENT, Kind.DATE
+PAPER_ID: Final = 14
+"""How much of a break's id is printed: the day and six digits, which `breaks show` takes too."""
+
+
+class Done(NamedTuple):
+    """One step that people have taken with a break of the report."""
+
+    break_id: str
+    state: str
+    ending: str
+    maker: str
+    checker: str
+    why: str
+    at: str
+    """The platform's own time, to the second."""
+
+
+def mismatch(
+    model: Report,
+    *,
+    sm3: str,
+    platform: str,
+    done: Sequence[Done] = (),
+    signers: Sequence[Signer] = SIGNERS,
+) -> Document:
+    """The report of a run as tables. 差错报告
+
+    In:      the stored model and its digest; the steps people have taken since, oldest first.
+    Out:     all tables of the report, also those without lines.
+    Source:  contract "The report".
+    """
+    opened = [one for one in model.detail if one.state != AUTO_CLEARED]
+    before, new, cleared, after = model.roll
+    return Document(
+        code="mismatch",
+        chinese="三方对账差错报告",
+        period=model.day.isoformat(),
+        created=model.day,
+        platform=platform,
+        verdict="平" if model.balanced else "不平",
+        facts=(
+            Fact("run", "对账批次", model.run),
+            Fact("files", "对账文件", len(model.inputs), COUNT),
+            Fact("breaks", "差错笔数", model.total_count, COUNT),
+            Fact("amount", "差错金额", model.total_fen, FEN),
+            Fact("open", "其中未清", len(opened), COUNT),
+            Fact("open_after", "日终未清（含以前）", after, COUNT),
+            Fact("residual", "未解释差额", sum(abs(one.residual_fen) for one in model.bridges), FEN),
+        ),
+        tables=(
+            _bridge(model),
+            _summary(model),
+            _banks(model),
+            _ages(model),
+            _rates(model),
+            _roll(model, (before, new, cleared, after)),
+            _detail(model.detail),
+            _cleared(model.detail),
+            _adjustments(model.detail, done),
+            _files(model),
+        ),
+        signers=signers,
+        sm3=sm3,
+    )
+
+
+def _bridge(model: Report) -> Table:
+    return Table(
+        code="bridge",
+        chinese="余额调节表",
+        columns=(
+            Column("partner", "对方"),
+            Column("ledger", "平台合计", FEN, 18, summed=True),
+            Column("other_only", "加：对方有平台无", FEN, 18, summed=True),
+            Column("ledger_only", "减：平台有对方无", FEN, 18, summed=True),
+            Column("differences", "加减：金额不一致", FEN, 18, summed=True),
+            Column("other", "对方合计", FEN, 18, summed=True),
+            Column("residual", "未解释差额", FEN, 16, summed=True),
+        ),
+        rows=[
+            (
+                one.partner,
+                one.ledger_fen,
+                one.other_only_fen,
+                -one.ledger_only_fen,
+                one.differences_fen,
+                one.other_fen,
+                one.residual_fen,
+            )
+            for one in model.bridges
+        ],
+        marks={
+            number: frozenset({6}) for number, one in enumerate(model.bridges) if one.residual_fen
+        },
+        note="平台合计 + 对方独有 − 平台独有 ± 金额不一致 = 对方合计；未解释差额须为 0.00。",
+    )  # fmt: skip
+
+
+def _summary(model: Report) -> Table:
+    places = {(one.institution, one.bank): one for one in model.rates}
+    rows: list[tuple[Cell, ...]] = []
+    for one in model.summary:
+        place = places.get((one.institution, one.bank))
+        rows.append(
+            (
+                one.code,
+                one.chinese,
+                one.break_class,
+                one.institution,
+                one.bank,
+                one.count,
+                one.amount_fen,
+                one.difference_fen,
+                share(place.matched, place.items) if place else None,
+                share(place.matched_fen, place.items_fen) if place else None,
+            )
+        )
+    return Table(
+        code="summary",
+        chinese="分类汇总",
+        columns=(
+            Column("code", "代码", width=11),
+            Column("name", "名称", width=24),
+            Column("class", "类别", width=9),
+            Column("institution", "机构"),
+            Column("bank", "银行"),
+            Column("count", "笔数", COUNT, 10, summed=True),
+            Column("amount", "金额", FEN, 18, summed=True),
+            Column("difference", "差额", FEN, 16, summed=True),
+            Column("rate_count", "本处笔数勾对率", PERCENT, 15),
+            Column("rate_amount", "本处金额勾对率", PERCENT, 15),
+        ),
+        rows=rows,
+        note="差额为平台减对方；勾对率为同一机构、同一银行的全部交易。类别：T 时间性 A 自动 M 人工 X 停止。",
+    )
+
+
+_RATES: Final = (
+    Column("matched", "已勾对笔数", COUNT, 13, summed=True),
+    Column("items", "应勾对笔数", COUNT, 13, summed=True),
+    Column("matched_amount", "已勾对金额", FEN, 18, summed=True),
+    Column("items_amount", "应勾对金额", FEN, 18, summed=True),
+    Column("by_count", "笔数勾对率", PERCENT, 13),
+    Column("by_amount", "金额勾对率", PERCENT, 13),
+)
+
+
+def _banks(model: Report) -> Table:
+    sums: dict[str, list[int]] = {}
+    for one in model.rates:
+        found = sums.setdefault(one.bank, [0, 0, 0, 0])
+        for place, more in enumerate((one.matched, one.items, one.matched_fen, one.items_fen)):
+            found[place] += more
+    return Table(
+        code="match_by_bank",
+        chinese="勾对率按银行",
+        columns=(Column("bank", "银行、渠道"), *_RATES),
+        rows=[(bank or "无 none", *_rated(*figures)) for bank, figures in sums.items()],
+        chart=Chart("勾对率 match rate", ("bank",), ("by_count", "by_amount")),
+    )
+
+
+def _rates(model: Report) -> Table:
+    return Table(
+        code="match_rate",
+        chinese="勾对率",
+        columns=(Column("institution", "机构"), Column("bank", "银行、渠道"), *_RATES),
+        rows=[
+            (one.institution, one.bank, *_rated(one.matched, one.items, one.matched_fen, one.items_fen))
+            for one in model.rates
+        ],
+        note="机构为空的是不经医院的交易（充值、参合缴费、代付）；银行为空的只在医院有。",
+    )
+
+
+def _rated(matched: int, items: int, matched_fen: int, items_fen: int) -> tuple[int, ...]:
+    return matched, items, matched_fen, items_fen, share(matched, items), share(matched_fen, items_fen)
+
+
+def _ages(model: Report) -> Table:
+    return Table(
+        code="ageing",
+        chinese="未清账龄",
+        columns=(
+            Column("age", "账龄（天）"),
+            Column("count", "笔数", COUNT, summed=True),
+            Column("amount", "金额", FEN, 18, summed=True),
+        ),
+        rows=[(one.age, one.count, one.amount_fen) for one in model.ages],
+        chart=Chart("未清差错账龄 ageing", ("age",), ("count", "amount")),
+    )
+
+
+def _roll(model: Report, counts: tuple[int, int, int, int]) -> Table:
+    before, new, cleared, after = counts
+    return Table(
+        code="roll_forward",
+        chinese="未清滚动",
+        columns=(
+            Column("partner", "对方"),
+            Column("open_before", "期初未清", FEN, 18),
+            Column("change", "本日新增减转销", FEN, 18),
+            Column("ended", "减：人工了结", FEN, 18),
+            Column("open_after", "期末未清", FEN, 18),
+            Column("count_before", "期初笔数", COUNT),
+            Column("count_new", "新增笔数", COUNT),
+            Column("count_cleared", "清除笔数", COUNT),
+            Column("count_after", "期末笔数", COUNT),
+        ),
+        rows=[
+            ("全部 all", None, None, None, None, before, new, cleared, after),
+            *(
+                (
+                    one.partner,
+                    one.open_before_fen,
+                    one.open_after_fen - one.open_before_fen + one.ended_fen,
+                    -one.ended_fen,
+                    one.open_after_fen,
+                    *(None,) * 4,
+                )
+                for one in model.bridges
+            ),
+        ],
+        note="金额为平台减对方的差额；笔数按差错计，一笔差错可涉及两方。",
+    )
+
+
+# ---------------------------------------------------------------- breaks
+
+_OF_BREAK: Final = (
+    Column("id", "差错号", width=34, short=PAPER_ID),
+    Column("code", "代码", width=10),
+    Column("name", "名称", width=20),
+    Column("codes", "全部代码", width=18, paper=False),
+    Column("vector", "有无 LBH", width=10),
+    Column("state", "状态", width=16),
+    Column("opened", "发现日", DATE, 12, paper=False),
+    Column("institution", "机构", width=9),
+    Column("bank", "银行", width=9),
+    Column("amount", "金额", FEN, 15, summed=True),
+    Column("difference", "差额", FEN, 14, summed=True),
+    Column("label", "长短款", width=24),
+)
+_AFTER: Final = (
+    Column("differing", "不一致项", width=16, paper=False),
+    Column("handling", "默认处理", width=30, paper=False),
+    Column("detail", "说明", width=30, paper=False),
+)
+_SIDES: Final = {"L": "平台", "B": "银行", "H": "医院"}
+_CELLS: Final = (
+    # cell of a side, 中文, kind, width, printed
+    ("partner", "", Kind.TEXT, 8, False),
+    ("where", "出处", Kind.TEXT, 36, True),
+    ("type", "类型", Kind.TEXT, 20, False),
+    ("direction", "方向", Kind.TEXT, 11, False),
+    ("amount", "金额", FEN, 14, True),
+    ("status", "状态", Kind.TEXT, 10, False),
+    ("bank_ref", "银行流水", Kind.TEXT, 18, False),
+    ("order_no", "订单号", Kind.TEXT, 18, False),
+    ("date", "日期", DATE, 12, False),
+    ("card", "卡", Kind.TEXT, 10, False),
+    ("fee", "手续费", FEN, 10, False),
+    ("institution", "机构", Kind.TEXT, 12, False),
+)
+_FIELD: Final = {"amount": "amount_fen", "fee": "fee_fen", "date": "day"}
+
+
+def _side_columns() -> Iterator[Column]:
+    for side, house in _SIDES.items():
+        for name, chinese, kind, width, paper in _CELLS:
+            yield Column(f"{side}_{name}", f"{house}{chinese or '方'}", kind, width, side=side, paper=paper)
+
+
+def _detail(lines: Iterable[DetailLine]) -> Table:
+    columns = (*_OF_BREAK, *_side_columns(), *_AFTER)
+    names = [column.code for column in columns]
+    at = {name: place for place, name in enumerate(names)}
+    rows: list[tuple[Cell, ...]] = []
+    marks: dict[int, frozenset[int]] = {}
+    for line in lines:
+        by_side = [[one for one in line.rows if one.side == side] for side in _SIDES]
+        for number, sides in enumerate(zip_longest(*by_side) if line.rows else [(None, None, None)]):
+            marked = {
+                at[f"{one.side}_{name}"]
+                for one in sides
+                if one is not None
+                for name in one.differing
+                if f"{one.side}_{name}" in at
+            }
+            if line.code.startswith(("SID", "DUP")):
+                marked.add(at["vector"])
+            if marked:
+                marks[len(rows)] = frozenset(marked)
+            rows.append((*_of_break(line, first=number == 0), *_sides(sides), *_after(line, sides)))
+    return Table(
+        code="detail",
+        chinese="差错明细",
+        columns=columns,
+        rows=rows,
+        marks=marks,
+        note="三方并列，不一致的单元格标红；一笔差错有多行时，金额只列在首行。",
+    )
+
+
+def _of_break(line: DetailLine, *, first: bool) -> tuple[Cell, ...]:
+    return (
+        line.id,
+        line.code,
+        line.chinese,
+        line.codes,
+        line.vector,
+        line.state,
+        line.opened,
+        line.institution,
+        line.bank,
+        line.amount_fen if first else None,
+        line.difference_fen if first else None,
+        line.label,
+    )
+
+
+def _sides(sides: Iterable[SideLine | None]) -> Iterator[Cell]:
+    for one in sides:
+        for name, *_ in _CELLS:
+            yield None if one is None else getattr(one, _FIELD.get(name, name))
+
+
+def _after(line: DetailLine, sides: Iterable[SideLine | None]) -> tuple[Cell, ...]:
+    names = dict.fromkeys(name for one in sides if one is not None for name in one.differing)
+    return (" ".join(names), line.handling, line.detail)
+
+
+def _cleared(lines: Iterable[DetailLine]) -> Table:
+    return Table(
+        code="cleared",
+        chinese="本日清除",
+        columns=(
+            Column("id", "差错号", width=34, short=PAPER_ID),
+            Column("code", "代码", width=11),
+            Column("name", "名称", width=18),
+            Column("opened", "发现日", DATE),
+            Column("institution", "机构"),
+            Column("bank", "银行"),
+            Column("amount", "金额", FEN, 18, summed=True),
+        ),
+        rows=[
+            (one.id, one.code, one.chinese, one.opened, one.institution, one.bank, one.amount_fen)
+            for one in lines
+            if one.state == AUTO_CLEARED
+        ],
+        note="由本次对账自行清除（跨日切、弱键等）。",
+    )
+
+
+def _adjustments(lines: Iterable[DetailLine], done: Iterable[Done]) -> Table:
+    by_id = {one.id: one for one in lines}
+    return Table(
+        code="adjustments",
+        chinese="差错处理",
+        columns=(
+            Column("id", "差错号", width=34, short=PAPER_ID),
+            Column("code", "代码", width=11),
+            Column("amount", "金额", FEN, 16),
+            Column("state", "处理后状态", width=18),
+            Column("ending", "了结方式", width=16),
+            Column("maker", "经办", width=14),
+            Column("checker", "复核", width=14),
+            Column("at", "时间", width=20),
+            Column("why", "理由", width=40),
+        ),
+        rows=[
+            (
+                one.break_id,
+                by_id[one.break_id].code if one.break_id in by_id else "",
+                by_id[one.break_id].amount_fen if one.break_id in by_id else None,
+                one.state,
+                one.ending,
+                one.maker,
+                one.checker,
+                one.at,
+                one.why,
+            )
+            for one in done
+        ],
+        note="对账之后人工所作的处理，按时间先后；不在摘要之内。",
+    )
+
+
+def _files(model: Report) -> Table:
+    return Table(
+        code="files",
+        chinese="对账文件",
+        columns=(
+            Column("partner", "来源"),
+            Column("file", "文件", width=44),
+            Column("rows", "行数", COUNT, 10, summed=True),
+            Column("sm3", "SM3", width=60),
+            Column("sha256", "SHA-256", width=60, paper=False),
+        ),
+        rows=[(one.partner, one.file, one.rows, one.sm3, one.sha256) for one in model.inputs],
+        on_cover=True,
+    )

@@ -1,0 +1,96 @@
+"""Reports of stored runs, written as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from python_calamine import CalamineWorkbook
+
+from clearing.errors import UsageError
+from clearing.jobs.reports import FORMATS, mismatch_document, write_report
+from clearing.store import breaks
+from clearing.store.session import transaction
+from tests.conftest import DatabaseServer
+from tests.jobs.running import Books, books, settings_of, worked_members
+from tests.jobs.test_reconcile import ELEVENTH, PLANTED, TENTH, Desk, _three_days, run
+
+
+@pytest.fixture
+async def the(database_server: DatabaseServer) -> AsyncIterator[Books]:
+    """Books in which the three worked days are filed and nothing is reconciled."""
+    url = database_server.create(database_server.template("reconcile", _three_days))
+    async with books(url, settings_of(), worked_members()) as found:
+        yield found
+    database_server.drop(url)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A folder for files."""
+    return Desk(tmp_path)
+
+
+async def test_a_stored_run_is_written_in_four_formats(the: Books, desk: Desk, tmp_path: Path) -> None:
+    """All say the run's breaks and sums; written again they are the same bytes; nothing else is left there."""
+    files = desk.paths(TENTH) | {name: desk.changed(TENTH, name, *edits) for name, edits in PLANTED.items()}
+    found = await run(the, TENTH, files)
+    out = tmp_path / "out"
+    paths = await write_report(the.engine, the.members, TENTH, out)
+    assert [path.name for path in paths] == [f"RHC_MIS_PLAT_ALL_20260310_001.{one}" for one in FORMATS]
+    assert sorted(out.iterdir()) == sorted(paths)
+    before = {path.suffix[1:]: path.read_bytes() for path in paths}
+    said = json.loads(before["json"])
+    ids = {one["id"] for one in found["breaks"]}
+    assert {row["id"] for row in said["tables"]["detail"]["rows"]} == ids
+    assert said["cover"]["breaks"] == len(ids)
+    assert said["verdict"] == "不平"
+    lines = list(csv.reader(io.StringIO(before["csv"].decode("utf-8-sig"))))
+    assert {line[1] for line in lines if line[0] == "detail"} == ids
+    book = CalamineWorkbook.from_filelike(io.BytesIO(before["xlsx"]))
+    assert {row[0] for row in book.get_sheet_by_name("差错明细 detail").to_python()[1:-1]} == ids
+    assert {row["partner"]: row["other"] for row in said["tables"]["bridge"]["rows"]} == {
+        code: line["other"] for code, line in found["proof"].items()
+    }
+    assert said["tables"]["bridge"]["totals"]["residual"] == "0.00"
+    await write_report(the.engine, the.members, TENTH, out)
+    assert {path.suffix[1:]: path.read_bytes() for path in paths} == before
+
+
+async def test_what_people_did_since_is_told_and_the_digest_stays(the: Books, desk: Desk) -> None:
+    """A person's step is listed with the time of the platform's place; the machine's own steps are not."""
+    files = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", *PLANTED["STM_B1"])}
+    found = await run(the, TENTH, files)
+    before = await mismatch_document(the.engine, the.members, TENTH)
+    async with transaction(the.engine) as conn:
+        await breaks.step(conn, found["breaks"][0]["id"], "ASSIGNED", maker="li", why="the bank is asked")
+    after = await mismatch_document(the.engine, the.members, TENTH)
+    (row,) = next(one for one in after.tables if one.code == "adjustments").rows
+    assert (row[0], row[3], row[5], row[8]) == (
+        found["breaks"][0]["id"],
+        "ASSIGNED",
+        "li",
+        "the bank is asked",
+    )
+    assert after.digest == before.digest
+
+
+async def test_the_same_content_has_the_same_digest_in_another_run(the: Books, desk: Desk) -> None:
+    """Reconciled again over the same files, the report is the same to whoever signs it."""
+    await run(the, ELEVENTH, desk.paths(ELEVENTH))
+    first = await mismatch_document(the.engine, the.members, ELEVENTH)
+    await run(the, ELEVENTH, desk.paths(ELEVENTH))
+    second = await mismatch_document(the.engine, the.members, ELEVENTH)
+    assert first.digest == second.digest
+
+
+async def test_a_report_needs_a_run_and_a_format(the: Books, tmp_path: Path) -> None:
+    """A day that was never reconciled, or a format nobody knows, is said so."""
+    with pytest.raises(UsageError, match="never reconciled"):
+        await write_report(the.engine, the.members, TENTH, tmp_path)
+    with pytest.raises(UsageError, match="expected a format of xlsx, pdf, csv, json, got ods"):
+        await write_report(the.engine, the.members, TENTH, tmp_path, ["ods"])
