@@ -15,9 +15,9 @@ from clearing.console.show import grouped, table, yuan
 from clearing.errors import UsageError
 from clearing.files.check import check_file
 from clearing.files.envelope import open_envelope
+from clearing.files.faults import Fault
 from clearing.files.layout import shipped
 from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, read_manifest
-from clearing.files.parse import Fault
 from clearing.files.seal import Trust, trust_of
 from clearing.jobs import deliver
 from clearing.jobs.keys import KeyStore, key_store

@@ -1,22 +1,25 @@
 """Whether a file holds together: name, manifest, head, every line, trailer, cross checks. 文件校验
 
-The checks run in the order of the contract and none stops the others, so that a partner corrects a file once.
+The checks run in the order of the contract and none stops the others, so that a partner corrects a file once. A
+file is read piece by piece: what is kept of it is its totals and its faults.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
+from clearing.files.agree import disagreement, verdict_faults
+from clearing.files.faults import FAULTS_MAX, Fault, Faults
 from clearing.files.layout import FileName, Layout, shipped
-from clearing.files.manifest import Manifest, check_manifest
-from clearing.files.parse import FAULTS_MAX, Fault, Faults, Parsed, parse
-from clearing.files.records import ResultLine, SumLine, TxnLine
-from clearing.files.render import body_sm3
+from clearing.files.manifest import Manifest, Measured, compare_manifest
+from clearing.files.parse import Digest, Parsed, Row, Scan
+from clearing.files.records import TxnLine
 from clearing.files.seal import NOBODY, Trust, check_signature
-from clearing.files.totals import Totals
+from clearing.files.totals import Totals, comparable
 from clearing.files.values import BUSINESS_ZONE, Value
 from clearing.ledger.money import yuan
 
@@ -39,6 +42,20 @@ class Checked:
         return not self.faults
 
 
+def layout_for(name: str, layouts: Iterable[Layout] | None = None) -> Layout | None:
+    """The first layout that knows a name: of those given, or of those shipped."""
+    known = layouts if layouts is not None else shipped()
+    return next((one for one in known if one.parse_name(name)), None)
+
+
+def unknown_name(name: str, layouts: Iterable[Layout] | None = None) -> tuple[Fault, ...]:
+    """The fault of a name that no layout knows."""
+    known = tuple(layouts if layouts is not None else shipped())
+    faults = Faults(name)
+    faults.add("FMT-010", " or ".join(f"a name like {one.example()}" for one in known), name)
+    return tuple(faults.found)
+
+
 def check_file(
     name: str,
     content: bytes,
@@ -48,7 +65,7 @@ def check_file(
     zone: tzinfo = BUSINESS_ZONE,
     trust: Trust = NOBODY,
 ) -> Checked:
-    """Validate a file of ours against its manifest, its signature and its layout. 文件校验
+    """Validate a whole file against its manifest, its signature and its layout. 文件校验
 
     In:      the file's name without folders, any bytes (out of their envelope), its manifest where there is
              one; the layouts that come into question (those shipped when left out), the zone its instants are
@@ -56,43 +73,124 @@ def check_file(
     Out:     every fault, up to 1000; none means that each byte is as it was written.
     Source:  contract "Clearing files", order of checks.
     """
-    known = tuple(layouts) if layouts is not None else tuple(shipped())
-    layout = next((one for one in known if one.parse_name(name)), None)
-    first = (
-        *(check_manifest(name, content, manifest) if manifest else ()),
-        *check_signature(name, content, manifest, trust),
-    )
+    known = tuple(layouts) if layouts is not None else None
+    layout = layout_for(name, known)
+    signed = check_signature(name, content, manifest, trust)
     if layout is None:
-        faults = Faults(name)
-        faults.add("FMT-010", " or ".join(f"a name like {one.example()}" for one in known), name)
-        return Checked(name, None, (*faults.found, *first))
-    parsed = parse(name, content, layout, zone=zone)
-    cross = cross_checks(parsed, manifest)
-    return Checked(name, parsed, (*first, *parsed.faults, *cross)[:FAULTS_MAX])
+        measured = Measured.of(content)
+        first = compare_manifest(name, measured, manifest) if manifest else ()
+        return Checked(name, None, (*unknown_name(name, known), *first, *signed))
+    checker = Checker(name, layout, manifest, zone=zone, signed=signed)
+    rows = checker.feed(content)
+    rows += checker.finish()
+    scan = checker.scan
+    parsed = Parsed(
+        name, layout, scan.type, scan.head, scan.tail, tuple(rows), scan.body_sm3, tuple(scan.faults.found)
+    )
+    return Checked(name, parsed, checker.faults)
 
 
-def cross_checks(parsed: Parsed, manifest: Manifest | None = None) -> tuple[Fault, ...]:
-    """Compare a file with itself: name with head, details with head and trailer, and with the manifest.
+class Checker:
+    """Validates a file of a known layout piece by piece. 流式校验
 
-    Out:     a fault for each figure that differs; where lines could not be read, sums are not compared.
+    In:      `signed`: what `check_signature` found; `body`, `sha256`, `sm3`: hashes to use, a caller may give
+             some that work beside the reader.
     """
-    faults = Faults(parsed.name)
-    said = parsed.layout.parse_name(parsed.name)
-    if said is None:
-        return ()
-    _head(parsed.head, parsed.layout, said, faults)
-    _same(faults, "body_sm3", parsed.tail, body_sm3(parsed.body))
-    if parsed.faults:
-        return tuple(faults.found)
-    totals = Totals()
-    for row in parsed.rows:
-        totals.add(row.record)
-    _order(parsed, faults)
-    _lines(parsed, faults)
-    _sums(parsed, totals, faults)
-    if manifest is not None:
-        _against_manifest(manifest, totals, faults)
-    return tuple(faults.found)
+
+    def __init__(
+        self,
+        name: str,
+        layout: Layout,
+        manifest: Manifest | None = None,
+        *,
+        zone: tzinfo = BUSINESS_ZONE,
+        signed: tuple[Fault, ...] = (),
+        body: Digest | None = None,
+        sha256: Digest | None = None,
+        sm3: Digest | None = None,
+    ) -> None:
+        self.name = name
+        self.scan = Scan(name, layout, zone, body)
+        self.totals = Totals()
+        self._manifest = manifest
+        self._signed = signed
+        self._sha256 = sha256 or hashlib.sha256()
+        self._sm3 = sm3 or hashlib.new("sm3")
+        self._size = 0
+        self._lines = Faults(name)
+        """What lines contradict; told only when all lines could be read."""
+        self._last = ("", "")
+        self._tags: list[Row] = []
+        self.faults: tuple[Fault, ...] = ()
+        """All of them, once finished."""
+
+    def feed(self, piece: bytes) -> list[Row]:
+        """Take the next bytes and give the detail lines that are whole by now."""
+        self._size += len(piece)
+        self._sha256.update(piece)
+        self._sm3.update(piece)
+        return self._counted(list(self.scan.feed(piece)))
+
+    def _counted(self, rows: list[Row]) -> list[Row]:
+        add = self.totals.add
+        for row in rows:
+            record = row.record
+            add(record)
+            if type(record) is TxnLine:
+                self._order(row.line, record)
+            wrong = disagreement(record)
+            if wrong is not None:
+                self._lines.add("FMT-009", wrong[1], wrong[2], line=row.line, column=wrong[0])
+        if self.scan.type == "ACK":
+            self._tags += rows
+        return rows
+
+    def _order(self, number: int, record: TxnLine) -> None:
+        """TXN lines stand in order of entry id, then account, each pair once; where both are columns."""
+        key = (record.entry_id, record.account)
+        if not all(key):
+            return
+        if key <= self._last:
+            self._lines.add(
+                "FMT-009", f"a line after {self._last[0]} {self._last[1]}", " ".join(key), line=number
+            )
+        self._last = key
+
+    def finish(self) -> list[Row]:
+        """Take the end of the file and compare all that it says; `faults` then has what is wrong."""
+        rows = self._counted(self.scan.finish())
+        scan, manifest = self.scan, self._manifest
+        measured = Measured(self._size, self._sha256.hexdigest(), self._sm3.hexdigest())
+        first = compare_manifest(self.name, measured, manifest) if manifest else ()
+        cross = Faults(self.name)
+        said = scan.layout.parse_name(self.name)
+        if said is not None and scan.type:
+            _head(scan.head, scan.layout, said, cross)
+            _same(cross, "body_sm3", scan.tail, scan.body_sm3)
+            if not scan.faults.found:
+                cross.found += self._lines.found
+                if scan.type == "ACK":
+                    verdict_faults(self._tags, cross)
+                self._sums(cross)
+        self.faults = (*first, *self._signed, *scan.faults.found, *cross.found)[:FAULTS_MAX]
+        return rows
+
+    def _sums(self, faults: Faults) -> None:
+        scan, totals = self.scan, self.totals
+        known = comparable(scan.layout, scan.type)
+        for name in MONEY:
+            said, expected = scan.head.get(name), getattr(totals, name)
+            if name in scan.head and name in known and said != expected:
+                faults.add(
+                    "FMT-009", yuan(expected), yuan(int(str(said))), column=name.replace("_fen", "_amount")
+                )
+        _same(faults, "records", scan.head, totals.records)
+        if scan.tail is not scan.head:
+            _same(faults, "records", scan.tail, totals.records)
+        if "hash_total" in known:
+            _same(faults, "hash_total", scan.tail, totals.hash_total)
+        if self._manifest is not None:
+            _against_manifest(self._manifest, totals, known, faults)
 
 
 def _same(faults: Faults, name: str, values: Mapping[str, Value], expected: object) -> None:
@@ -110,7 +208,8 @@ def _head(head: Mapping[str, Value], layout: Layout, said: FileName, faults: Fau
     """What the head repeats of the name, and the instants that belong to the clearing date."""
     _same(faults, "file_id", head, layout.stem(said))
     _same(faults, "type", head, said.type)
-    _same(faults, "sender", head, said.sender)
+    if "{from}" in layout.name:
+        _same(faults, "sender", head, said.sender)
     _same(faults, "receiver", head, said.receiver)
     _same(faults, "clearing_date", head, said.date)
     _same(faults, "reprocessed", head, said.version > 1)
@@ -124,86 +223,12 @@ def _head(head: Mapping[str, Value], layout: Layout, said: FileName, faults: Fau
         _same(faults, "created", head, cut_to)
 
 
-def _order(parsed: Parsed, faults: Faults) -> None:
-    """TXN lines stand in order of entry id, then account, each pair once."""
-    last = ("", "")
-    for row in parsed.rows:
-        if not isinstance(row.record, TxnLine) or row.record.account is None:
-            return
-        key = (row.record.entry_id, row.record.account)
-        if key <= last:
-            faults.add("FMT-009", f"a line after {last[0]} {last[1]}", " ".join(key), line=row.line)
-        last = key
-
-
-def _lines(parsed: Parsed, faults: Faults) -> None:
-    """What the rest of each line says must stand in one of its columns."""
-    for row in parsed.rows:
-        wrong = _wrong(row.record)
-        if wrong is not None:
-            column, expected, got = wrong
-            faults.add("FMT-009", expected, got, line=row.line, column=column)
-    if parsed.type == "ACK":
-        _verdict(parsed, faults)
-
-
-def _wrong(record: object) -> tuple[str, str, str] | None:
-    """(column, what follows from the rest of the line, what stands there), None when the line agrees with itself."""
-    if isinstance(record, TxnLine):
-        gross = 0
-        if record.settle_mode == "N":
-            gross = record.amount_fen if record.direction == "R" else -record.amount_fen
-        if record.settle_fen != gross - record.fee_fen:
-            return ("settle_amount", yuan(gross - record.fee_fen), yuan(record.settle_fen))
-    elif isinstance(record, SumLine):
-        net = record.in_fen - record.out_fen - record.fee_fen
-        if record.net_fen != net:
-            return ("net", yuan(net), yuan(record.net_fen))
-    elif isinstance(record, ResultLine):
-        if record.result == "S" and not (record.bank_ref and record.bank_date):
-            return ("bank_ref", "a reference and a bank_date, since the result is S", record.bank_ref)
-        if record.result == "F" and not record.reason_code:
-            return ("reason_code", "a reason, since the result is F", "")
-    return None
-
-
-def _verdict(parsed: Parsed, faults: Faults) -> None:
-    """An ACK is one verdict, then its faults: none when all was taken, some when not."""
-    if [row.tag for row in parsed.rows[:1]] != ["A"] or any(row.tag == "A" for row in parsed.rows[1:]):
-        faults.add(
-            "FMT-002", "one line A, then lines E", " ".join(row.tag for row in parsed.rows[:3]), line=2
-        )
-        return
-    said, bad = parsed.rows[0].record, len(parsed.rows) - 1
-    taken = {"ACPT": said.records, "RJCT": 0}.get(said.verdict, said.taken)
-    if said.taken != taken or said.taken > said.records:
-        faults.add(
-            "FMT-009", f"{min(taken, said.records)} with {said.verdict}", said.taken, line=2, column="taken"
-        )
-    if bool(bad) is (said.verdict == "ACPT"):
-        wanted = "no line E" if said.verdict == "ACPT" else "a line E for each fault"
-        faults.add("FMT-009", f"{wanted} with {said.verdict}", bad, line=2, column="verdict")
-
-
-def _sums(parsed: Parsed, totals: Totals, faults: Faults) -> None:
-    for name in MONEY:
-        said, expected = parsed.head.get(name), getattr(totals, name)
-        if name in parsed.head and said != expected:
-            faults.add(
-                "FMT-009", yuan(expected), yuan(int(str(said))), column=name.replace("_fen", "_amount")
-            )
-    _same(faults, "records", parsed.head, totals.records)
-    if parsed.tail is not parsed.head:
-        _same(faults, "records", parsed.tail, totals.records)
-    _same(faults, "hash_total", parsed.tail, totals.hash_total)
-
-
-def _against_manifest(manifest: Manifest, totals: Totals, faults: Faults) -> None:
+def _against_manifest(manifest: Manifest, totals: Totals, known: Collection[str], faults: Faults) -> None:
     pairs = (
-        ("records", manifest.records, totals.records),
-        ("amount_total", manifest.amount_total, yuan(totals.amount_fen)),
-        ("hash_total", manifest.hash_total, totals.hash_total),
+        ("records", "records", manifest.records, totals.records),
+        ("amount_total", "amount_fen", manifest.amount_total, yuan(totals.amount_fen)),
+        ("hash_total", "hash_total", manifest.hash_total, totals.hash_total),
     )
-    for name, said, counted in pairs:
-        if said != counted:
+    for name, total, said, counted in pairs:
+        if said != counted and (total == "records" or total in known):
             faults.add("FMT-011", f"{name} {counted} as in the lines", said)

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import SM4
 from cryptography.hazmat.primitives.ciphers.modes import GCM
 
 from clearing.files import sm2
+from clearing.files.faults import Fault, Faults
 from clearing.files.manifest import Encryption, Manifest
-from clearing.files.parse import Fault, Faults
 from clearing.ledger.seal_terms import WrapForm
 
 SM4_GCM: Final = "SM4-GCM"

@@ -1,31 +1,40 @@
 """A layout is data: how one partner's files look, read from a TOML file and checked before use. 文件格式
 
 Nothing here knows a column. A layout names the columns of its lines, how each is written, and what stands
-around them; the writer and the reader are built from it.
+around them; the writer and the reader are built from it. Of a layout that is `like` another only what differs
+is said.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
 from importlib import resources
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from clearing.errors import UsageError
+from clearing.files.names import PARTS, FileName, parse_name, stem
+
+__all__ = ["Column", "FileName", "Layout", "Record", "load_layout", "parse_layout", "shipped"]
 
 Kind = Literal[
     "text", "secret", "line", "id", "amount", "signed", "date", "instant", "count", "flag", "digest"
 ]
 """text; secret (text never shown in a message); line (running number); id (32 hex digits); amount (never
 negative); signed; date; instant (in the business zone); count; flag (0 or 1); digest (64 hex digits)."""
-CODE: Final = r"[A-Z][A-Z0-9]{0,11}"
+Leniency = Literal[
+    "line_ends", "bom", "spaces", "decimals", "thousands", "trailing_delimiter", "more_columns", "empty_lines"
+]
+"""What is let through in reading, each by its name: line_ends (LF for CRLF and back, none after the last line);
+bom (there or not); spaces (around values); decimals (12, 12.5, 012.50 and +12.50 for 12.50); thousands
+(1,234.50); trailing_delimiter (there or not); more_columns (after the last one); empty_lines."""
 SHIPPED: Final = ("P", "H")
+NUMBERS: Final = frozenset({"amount", "signed", "count", "line"})
 
 
 class Strict(BaseModel):
@@ -42,23 +51,44 @@ class Column(Strict):
     """Its name in the record model; the column's own name when left out."""
     kind: Kind = "text"
     const: str | None = None
-    """The one value that always stands here."""
+    """The one value that always stands here; `{id}` is the layout's id."""
     one_of: tuple[str, ...] = ()
+    codes: Mapping[str, str] = {}
+    """Our values and what the partner writes for them."""
     empty: bool = False
     max: int = 0
     """The longest text, in bytes of GB18030, as banks count; longer ones are cut between characters. 0: any."""
+    form: str = ""
+    """Of a date or an instant, when it is not the layout's."""
+    width: int = 0
+    """Bytes in a layout of fixed width."""
+    pad: Literal["", " ", "0"] = ""
+    """What fills a fixed width; numbers 0 in front, all else spaces behind, when left out."""
 
     @property
     def key(self) -> str:
         """The field of the record model that the column shows."""
         return self.field or self.name
 
+    @property
+    def is_text(self) -> bool:
+        """Whether its values came from outside as text."""
+        return self.kind in ("text", "secret") and self.const is None
+
 
 class Record(Strict):
     """One kind of line: its tag, the first column of each such line, and the columns after it."""
 
     tag: str
+    """Our name of the kind of line."""
+    mark: str | None = None
+    """What stands in the first column; the tag when left out, empty: there is no such column."""
     columns: tuple[Column, ...]
+
+    @property
+    def shown(self) -> str:
+        """What stands in the first column, empty for none."""
+        return self.tag if self.mark is None else self.mark
 
     @model_validator(mode="after")
     def _names_once(self) -> Record:
@@ -66,18 +96,11 @@ class Record(Strict):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice or not self.tag:
             raise ValueError(f"record {self.tag!r}: expected a tag and each column once, got {twice} twice")
+        for column in self.columns:
+            codes = list(column.codes.values())
+            if len(set(codes)) < len(codes) or not all(codes):
+                raise ValueError(f"column {column.name}: expected different codes, got {codes}")
         return self
-
-
-class FileName(NamedTuple):
-    """What the name of a file says."""
-
-    type: str
-    sender: str
-    receiver: str
-    date: date
-    seq: int
-    version: int
 
 
 class Layout(Strict):
@@ -85,38 +108,67 @@ class Layout(Strict):
 
     id: str
     profile: str
+    title: str = ""
     shape: Literal["framed", "table"]
     """framed: a head line, details, a tail line. table: a header row, details, the totals, an end mark."""
     name: str
     extension: str
+    type_names: Mapping[str, str] = {}
+    """What the partner calls our types in names, where that differs."""
+    seq_digits: int = 3
     encoding: Literal["gb18030", "utf-8"]
     bom: bool = False
     line_end: Literal["\r\n", "\n"] = "\r\n"
-    delimiter: str
+    delimiter: str = ""
+    """Between values; empty: each column has its width in bytes."""
     trailing_delimiter: bool = False
     quoting: Literal["none", "rfc4180"] = "none"
     substitute: str = ""
     """What a delimiter inside a value becomes where there are no quotes."""
+    null: str = ""
+    """What is written for a value that is empty."""
     neutralise: bool = False
     tab_digits: int = 0
     amount_unit: Literal["yuan", "fen"] = "yuan"
+    sign: Literal["minus", "always", "trailing"] = "minus"
+    """Of signed amounts: -1.00, or +1.00 too, or 1.00- behind."""
     date_format: str
     instant_format: str
-    head: Record
-    tail: Record
+    tag_column: str = "record"
+    total_mark: str = "#TOTAL"
+    end_mark: str = "<END>"
+    lenient: tuple[Leniency, ...] = ()
+    head: Record | None = None
+    tail: Record | None = None
     types: Mapping[str, tuple[Record, ...]]
 
     @model_validator(mode="after")
     def _can_be_read_back(self) -> Layout:
-        for part in ("{type}", "{from}", "{to}", "{date}", "{seq}", "{version}"):
+        for part in PARTS:
             if self.name.count(part) != 1:
                 raise ValueError(f"name: expected {part} once, got {self.name!r}")
-        if self.quoting == "none" and (not self.substitute or self.delimiter in self.substitute):
+        bare = self.delimiter and self.quoting == "none"
+        if bare and (not self.substitute or self.delimiter in self.substitute):
             raise ValueError("substitute: expected text without the delimiter, since there are no quotes")
         if (self.tab_digits or self.neutralise) and self.quoting == "none":
             raise ValueError("tab_digits, neutralise: only a layout with quotes, a CSV, knows them")
         if self.bom and self.encoding != "utf-8":
             raise ValueError("bom: only utf-8 has one")
+        if self.tag_column and any(not record.shown for records in self.types.values() for record in records):
+            raise ValueError("mark: a line without its mark needs tag_column to be empty too")
+        return self
+
+    @model_validator(mode="after")
+    def _each_line_is_known(self) -> Layout:
+        frames = tuple(one for one in (self.head, self.tail) if one)
+        for name, records in self.types.items():
+            marks = [record.shown for record in records]
+            if len(set(marks)) < len(marks) or (len(marks) > 1 and not all(marks)):
+                raise ValueError(f"types.{name}: expected another mark for each kind of line, got {marks}")
+            for record in (*records, *frames):
+                bare = [column.name for column in record.columns if not column.width]
+                if bool(self.delimiter) is not bool(bare) and record.columns:
+                    raise ValueError(f"{name} {record.tag}: expected a delimiter, or a width for each column")
         return self
 
     @property
@@ -144,15 +196,7 @@ class Layout(Strict):
 
     def stem(self, name: FileName) -> str:
         """A file's name without its extension: the `file_id`."""
-        values = {
-            "type": name.type,
-            "from": name.sender,
-            "to": name.receiver,
-            "date": f"{name.date:%Y%m%d}",
-            "seq": f"{name.seq:03d}",
-            "version": str(name.version),
-        }
-        return self.name.format_map(values)
+        return stem(self.name, self.type_names, self.seq_digits, name)
 
     def example(self) -> str:
         """A name of this layout, for messages."""
@@ -160,45 +204,63 @@ class Layout(Strict):
 
     def parse_name(self, name: str) -> FileName | None:
         """What a name says, None when it is not one of this layout."""
-        match = _name_pattern(self.name, self.extension).fullmatch(name)
-        if match is None:
-            return None
-        try:
-            day = date.fromisoformat(match["date"])
-        except ValueError:
-            return None
-        return FileName(
-            match["type"], match["from"], match["to"], day, int(match["seq"]), int(match["version"])
-        )
+        return parse_name(name, self.name, self.type_names, self.seq_digits, self.extension)
 
 
-@cache
-def _name_pattern(name: str, extension: str) -> re.Pattern[str]:
-    parts = {
-        "type": "(?P<type>[A-Z]{3})",
-        "from": f"(?P<from>{CODE})",
-        "to": f"(?P<to>{CODE})",
-        "date": r"(?P<date>[0-9]{8})",
-        "seq": r"(?P<seq>(?!000)[0-9]{3})",
-        "version": r"(?P<version>[1-9][0-9]{0,3})",
-    }
-    return re.compile(name.format_map(parts) + re.escape(f".{extension}"))
+def parse_layout(text: str, where: str, others: Mapping[str, Mapping[str, Any]] | None = None) -> Layout:
+    """A layout from the text of its TOML file. 读格式
 
-
-def parse_layout(text: str, where: str) -> Layout:
-    """A layout from the text of its TOML file.
-
+    In:      the documents that it may be `like`, by profile; those shipped when left out.
     Raises:  UsageError with every fault: the key, what was expected and what stands there.
     """
     try:
-        return Layout.model_validate(tomllib.loads(text))
+        return _validated(_resolved(tomllib.loads(text), where, others), where)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"layout {where}: expected TOML, got {error}. Correct the file") from error
+
+
+def _resolved(
+    document: Mapping[str, Any], where: str, others: Mapping[str, Mapping[str, Any]] | None
+) -> dict[str, Any]:
+    """The document with what it leaves out taken from the one it is `like`."""
+    found = dict(document)
+    like, only = found.pop("like", None), found.pop("only", None)
+    if like is not None:
+        base = (others or {}).get(like) or (_shipped_document(like) if like in SHIPPED else None)
+        if base is None:
+            raise UsageError(f"layout {where}: expected `like` to name a layout, got {like!r}")
+        inherited = _resolved(base, like, others)
+        found = {**inherited, **found, "types": {**inherited["types"], **found.get("types", {})}}
+    if only is not None:
+        found["types"] = {name: one for name, one in found.get("types", {}).items() if name in only}
+    return found
+
+
+def _validated(document: Mapping[str, Any], where: str) -> Layout:
+    try:
+        layout = Layout.model_validate(document)
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)
         ]
         raise UsageError(f"layout {where} refused:\n  " + "\n  ".join(faults)) from error
+    named = layout.model_copy(update={"head": _with_id(layout.head, layout.id)})
+    return named.model_copy(update={"tail": _with_id(layout.tail, layout.id)})
+
+
+def _with_id(record: Record | None, id_: str) -> Record | None:
+    if record is None:
+        return None
+    columns = (
+        one.model_copy(update={"const": id_}) if one.const == "{id}" else one for one in record.columns
+    )
+    return record.model_copy(update={"columns": tuple(columns)})
+
+
+@cache
+def _shipped_document(profile: str) -> Mapping[str, Any]:
+    file = resources.files("clearing.files").joinpath("layouts", f"{profile}.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 @cache
@@ -206,8 +268,12 @@ def load_layout(profile: str) -> Layout:
     """A layout that is shipped, by its profile's letter."""
     if profile not in SHIPPED:
         raise UsageError(f"profile {profile!r}: expected one of {', '.join(SHIPPED)}")
-    file = resources.files("clearing.files").joinpath("layouts", f"{profile}.toml")
-    return parse_layout(file.read_text(encoding="utf-8"), f"{profile}.toml")
+    return _validated(_resolved(_shipped_document(profile), profile, None), f"{profile}.toml")
+
+
+def of_document(document: str) -> Layout:
+    """A layout from its canonical JSON, as it is kept with files."""
+    return Layout.model_validate_json(document)
 
 
 def shipped() -> Iterator[Layout]:

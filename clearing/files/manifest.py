@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clearing.files.parse import Fault, Faults
+from clearing.files.faults import Fault, Faults
 from clearing.ledger.money import yuan
 
 MANIFEST_SUFFIX = ".ok"
@@ -161,18 +161,36 @@ def read_manifest(name: str, content: bytes) -> Manifest | tuple[Fault, ...]:
         return tuple(faults.found)
 
 
+class Measured(NamedTuple):
+    """What was found of a file's bytes, however they were read."""
+
+    size: int
+    sha256: str
+    sm3: str
+
+    @classmethod
+    def of(cls, content: bytes) -> Measured:
+        """Of bytes that are all there."""
+        return cls(len(content), hashlib.sha256(content).hexdigest(), hashlib.new("sm3", content).hexdigest())
+
+
 def check_manifest(name: str, content: bytes, manifest: Manifest) -> tuple[Fault, ...]:
-    """Compare bytes with what their manifest says: name, length, both digests.
+    """Compare bytes with what their manifest says: name, length, both digests."""
+    return compare_manifest(name, Measured.of(content), manifest)
+
+
+def compare_manifest(name: str, found: Measured, manifest: Manifest) -> tuple[Fault, ...]:
+    """Compare what was found of a file's bytes with what its manifest says.
 
     Out:     a fault for each that differs; counts and sums are compared by `check`, once the lines are read.
     """
     faults = Faults(name)
     if manifest.file != name:
         faults.add("FMT-011", f"a manifest of {name}", manifest.file)
-    if manifest.bytes != len(content):
-        faults.add("FMT-012", f"{manifest.bytes} bytes as in the manifest", len(content))
-    for algorithm, said in (("sha256", manifest.sha256), ("sm3", manifest.sm3)):
-        digest = hashlib.new(algorithm, content).hexdigest()
+    if manifest.bytes != found.size:
+        faults.add("FMT-012", f"{manifest.bytes} bytes as in the manifest", found.size)
+    pairs = (("sha256", manifest.sha256, found.sha256), ("sm3", manifest.sm3, found.sm3))
+    for algorithm, said, digest in pairs:
         if digest != said:
             faults.add("FMT-012", f"{algorithm} {said[:16]}… as in the manifest", f"{digest[:16]}…")
     return tuple(faults.found)

@@ -1,74 +1,37 @@
 """Bytes of a file to its lines, with every fault named by line, field and value. 文件解析
 
-One reader for all layouts. It never fails on bytes: what cannot be read is a `Fault`. A line is decoded
-before it is split, since 118 characters of GBK contain the byte of a pipe.
+One reader for all layouts. It never fails on bytes: what cannot be read is a `Fault`. Bytes come in pieces and
+lines go out as they are read, so that a file of any length takes the memory of a piece. A line is decoded before
+it is split, since 118 characters of GBK contain the byte of a pipe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
-from clearing.files.layout import Column, Layout, Record
-from clearing.files.records import MODELS
-from clearing.files.render import BOM, END_MARK, TAG_COLUMN, TOTAL_MARK, union
-from clearing.files.values import BUSINESS_ZONE, Unreadable, Value, modern, reader
+from clearing.files.cells import NOT_USUAL, Kind, Splitter, frame_of, kinds_of
+from clearing.files.faults import Fault, Faults
+from clearing.files.layout import Layout, Record
+from clearing.files.render import BOM, totals_of, union
+from clearing.files.values import BUSINESS_ZONE, Value
 
-FAULTS_MAX: Final = 1000
-SHOWN_MAX: Final = 40
-SHORTEST: Final = 2
-"""Lines of a framed file without details: head and tail."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong with a file."""
-
-    file: str
-    line: int
-    """From 1; 0 when it is the file as a whole."""
-    field: int
-    """From 1, the record tag being field 1; 0 when it is the line as a whole."""
-    column: str
-    expected: str
-    got: str
-    code: str
-    """FMT-001 characters · 002 frame · 003 number of fields · 004 value not allowed · 005 date · 006 amount ·
-    007 count · 008 id or digest · 009 totals · 010 name · 011 manifest · 012 digest · 013 signature ·
-    014 envelope."""
-
-    def __str__(self) -> str:
-        """The message as people and ACK files see it."""
-        where = self.file + (f":{self.line}" if self.line else "")
-        what = f"field {self.field} {self.column}".rstrip() if self.field else self.column
-        return (
-            f'{where}{f" {what}" if what else ""}: expected {self.expected}, got "{self.got}" [{self.code}]'
-        )
+SPARE: Final = 5
+"""Lines that are kept back for empty ones at the end, where a layout is lenient about them."""
+PIECE: Final = 1 << 20
 
 
-@dataclass(slots=True)
-class Faults:
-    """The faults of one file, in the order they were found; no more than a thousand are kept."""
+class Digest(Protocol):
+    """What a hash of the standard library does; a caller may give one that works beside the reader."""
 
-    file: str
-    found: list[Fault] = field(default_factory=list)
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes."""
 
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for more: reading on would tell nobody anything."""
-        return len(self.found) >= FAULTS_MAX
-
-    def add(
-        self, code: str, expected: str, got: object, *, line: int = 0, at: int = 0, column: str = ""
-    ) -> None:
-        """Note one fault; what was got is shortened, and made safe to print."""
-        text = str(got)
-        shown = text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"
-        safe = "".join(char if char.isprintable() else "�" for char in shown)
-        if not self.full:
-            self.found.append(Fault(self.file, line, at, column, expected, safe, code))
+    def hexdigest(self) -> str:
+        """The digest of all of them."""
 
 
 class Row(NamedTuple):
@@ -92,8 +55,8 @@ class Parsed:
     """Head and tail values by field; those that could not be read are missing."""
     tail: Mapping[str, Value]
     rows: tuple[Row, ...]
-    body: bytes
-    """The detail lines as they came, over which `body_sm3` goes."""
+    body_sm3: str
+    """SM3 of the detail lines as they came."""
     faults: tuple[Fault, ...]
 
 
@@ -105,216 +68,276 @@ def parse(name: str, content: bytes, layout: Layout, *, zone: tzinfo = BUSINESS_
              fields and each value is of its kind. Totals are not compared here.
     Source:  contract "Clearing files".
     """
-    faults = Faults(name)
-    said = layout.parse_name(name)
-    if said is None or said.type not in layout.types:
-        faults.add("FMT-010", f"a name like {layout.example()}", name)
-        return Parsed(name, layout, "", {}, {}, (), b"", tuple(faults.found))
-    reader = _Reader(layout, faults, zone)
-    raw = reader.lines(content)
-    read_all = reader.framed if layout.shape == "framed" else reader.table
-    found = read_all(said.type, raw)
-    end = layout.line_end.encode("ascii")
-    body = b"".join(part + end for part in found.raw)
-    return Parsed(name, layout, said.type, found.head, found.tail, found.rows, body, tuple(faults.found))
+    scan = Scan(name, layout, zone)
+    rows = list(scan.feed(content))
+    rows += scan.finish()
+    faults = tuple(scan.faults.found)
+    return Parsed(name, layout, scan.type, scan.head, scan.tail, tuple(rows), scan.body_sm3, faults)
 
 
-class _Slots(NamedTuple):
-    """Where the columns of one kind of line stand, counted after the tag."""
+class Scan:
+    """Reads one file piece by piece. 流式解析"""
 
-    columns: tuple[tuple[int, Column, str, Callable[[str], Value]], ...]
-    """(place, column, field, how it is read)."""
-    blanks: tuple[int, ...]
-    """Places of other kinds' columns, which must be empty."""
-    width: int
-
-
-class _Reader:
-    """Reads the lines of one file and notes what is wrong with them."""
-
-    def __init__(self, layout: Layout, faults: Faults, zone: tzinfo) -> None:
+    def __init__(
+        self, name: str, layout: Layout, zone: tzinfo = BUSINESS_ZONE, body: Digest | None = None
+    ) -> None:
         self.layout = layout
-        self.faults = faults
-        self.zone = zone
+        self.faults = Faults(name)
+        self.head: Mapping[str, Value] = {}
+        self.tail: Mapping[str, Value] = {}
+        self._zone = zone
+        self._body = body or hashlib.new("sm3")
+        said = layout.parse_name(name)
+        self.type = said.type if said is not None and said.type in layout.types else ""
+        """Empty when no such name is known: then nothing is read."""
+        if not self.type:
+            self.faults.add("FMT-010", f"a name like {layout.example()}", name)
+            return
+        self._split = Splitter(layout, self.faults)
+        self._kinds = kinds_of(layout, self.type, zone)
+        self._end = b"\n" if "line_ends" in layout.lenient else layout.line_end.encode("ascii")
+        self._totals = totals_of(layout) if layout.shape == "table" else None
+        self._lead, self._trail = self._frame_lines()
+        self._held = self._trail + (SPARE if "empty_lines" in layout.lenient else 0)
+        self._rest = b""
+        self._started = False
+        self._line = 0
+        """Lines read."""
+        self.details = 0
+        """Detail lines seen, whether they could be read or not."""
 
-    def lines(self, content: bytes) -> list[bytes]:
-        """The lines without their ends, still bytes: no character of either encoding contains a line end."""
-        bom, end = BOM.encode("utf-8"), self.layout.line_end.encode("ascii")
-        if self.layout.bom:
-            if not content.startswith(bom):
-                self.faults.add("FMT-001", "a byte order mark EF BB BF", content[:3].hex(" "))
-            content = content.removeprefix(bom)
-        parts = content.split(end)
-        if parts[-1]:
+    @property
+    def body_sm3(self) -> str:
+        """SM3 of the detail lines so far."""
+        return self._body.hexdigest()
+
+    def _frame_lines(self) -> tuple[int, int]:
+        """How many lines stand before the details, and how many behind them."""
+        layout = self.layout
+        if layout.shape == "framed":
+            return int(layout.head is not None), int(layout.tail is not None)
+        return 1, (2 if self._totals else 0) + bool(layout.end_mark)
+
+    # ------------------------------------------------------------ pieces
+
+    def feed(self, piece: bytes) -> Iterator[Row]:
+        """Take the next bytes and give the detail lines that are whole by now."""
+        if not self.type:
+            return
+        for start in range(0, len(piece), PIECE):
+            self._rest += piece[start : start + PIECE]
+            if self._started or self._start(last=False):
+                yield from self._rows(self._whole_lines())
+
+    def _start(self, *, last: bool) -> bool:
+        """Read what stands before the details, once it is there; False: it is not yet."""
+        end, bom = self._end, BOM.encode()
+        if not last and (self._rest.count(end) <= self._lead + self._trail or len(self._rest) < len(bom)):
+            return False
+        self._started = True
+        if self.layout.bom and not self._rest.startswith(bom) and "bom" not in self.layout.lenient:
+            self.faults.add("FMT-001", "a byte order mark EF BB BF", self._rest[:3].hex(" "))
+        if self.layout.bom or "bom" in self.layout.lenient:
+            self._rest = self._rest.removeprefix(bom)
+        lines = self._rest.split(end)
+        if len(lines) - (not lines[-1]) < self._lead + self._trail:
+            self.faults.add("FMT-002", self._shortest(), f"{len(lines) - (not lines[-1])} lines")
+            self.type = ""
+            return False
+        for _ in range(self._lead):
+            raw, _, self._rest = self._rest.partition(end)
+            self._line += 1
+            self._first(self._line, self._bare(raw))
+        return True
+
+    def _shortest(self) -> str:
+        layout = self.layout
+        if layout.shape == "framed":
+            frame = [one for one in (layout.head, layout.tail) if one]
+            return " and ".join(f"a line {one.shown or one.tag}" for one in frame)
+        return f"a header row, {layout.total_mark}, totals and {layout.end_mark}"
+
+    def _whole_lines(self) -> bytes:
+        """The detail lines that are whole, without those that may still turn out to be the end."""
+        end, at = self._end, len(self._rest)
+        for _ in range(self._held + 1):
+            at = self._rest.rfind(end, 0, at)
+            if at < 0:
+                return b""
+        at += len(end)
+        found, self._rest = self._rest[:at], self._rest[at:]
+        return found
+
+    def finish(self) -> list[Row]:
+        """Take what is left: the last detail lines, then the end of the file."""
+        if not self.type or (not self._started and not self._start(last=True)):
+            return []
+        end = self._end
+        lines = self._rest.split(end)
+        if not lines[-1]:
+            lines.pop()
+        elif "line_ends" not in self.layout.lenient:
             wanted = "CRLF" if self.layout.line_end == "\r\n" else "LF"
-            self.faults.add("FMT-002", f"the last line to end with {wanted}", parts[-1][-4:].hex(" "))
-            return parts
-        return parts[:-1]
+            self.faults.add("FMT-002", f"the last line to end with {wanted}", lines[-1][-4:].hex(" "))
+        if "empty_lines" in self.layout.lenient:
+            while lines and not lines[-1].strip():
+                lines.pop()
+        at = len(lines) - self._trail
+        rows = list(self._rows(b"".join(raw + end for raw in lines[: max(at, 0)])))
+        if at < 0:
+            self.faults.add("FMT-002", self._shortest(), f"{self._line + len(lines)} lines")
+            return rows
+        self._last([self._bare(raw) for raw in lines[at:]])
+        return rows
 
-    def cells(self, number: int, raw: bytes) -> list[str] | None:
-        """The cells of a line, None when it cannot be decoded or split."""
-        try:
-            text = raw.decode("ascii" if raw.isascii() else self.layout.encoding)
-        except UnicodeDecodeError as error:
-            got = raw[error.start : error.end].hex(" ")
-            self.faults.add("FMT-001", f"{self.layout.encoding} at byte {error.start + 1}", got, line=number)
-            return None
-        if self.layout.encoding == "gb18030" and not raw.isascii():
-            text = modern(text)
-        if self.layout.quoting == "rfc4180":
-            cells = split_quoted(text, self.layout.delimiter)
-            if cells is None:
-                self.faults.add("FMT-002", "quotes around whole cells, closed in their line", "", line=number)
-            return cells
-        cells = text.split(self.layout.delimiter)
-        if self.layout.trailing_delimiter and cells.pop():
-            self.faults.add(
-                "FMT-002", f"the line to end with {self.layout.delimiter}", text[-4:], line=number
-            )
-            return None
-        return cells
+    def _bare(self, raw: bytes) -> bytes:
+        """A line without the CR of a partner who ends lines with CRLF, where either will do."""
+        return raw.removesuffix(b"\r") if self._end == b"\n" and self.layout.line_end == "\r\n" else raw
 
-    def values(self, number: int, cells: Sequence[str], slots: _Slots) -> dict[str, Value] | None:
-        """The values of a line by field; None when any is wrong."""
-        if len(cells) != slots.width + 1:
-            self.faults.add("FMT-003", f"{slots.width + 1} fields", len(cells), line=number)
-            return None
-        found: dict[str, Value] = {}
-        sound = True
-        for place, column, key, read in slots.columns:
-            text = cells[place + 1]
-            try:
-                found[key] = read(text)
-            except Unreadable as why:
-                sound = False
-                shown = f"{len(text)} characters, not shown" if column.kind == "secret" else text
-                self.faults.add(why.code, why.expected, shown, line=number, at=place + 2, column=column.name)
-        for place in slots.blanks:
-            if cells[place + 1]:
-                sound = False
-                self.faults.add("FMT-004", "an empty field", cells[place + 1], line=number, at=place + 2)
-        return found if sound else None
+    # ------------------------------------------------------------ details
 
-    def rows(self, file_type: str, raw: Sequence[bytes]) -> Iterator[Row]:
-        """The detail lines that can be read, from line 2 of the file."""
-        records = {record.tag: record for record in self.layout.records(file_type)}
-        slots = {tag: self._slots(record, tuple(records.values())) for tag, record in records.items()}
-        numbers = {
-            tag: [(at, column) for at, column in enumerate(record.columns, 2) if column.kind == "line"]
-            for tag, record in records.items()
-        }
-        for number, line in enumerate(raw, 2):
+    def _rows(self, block: bytes) -> Iterator[Row]:
+        if not block:
+            return
+        self._body.update(block)
+        first = self._line + 1
+        raw = block.split(self._end)
+        raw.pop()
+        self._line += len(raw)
+        usual = self._usual(block, len(raw))
+        for number, line in enumerate(raw, first):
             if self.faults.full:
                 return
-            cells = self.cells(number, line)
-            if cells is None:
-                continue
-            if cells[0] not in records:
-                self.faults.add("FMT-002", f"one of {' '.join(records)}", cells[0], line=number, at=1)
-                continue
-            values = self.values(number, cells, slots[cells[0]])
-            if values is None:
-                continue
-            for at, column in numbers[cells[0]]:
-                if values[column.key] != number - 1:  # from 1 without gaps: a line lost or doubled shows here
-                    got = values[column.key]
-                    self.faults.add("FMT-007", str(number - 1), got, line=number, at=at, column=column.name)
-            model = MODELS[file_type, cells[0]]
-            yield Row(number, cells[0], model._make(map(values.get, model._fields)))
+            row = None
+            if usual is not None:
+                row = self._fast(number, usual[number - first])
+            if row is None:
+                row = self._careful(number, self._bare(line))
+            if row is not None:
+                yield row
 
-    def _slots(self, record: Record, records: tuple[Record, ...]) -> _Slots:
-        names = union(records) if self.layout.shape == "table" else tuple(one.name for one in record.columns)
-        return self._placed([(names.index(column.name), column) for column in record.columns], len(names))
+    def _usual(self, block: bytes, count: int) -> list[str] | None:
+        """The lines of a block as text, None where it cannot be decoded in one go or is of another form."""
+        if self._end == b"\n" and self.layout.line_end == "\r\n":
+            return None
+        if not self.layout.delimiter and not block.isascii():
+            return None
+        try:
+            text = block.decode("ascii" if block.isascii() else self.layout.encoding)
+        except UnicodeDecodeError:
+            return None
+        lines = text.split(self.layout.line_end)
+        return lines if len(lines) == count + 1 else None
 
-    def _placed(self, columns: Iterable[tuple[int, Column]], width: int) -> _Slots:
-        placed = tuple(
-            (place, column, column.key, reader(column, self.layout, self.zone)) for place, column in columns
-        )
-        return _Slots(placed, tuple(sorted(set(range(width)) - {place for place, *_ in placed})), width)
+    def _fast(self, number: int, text: str) -> Row | None:
+        """The row of a line that is as lines usually are, else None."""
+        layout = self.layout
+        if not text.isprintable() or (layout.quoting == "rfc4180" and ('"' in text or "'" in text)):
+            return None
+        cells = text.split(layout.delimiter) if layout.delimiter else []
+        kind = self._kinds.get(cells[0] if layout.tag_column else "") if cells else self._kind_of(text)
+        if kind is None:
+            return None
+        try:
+            record = kind.fast(cells or _cut(text, kind), str(self.details + 1))
+        except NOT_USUAL:
+            return None
+        self.details += 1
+        return Row(number, kind.tag, record)
 
-    def frame(self, number: int, raw: bytes, tag: str, columns: Sequence[Column]) -> dict[str, Value]:
+    def _kind_of(self, text: str) -> Kind | None:
+        return next((kind for mark, kind in self._kinds.items() if text.startswith(mark)), None)
+
+    def _careful(self, number: int, raw: bytes) -> Row | None:
+        """The row of any line, None when it cannot be read: why is noted."""
+        layout = self.layout
+        if not raw and "empty_lines" in layout.lenient:
+            return None
+        self.details += 1
+        if layout.delimiter:
+            cells = self._split.cells(number, raw)
+            mark = (cells.pop(0) if layout.tag_column else "") if cells else None
+            kind = self._kinds.get(mark) if mark is not None else None
+        else:
+            kind = self._kind_of(raw[:8].decode("latin-1"))
+            mark = kind.mark if kind else raw[:1].decode("latin-1")
+            columns = [place.column for place in kind.places] if kind else []
+            cells = self._split.fixed(number, raw, "", columns) if kind and not mark else None
+            if kind and mark:
+                cells = self._split.fixed(number, raw, mark, columns)
+                cells = cells[1:] if cells else None
+        if kind is None:
+            if mark is not None:
+                self.faults.add("FMT-002", f"one of {' '.join(self._kinds)}", mark, line=number, at=1)
+            return None
+        if cells is None:
+            return None
+        record = kind.careful(number, self.details, cells, self.faults)
+        return None if record is None else Row(number, kind.tag, record)
+
+    # ------------------------------------------------------------ frame
+
+    def _first(self, number: int, raw: bytes) -> None:
+        layout = self.layout
+        if layout.shape == "framed" and layout.head:
+            self.head = self._frame(number, raw, layout.head)
+        elif layout.shape == "table":
+            tag = (layout.tag_column,) if layout.tag_column else ()
+            self._exact(number, raw, (*tag, *union(layout.records(self.type))))
+
+    def _last(self, lines: Sequence[bytes]) -> None:
+        layout, number = self.layout, self._line + 1
+        if layout.shape == "framed":
+            if layout.tail:
+                self.tail = self._frame(number, lines[0], layout.tail)
+            return
+        if self._totals:
+            self._exact(number, lines[0], (layout.total_mark, *(one.name for one in self._totals.columns)))
+            self.head = self.tail = self._frame(number + 1, lines[1], self._totals)
+        if layout.end_mark:
+            self._exact(number + len(lines) - 1, lines[-1], (layout.end_mark,), whole=True)
+
+    def _frame(self, number: int, raw: bytes, record: Record) -> dict[str, Value]:
         """The values of a head, tail or totals line; those that could be read."""
-        cells = self.cells(number, raw)
+        layout, mark = self.layout, record.shown
+        if layout.delimiter:
+            cells = self._split.cells(number, raw)
+        elif not raw.startswith(mark.encode()):
+            self.faults.add("FMT-002", mark, raw[: len(mark)].decode("latin-1"), line=number, at=1)
+            return {}
+        else:
+            cells = self._split.fixed(number, raw, mark, record.columns)
         if cells is None:
             return {}
-        if cells[0] != tag:
-            self.faults.add("FMT-002", tag, cells[0], line=number, at=1)
+        if mark and cells.pop(0) != mark:
+            text = self._split.text(number, raw) or ""
+            self.faults.add("FMT-002", mark, text.split(layout.delimiter)[0], line=number, at=1)
             return {}
-        return self.values(number, cells, self._placed(enumerate(columns), len(columns))) or {}
+        return frame_of(layout, record, self._zone).values(number, cells, self.faults) or {}
 
-    def exact(self, number: int, raw: bytes, expected: Sequence[str]) -> None:
+    def _exact(self, number: int, raw: bytes, expected: Sequence[str], *, whole: bool = False) -> None:
         """A line that always reads the same: the header rows and the end mark of a table."""
-        cells = self.cells(number, raw)
-        if cells is not None and cells != list(expected):
-            at = next(
-                (i for i, pair in enumerate(zip(cells, expected, strict=False)) if pair[0] != pair[1]), None
-            )
-            if at is None:
-                self.faults.add("FMT-003", f"{len(expected)} fields", len(cells), line=number)
-            else:
-                self.faults.add("FMT-002", expected[at], cells[at], line=number, at=at + 1)
-
-    def framed(self, file_type: str, raw: list[bytes]) -> _Body:
-        """A head line, details, a tail line."""
-        layout = self.layout
-        if len(raw) < SHORTEST:
-            self.faults.add(
-                "FMT-002", f"a line {layout.head.tag} and a line {layout.tail.tag}", f"{len(raw)} lines"
-            )
-            return _Body({}, {}, (), [])
-        head = self.frame(1, raw[0], layout.head.tag, layout.head.columns)
-        rows = tuple(self.rows(file_type, raw[1:-1]))
-        tail = self.frame(len(raw), raw[-1], layout.tail.tag, layout.tail.columns)
-        return _Body(head, tail, rows, raw[1:-1])
-
-    def table(self, file_type: str, raw: list[bytes]) -> _Body:
-        """A header row, details, `#TOTAL` with its names, the totals, the end mark."""
-        layout = self.layout
-        if len(raw) < 2 * SHORTEST:
-            self.faults.add(
-                "FMT-002", f"a header row, {TOTAL_MARK}, totals and {END_MARK}", f"{len(raw)} lines"
-            )
-            return _Body({}, {}, (), [])
-        columns = (*layout.head.columns, *layout.tail.columns)
-        self.exact(1, raw[0], (TAG_COLUMN, *union(layout.records(file_type))))
-        rows = tuple(self.rows(file_type, raw[1:-3]))
-        self.exact(len(raw) - 2, raw[-3], (TOTAL_MARK, *(column.name for column in columns)))
-        totals = self.frame(len(raw) - 1, raw[-2], layout.tail.tag, columns)
-        self.exact(len(raw), raw[-1], (END_MARK,))
-        return _Body(totals, totals, rows, raw[1:-3])
-
-
-class _Body(NamedTuple):
-    head: Mapping[str, Value]
-    tail: Mapping[str, Value]
-    rows: tuple[Row, ...]
-    raw: list[bytes]
-
-
-def split_quoted(text: str, delimiter: str) -> list[str] | None:
-    """The cells of a CSV line by RFC 4180; None when a quote is open or stands inside a bare cell."""
-    if '"' not in text:
-        return text.split(delimiter)
-    cells: list[str] = []
-    at = 0
-    while True:
-        if text.startswith('"', at):
-            end = at + 1
-            while (end := text.find('"', end)) >= 0 and text.startswith('""', end):
-                end += 2
-            if end < 0:
-                return None
-            cells.append(text[at + 1 : end].replace('""', '"'))
-            at = end + 1
+        text = self._split.text(number, raw) if whole else None
+        cells = ([text] if text is not None else None) if whole else self._split.cells(number, raw)
+        if cells is None or cells == list(expected):
+            return
+        at = next(
+            (i for i, pair in enumerate(zip(cells, expected, strict=False)) if pair[0] != pair[1]), None
+        )
+        if at is None:
+            self.faults.add("FMT-003", f"{len(expected)} fields", len(cells), line=number)
         else:
-            end = text.find(delimiter, at)
-            end = len(text) if end < 0 else end
-            if '"' in text[at:end]:
-                return None
-            cells.append(text[at:end])
-            at = end
-        if at == len(text):
-            return cells
-        if not text.startswith(delimiter, at):
-            return None
-        at += len(delimiter)
+            self.faults.add("FMT-002", expected[at], cells[at], line=number, at=at + 1)
+
+
+def _cut(text: str, kind: Kind) -> list[str]:
+    """The cells of an ASCII line of fixed width, the mark first where there is one."""
+    at = len(kind.mark)
+    cells = [kind.mark] if kind.mark else []
+    for place in kind.places:
+        width = place.column.width
+        cells.append(text[at : at + width])
+        at += width
+    if at != len(text):
+        raise ValueError
+    return cells

@@ -1,43 +1,29 @@
 """Values to the bytes of a file, as a layout says. 文件生成
 
-The columns of a layout are turned once into a plan, then every line is one join and one encode. Nothing is
-written here that the reader would refuse.
+The columns of a layout become one Python function a kind of line, made when the writer is: an f-string with a
+place for each column. A line of which anything is unusual (a delimiter, a control, a formula, a value too long)
+is written again column by column, with a note of what was done. Nothing is written that the reader would refuse.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from clearing.errors import UsageError
 from clearing.files.layout import Column, Layout, Record
+from clearing.files.memo import Memo
 from clearing.files.records import MODELS
-from clearing.files.values import carries, exchangeable, fits, shortened, writer
+from clearing.files.values import carryable, cell, padded, quoted, writer
 
-TAG_COLUMN = "record"
-TOTAL_MARK = "#TOTAL"
-END_MARK = "<END>"
-BOM = "\ufeff"
-
-
-class Plan(NamedTuple):
-    """How one kind of line is put together."""
-
-    pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
-    """From (the record's fields, line number, constants…) to the cells in the layout's order."""
-    width: int
-    """Cells, the tag among them."""
-    writers: tuple[tuple[int, Callable[[Any], str]], ...]
-    """(place among the cells, how to write it) of those that are not text as they are."""
-    tail: tuple[str, ...]
-    """The constants that `pick` finds after the record."""
-    texts: tuple[tuple[int, str, int], ...]
-    """(index in the record, column name, longest in bytes) of what came from outside as text."""
-    limited: bool
-    """Whether any of those has a limit."""
+BOM: Final = "\ufeff"
+STARTS: Final = " '=+-@＝＋－＠"
+"""With what a cell begins that `values.cell` may have to neutralise."""
+Notes: TypeAlias = list[str]
+LineWriter: TypeAlias = Callable[[tuple[Any, ...], int, Notes], str]
+"""(record, line number, notes) → the line with its end."""
 
 
 class Writer:
@@ -49,98 +35,39 @@ class Writer:
         self.file_type = file_type
         records = layout.records(file_type)
         names = union(records)
-        self._plans = {record.tag: self._plan(record, names) for record in records}
+        self.lines: Mapping[str, LineWriter] = {
+            record.tag: _Line(layout, file_type, record, names, zone).compiled() for record in records
+        }
+        """The function for each tag."""
 
-    def _plan(self, record: Record, names: tuple[str, ...]) -> Plan:
-        model = MODELS.get((self.file_type, record.tag))
-        if model is None:
-            raise UsageError(f"layout {self.layout.id}: no record model for {self.file_type} {record.tag}")
-        fields: tuple[str, ...] = model._fields
-        by_name = {column.name: column for column in record.columns}
-        wanted = names if self.layout.shape == "table" else tuple(by_name)
-        places: list[int] = []
-        writers: list[Callable[[Any], str] | None] = []
-        constants = [record.tag, ""]
-        for name in wanted:
-            column = by_name.get(name)
-            if column is None:
-                places.append(len(fields) + 2)
-                writers.append(None)
-            elif column.kind == "line":
-                places.append(len(fields))
-                writers.append(str)
-            elif column.const is not None:
-                places.append(len(fields) + 1 + len(constants))
-                constants.append(column.const)
-                writers.append(None)
-            elif column.key not in fields:
-                raise UsageError(
-                    f"layout {self.layout.id}: column {name} of {record.tag}: expected a field of "
-                    f"{', '.join(fields)}, got {column.key!r}"
-                )
-            else:
-                places.append(fields.index(column.key))
-                writers.append(writer(column, self.layout, self.zone))
-        texts = tuple(
-            (fields.index(one.key), one.name, one.max)
-            for one in record.columns
-            if one.kind in ("text", "secret") and one.key in fields
-        )
-        return Plan(
-            itemgetter(len(fields) + 1, *places),
-            len(places) + 1,
-            tuple((place, write) for place, write in enumerate(writers, 1) if write is not None),
-            tuple(constants),
-            texts,
-            any(one.max for one in record.columns),
-        )
-
-    def line(self, tag: str, record: tuple[Any, ...], line_no: int, notes: list[str]) -> bytes:
+    def line(self, tag: str, record: tuple[Any, ...], line_no: int, notes: Notes) -> bytes:
         """One line with its line end.
 
         In:      the tag, a value of its record model, its number in the file; a list that takes a note for
                  each value that could not be written as it is (the column, never the value).
         """
-        plan = self._plans[tag]
-        row = self._row(plan, record, line_no)
-        if not self._sound(plan, row, record):
-            cleaned = list(record)
-            for index, name, bytes_max in plan.texts:
-                cleaned[index] = self._clean(record[index])
-                if cleaned[index] != record[index]:
-                    notes.append(f"line {line_no} {name}: characters replaced that the file cannot carry")
-                if not fits(cleaned[index], bytes_max):
-                    cleaned[index] = shortened(cleaned[index], bytes_max)
-                    notes.append(f"line {line_no} {name}: cut to {bytes_max} bytes")
-            row = self._row(plan, tuple(cleaned), line_no)
-        # Both encodings contain ASCII, whose own codec is far faster than that of GB18030.
-        return f"{row}{self.layout.line_end}".encode("ascii" if row.isascii() else self.layout.encoding)
+        return encoded(self.lines[tag](record, line_no, notes), self.layout.encoding)
 
-    def _sound(self, plan: Plan, row: str, record: tuple[Any, ...]) -> bool:
-        """Whether the row reads back as it is: only characters that a file carries, no stray delimiter."""
-        if plan.limited and not all(fits(record[index], most) for index, _, most in plan.texts):
-            return False
-        if self.layout.tab_digits:
-            return all(carries(record[index]) for index, _, _ in plan.texts)  # the row has tabs of its own
-        if not carries(row):
-            return False
-        return self.layout.quoting != "none" or row.count(self.layout.delimiter) == self._delimiters(plan)
-
-    def _row(self, plan: Plan, record: tuple[Any, ...], line_no: int) -> str:
-        cells = list(plan.pick((*record, line_no, *plan.tail)))
-        for place, write in plan.writers:
-            cells[place] = write(cells[place])
+    def before(self, values: Mapping[str, Any]) -> bytes:
+        """What stands before the details: the head line, or the row of names."""
         layout = self.layout
-        return f"{layout.delimiter.join(cells)}{layout.delimiter if layout.trailing_delimiter else ''}"
+        start = BOM.encode(layout.encoding) if layout.bom else b""
+        if layout.shape == "framed":
+            return start + (self._frame(layout.head, values) if layout.head else b"")
+        tag = (layout.tag_column,) if layout.tag_column else ()
+        return start + self._join((*tag, *union(layout.records(self.file_type))))
 
-    def _delimiters(self, plan: Plan) -> int:
-        return plan.width - (0 if self.layout.trailing_delimiter else 1)
-
-    def _clean(self, text: str) -> str:
-        text = exchangeable(text)
-        if self.layout.quoting == "none":
-            return text.replace(self.layout.delimiter, self.layout.substitute)
-        return text
+    def after(self, values: Mapping[str, Any]) -> bytes:
+        """What stands behind the details: the tail line, or names and values of the totals and the end mark."""
+        layout = self.layout
+        if layout.shape == "framed":
+            return self._frame(layout.tail, values) if layout.tail else b""
+        totals = totals_of(layout)
+        found = b""
+        if totals is not None:
+            found += self._join((layout.total_mark, *(column.name for column in totals.columns)))
+            found += self._frame(totals, values)
+        return found + (f"{layout.end_mark}{layout.line_end}".encode() if layout.end_mark else b"")
 
     def whole(self, values: Mapping[str, Any], body: bytes | bytearray) -> bytes:
         """The file around its body.
@@ -148,43 +75,184 @@ class Writer:
         In:      the values of head and tail by field; the detail lines.
         Out:     all bytes of the file.
         """
-        layout = self.layout
-        head, tail = self._frame(layout.head, values), self._frame(layout.tail, values)
-        if layout.shape == "framed":
-            return b"".join((self._join(layout.head.tag, head), body, self._join(layout.tail.tag, tail)))
-        names = [column.name for column in (*layout.head.columns, *layout.tail.columns)]
-        return b"".join(
-            (
-                BOM.encode(layout.encoding) if layout.bom else b"",
-                self._join(TAG_COLUMN, union(layout.records(self.file_type))),
-                body,
-                self._join(TOTAL_MARK, names),
-                self._join(layout.tail.tag, (*head, *tail)),
-                f"{END_MARK}{layout.line_end}".encode(layout.encoding),
-            )
-        )
+        return b"".join((self.before(values), body, self.after(values)))
 
-    def _frame(self, record: Record, values: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(self._framed(column, values) for column in record.columns)
+    def _frame(self, record: Record, values: Mapping[str, Any]) -> bytes:
+        cells = [] if not record.shown else [record.shown]
+        for column in record.columns:
+            write = writer(column, self.layout, self.zone)
+            text = write(values[column.key]) if column.const is None else column.const
+            cells.append(text if self.layout.delimiter else padded(text, column, self.layout))
+        return self._join(cells)
 
-    def _framed(self, column: Column, values: Mapping[str, Any]) -> str:
-        if column.const is not None:
-            return column.const
-        write = writer(column, self.layout, self.zone)
-        value = values[column.key]
-        return str(value) if write is None else write(value)
-
-    def _join(self, tag: str, cells: tuple[str, ...] | list[str]) -> bytes:
-        layout = self.layout
-        text = layout.delimiter.join((tag, *cells))
-        return f"{text}{layout.delimiter if layout.trailing_delimiter else ''}{layout.line_end}".encode(
-            layout.encoding
-        )
+    def _join(self, cells: Sequence[str]) -> bytes:
+        return f"{joined(cells, self.layout)}{self.layout.line_end}".encode(self.layout.encoding)
 
 
-def union(records: tuple[Record, ...]) -> tuple[str, ...]:
+def encoded(text: str, encoding: str) -> bytes:
+    """Text as bytes: both encodings contain ASCII, whose own codec is far faster than that of GB18030."""
+    return text.encode("ascii" if text.isascii() else encoding)
+
+
+def joined(cells: Sequence[str], layout: Layout) -> str:
+    """The cells of a line as it stands in the file, without its end."""
+    return f"{layout.delimiter.join(cells)}{layout.delimiter if layout.trailing_delimiter else ''}"
+
+
+def union(records: Sequence[Record]) -> tuple[str, ...]:
     """The column names of all kinds of lines, each once, in the order they first stand."""
     return tuple(dict.fromkeys(column.name for record in records for column in record.columns))
+
+
+def totals_of(layout: Layout) -> Record | None:
+    """The line of a table's totals: the columns of head and tail, None where it has neither."""
+    parts = [one for one in (layout.head, layout.tail) if one]
+    if not parts:
+        return None
+    return parts[-1].model_copy(update={"columns": tuple(column for one in parts for column in one.columns)})
+
+
+class _Line:
+    """One kind of line, on its way to a function."""
+
+    def __init__(
+        self, layout: Layout, file_type: str, record: Record, names: tuple[str, ...], zone: tzinfo
+    ) -> None:
+        model = MODELS.get((file_type, record.tag))
+        if model is None:
+            raise UsageError(f"layout {layout.id}: no record model for {file_type} {record.tag}")
+        self.layout = layout
+        self.record = record
+        self.fields: tuple[str, ...] = model._fields
+        by_name = {column.name: column for column in record.columns}
+        wanted = names if layout.shape == "table" else tuple(by_name)
+        self.columns: tuple[Column | None, ...] = tuple(by_name.get(name) for name in wanted)
+        """In the order they stand; None where another kind's column stands."""
+        for column in record.columns:
+            if column.kind != "line" and column.const is None and column.key not in self.fields:
+                raise UsageError(
+                    f"layout {layout.id}: column {column.name} of {record.tag}: expected a field of "
+                    f"{', '.join(self.fields)}, got {column.key!r}"
+                )
+        self.writers = {column.name: writer(column, layout, zone) for column in record.columns}
+
+    def compiled(self) -> LineWriter:
+        """The function for the kind of line, made from its source."""
+        names: dict[str, Any] = {"slow": self.slow}
+        exec(compile(self.source(names), f"<{self.layout.id} {self.record.tag}>", "exec"), names)  # noqa: S102
+        made: LineWriter = names["line"]
+        return made
+
+    def source(self, names: dict[str, Any]) -> str:
+        """The source of `line(record, n, notes)`; what it refers to is put into `names`.
+
+        A reader sees it with `print`: `text = f"D|{n}|{r0}|{w3[r3]}|"`, then the test of what is unusual.
+        """
+        layout, parts = self.layout, []
+        if self.record.shown:
+            parts.append(_literal(self.record.shown))
+        for at, column in enumerate(self.columns):
+            parts.append(self._place(at, column, names))
+        text = _literal(layout.delimiter).join(parts) + (
+            _literal(layout.delimiter) if layout.trailing_delimiter else ""
+        )
+        fields = ", ".join(f"r{number}" for number in range(len(self.fields)))
+        usual = " and ".join(self._usual(len(parts)))
+        return (
+            f"def line(record, n, notes):\n"
+            f"    ({fields},) = record\n"
+            f"    text = f{text!r}\n"
+            f"    if {usual}:\n"
+            f"        return text + {layout.line_end!r}\n"
+            f"    return slow(record, n, notes)\n"
+        )
+
+    def _place(self, at: int, column: Column | None, names: dict[str, Any]) -> str:
+        """What stands in the f-string for a column."""
+        layout = self.layout
+        if column is None:
+            return _literal(layout.null)
+        if column.const is not None:
+            return _literal(column.const if layout.delimiter else padded(column.const, column, layout))
+        if column.kind == "line":
+            return "{n}" if layout.delimiter else f"{{n:{column.pad or '0'}>{column.width}}}"
+        field = f"r{self.fields.index(column.key)}"
+        if not column.codes and column.kind in ("text", "secret", "id", "digest"):
+            if not layout.delimiter and not layout.null:
+                return f"{{{field}:<{column.width}}}"
+            names["null"] = layout.null
+            if layout.delimiter:
+                return f"{{{field} or null}}" if layout.null else f"{{{field}}}"
+        write = self.writers[column.name]
+        names[f"w{at}"] = Memo(write if layout.delimiter else lambda v: padded(write(v), column, layout))
+        return f"{{w{at}[{field}]}}"
+
+    def _usual(self, cells: int) -> list[str]:
+        """The conditions under which the line is as it must be, the likeliest to fail first."""
+        layout = self.layout
+        texts = [column for column in self.columns if column is not None and column.is_text]
+        fields = [f"r{self.fields.index(column.key)}" for column in texts]
+        if layout.tab_digits:
+            return ["False"]
+        found = ["text.isprintable()"]
+        if not layout.delimiter:
+            width = len(self.record.shown) + sum(one.width for one in self.columns if one)
+            return [*found, "text.isascii()", f"len(text) == {width}"]
+        delimiters = cells - (0 if layout.trailing_delimiter else 1)
+        found.append(f"text.count({layout.delimiter!r}) == {delimiters}")
+        found += [
+            f"len({field}) <= {column.max // 4}"
+            for field, column in zip(fields, texts, strict=True)
+            if column.max
+        ]
+        if layout.quoting == "rfc4180":
+            found.append("'\"' not in text")
+        if layout.neutralise:
+            cells_of = " + '\\n' + ".join(fields)
+            found[1:1] = [f"(cells := '\\n' + {cells_of})"] if fields else []
+            found += [f"{f'{chr(10)}{start}'!r} not in cells" for start in STARTS] if fields else []
+        return found
+
+    def slow(self, record: tuple[Any, ...], line_no: int, notes: Notes) -> str:
+        """The line column by column: each text made such that the file can carry it."""
+        layout = self.layout
+        cells = [self.record.shown] if self.record.shown else []
+        for column in self.columns:
+            if column is None:
+                cells.append(layout.null)
+            elif column.const is not None:
+                cells.append(self._fitted(column.const, column))
+            elif column.kind == "line":
+                cells.append(self._fitted(str(line_no), column))
+            else:
+                cells.append(self._cell(column, record[self.fields.index(column.key)], line_no, notes))
+        return f"{joined(cells, layout)}{layout.line_end}"
+
+    def _cell(self, column: Column, value: Any, line_no: int, notes: Notes) -> str:  # noqa: ANN401
+        layout = self.layout
+        if column.is_text:
+            value, done = carryable(value, column, layout)
+            if done:
+                notes.append(f"line {line_no} {column.name}: {done}")
+        text = self._fitted(self.writers[column.name](value), column)
+        if layout.quoting == "none":
+            return text
+        return cell(text, layout) if column.is_text else quoted(text, layout)
+
+    def _fitted(self, text: str, column: Column) -> str:
+        if self.layout.delimiter:
+            return text
+        try:
+            return padded(text, column, self.layout)
+        except ValueError as error:
+            raise UsageError(
+                f"layout {self.layout.id}: {error}. No file was written. Next: widen the column"
+            ) from error
+
+
+def _literal(text: str) -> str:
+    """Text as it stands inside an f-string."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def body_sm3(body: bytes | bytearray | memoryview) -> str:

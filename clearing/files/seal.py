@@ -16,8 +16,8 @@ from typing import Final
 import gmssl_pyx
 
 from clearing.files import sm2
+from clearing.files.faults import Fault, Faults
 from clearing.files.manifest import Figures, Manifest
-from clearing.files.parse import Fault, Faults
 from clearing.files.public_keys import PublicKey, public_key
 from clearing.ledger.seal_terms import ED25519, SM2_SM3, Seal
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
-from clearing.files.records import CARRIED, SumLine, TxnLine
+from clearing.files.layout import Layout
+from clearing.files.records import CARRIED, MODELS, SumLine, TxnLine
 
 HASH_MODULUS: Final = 10**10
 ID_DIGITS: Final = 8
@@ -42,34 +45,38 @@ class Totals:
     """Sum of what is settled: in - out - fee."""
 
     def add(self, line: Any) -> None:  # noqa: ANN401  (a line of any kind)
-        """Count one line of any kind."""
+        """Count one line of any kind; a field that its layout does not have counts nothing."""
         self.records += 1
-        if isinstance(line, TxnLine):
+        kind = type(line)
+        if kind is TxnLine:
             self._add_txn(line)
-        elif isinstance(line, SumLine):
-            self.in_fen += line.in_fen
-            self.out_fen += line.out_fen
-            self.fee_fen += line.fee_fen
-            self.net_fen += line.net_fen
+        elif kind is SumLine:
+            self.in_fen += line.in_fen or 0
+            self.out_fen += line.out_fen or 0
+            self.fee_fen += line.fee_fen or 0
+            self.net_fen += line.net_fen or 0
         else:
             self._add_carried(line)
 
     def _add_txn(self, line: TxnLine) -> None:
-        self.hash_total = (self.hash_total + hash_part(line.entry_id)) % HASH_MODULUS
-        self.amount_fen += line.amount_fen
-        self.fee_fen += line.fee_fen
-        self.net_fen += line.settle_fen
+        amount_fen = line.amount_fen or 0
+        if line.entry_id:
+            self.hash_total = (self.hash_total + int(line.entry_id[-ID_DIGITS:], 16)) % HASH_MODULUS
+        self.amount_fen += amount_fen
+        self.fee_fen += line.fee_fen or 0
+        self.net_fen += line.settle_fen or 0
         if line.settle_mode == "N":
             if line.direction == "R":
-                self.in_fen += line.amount_fen
+                self.in_fen += amount_fen
             else:
-                self.out_fen += line.amount_fen
+                self.out_fen += amount_fen
 
     def _add_carried(self, line: object) -> None:
         key, amount, way = CARRIED[type(line)]
-        if key:
-            self.hash_total = (self.hash_total + hash_part(getattr(line, key))) % HASH_MODULUS
-        fen = getattr(line, amount) if amount else 0
+        text = getattr(line, key) if key else ""
+        if text:
+            self.hash_total = (self.hash_total + hash_part(text)) % HASH_MODULUS
+        fen = (getattr(line, amount) or 0) if amount else 0
         self.amount_fen += fen
         if way == "in":
             self.in_fen += fen
@@ -77,3 +84,47 @@ class Totals:
         elif way == "out":
             self.out_fen += fen
             self.net_fen -= fen
+
+
+_TXN: Final[Mapping[str, frozenset[str]]] = {
+    "hash_total": frozenset({"entry_id"}),
+    "amount_fen": frozenset({"amount_fen"}),
+    "in_fen": frozenset({"amount_fen", "settle_mode", "direction"}),
+    "out_fen": frozenset({"amount_fen", "settle_mode", "direction"}),
+    "fee_fen": frozenset({"fee_fen"}),
+    "net_fen": frozenset({"settle_fen"}),
+}
+_SUM: Final[Mapping[str, frozenset[str]]] = {
+    name: frozenset({name}) for name in ("in_fen", "out_fen", "fee_fen", "net_fen")
+}
+
+
+def needed(model: type[Any]) -> Mapping[str, frozenset[str]]:
+    """Total → the fields of a line of this model that make it."""
+    if model is TxnLine:
+        return _TXN
+    if model is SumLine:
+        return _SUM
+    key, amount, _ = CARRIED[model]
+    found = {"hash_total": frozenset({key})} if key else {}
+    if amount:
+        found |= dict.fromkeys(("amount_fen", "in_fen", "out_fen", "net_fen"), frozenset({amount}))
+    return found
+
+
+@cache
+def _comparable(models: tuple[tuple[type[Any], frozenset[str]], ...]) -> frozenset[str]:
+    every = frozenset(_TXN)
+    return frozenset(
+        total for total in every if all(needed(one).get(total, frozenset()) <= has for one, has in models)
+    )
+
+
+def comparable(layout: Layout, file_type: str) -> frozenset[str]:
+    """The totals that a file's own lines tell: those whose every field is a column of the layout."""
+    return _comparable(
+        tuple(
+            (MODELS[file_type, record.tag], frozenset(column.key for column in record.columns))
+            for record in layout.records(file_type)
+        )
+    )

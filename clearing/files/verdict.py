@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from clearing.files.parse import Fault
+from clearing.files.faults import Fault
 from clearing.files.records import BadLine, VerdictLine
 
 

@@ -20,8 +20,8 @@ import gmssl_pyx
 from clearing.errors import InvariantViolated, UsageError
 from clearing.files import sm2
 from clearing.files.envelope import IV_BYTES, KEY_BYTES, SM4_GCM, TAG_BYTES, Enclosing, open_envelope
+from clearing.files.faults import Fault
 from clearing.files.manifest import Encryption, Figures, Manifest, Signature, write_manifest
-from clearing.files.parse import Fault
 from clearing.files.public_keys import public_key
 from clearing.files.seal import NOBODY, Trust, trust_of
 from clearing.jobs.keys import FILES, key_store

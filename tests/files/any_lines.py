@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clearing.files.layout import Column, Layout
 from clearing.files.records import MODELS
-from clearing.files.values import exchangeable, shortened
+from clearing.files.values import carryable
 
 RARE = "珅韡弢䶮𠮷㐂龴ḿ€é"
 TEXTS = st.one_of(
@@ -63,9 +63,6 @@ def carried(layout: Layout, file_type: str, tag: str, record: Any) -> Any:  # no
     columns = next(one for one in layout.records(file_type) if one.tag == tag).columns
     found = {}
     for column in columns:
-        if column.kind in ("text", "secret"):
-            text = exchangeable(getattr(record, column.key))
-            if layout.quoting == "none":
-                text = text.replace(layout.delimiter, layout.substitute)
-            found[column.key] = shortened(text, column.max) if column.max else text
+        if column.is_text:
+            found[column.key] = carryable(getattr(record, column.key), column, layout)[0]
     return record._replace(**found)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from clearing.files import sm2
 from clearing.files.check import check_file
 from clearing.files.envelope import enclose, open_envelope
+from clearing.files.faults import Fault
 from clearing.files.manifest import Encryption, Manifest, Signature, read_manifest, write_manifest
-from clearing.files.parse import Fault
 from clearing.files.public_keys import PublicKey, key_of
 from clearing.files.seal import Trust, check_signature, trust_of, wrong_keys
 from clearing.ledger.members import load_members

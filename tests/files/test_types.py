@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.files.check import check_file
+from clearing.files.faults import Fault
 from clearing.files.layout import FileName, Layout, load_layout
 from clearing.files.outgoing import RenderedFile, file_of
-from clearing.files.parse import Fault, parse
+from clearing.files.parse import parse
 from clearing.files.records import BadLine, PayLine, ResultLine, ReturnLine, VerdictLine
 from clearing.files.totals import hash_part
 from clearing.files.values import BUSINESS_ZONE
