@@ -191,3 +191,49 @@ def bench_ingest(
         return
     for one in tables:
         page().print(one)
+
+
+@bench_app.command("shapes")
+def bench_shapes(
+    events: Annotated[int, typer.Option("--events", min=1000, help="How many events.")] = 30_000,
+    history: Annotated[
+        int, typer.Option("--history", min=0, help="Entries that the long history holds; 0 leaves it out.")
+    ] = 1_000_000,
+    seed: Annotated[int, typer.Option("--seed", help="Of the generated day.")] = 7,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="How often each shape is measured.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """One hot hospital, records sent again, a long history, beside the uniform day 负载形态测速."""
+
+    async def work() -> tuple[dict[str, Any], Table]:
+        from clearing.jobs import bench_shapes as shapes  # noqa: PLC0415 - for this command only
+
+        measured = await shapes.bench_shapes(
+            settings_now(), events, history=history, seed=seed, repeats=repeats, told=say
+        )
+        return measured, shapes.table(measured)
+
+    found, shown = perform(work, fast=True)
+    answer(found) if as_json else page().print(shown)
+
+
+@bench_app.command("latency")
+def bench_latency(
+    rates: Annotated[
+        list[int] | None, typer.Option("--rate", min=1, help="Events a second; again for more.")
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, help="How long each rate is kept.")] = 20.0,
+    as_json: Json = False,
+) -> None:
+    """From a producer's send to the result at its consumer, at steady rates 时延测速."""
+
+    async def work() -> tuple[dict[str, Any], Table]:
+        from clearing.jobs import bench_latency as latency  # noqa: PLC0415 - for this command only
+
+        measured = await latency.bench_latency(
+            settings_now(), rates or (200, 1_000), seconds=seconds, told=say
+        )
+        return measured, latency.table(measured)
+
+    found, shown = perform(work, fast=True)
+    answer(found) if as_json else page().print(shown)

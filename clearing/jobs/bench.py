@@ -18,7 +18,7 @@ import statistics
 import tempfile
 import time
 import tomllib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -58,6 +58,7 @@ EVENTS_MIN: Final = 200
 _EMPTY: Final = "clearing_bench_empty"
 
 Told = Callable[[str], None]
+History = Callable[[Database], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -70,6 +71,8 @@ class Measured:
     cpu: list[Cpu] = field(default_factory=list)
     sound: bool | None = None
     """Whether verify found the books sound after the first time; None where there are no books."""
+    memory_mb: float = 0.0
+    """The most that one worker's process held; 0 where no worker ran."""
 
     def add(self, seconds: float, cpu: Cpu) -> None:
         """One more measurement."""
@@ -100,6 +103,7 @@ class Measured:
             "of_raw_copy": round(self.median / copy.median, 3),
             "python_us": _each(used.python, self.events),
             "database_us": _each(used.database, self.events),
+            "worker_memory_mb": round(self.memory_mb, 1) or None,
             "verified": self.sound,
         }
 
@@ -137,13 +141,13 @@ async def bench_ingest(
     above = directory or Path.cwd()
     with contextlib.ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=above)))
-        server = stack.enter_context(_server(place / "database"))
+        server = stack.enter_context(embedded_server(place / "database"))
         broker = None
         if kafka:
             broker = stack.enter_context(
                 brokers.kafka(place / "kafka", bootstrap=settings.kafka_bootstrap or None, tell=told)
             )
-        bench = _Bench(
+        bench = Bench(
             server, place, replace(settings, kafka_bootstrap=broker.bootstrap if broker else ""), members
         )
         await bench.prepare()
@@ -174,7 +178,7 @@ async def bench_ingest(
 
 
 @contextlib.contextmanager
-def _server(directory: Path) -> Any:  # noqa: ANN401 - a context manager
+def embedded_server(directory: Path) -> Any:  # noqa: ANN401 - a context manager
     """An embedded server for the time of the measurements."""
     server = embedded.acquire(directory)
     try:
@@ -183,7 +187,7 @@ def _server(directory: Path) -> Any:  # noqa: ANN401 - a context manager
         embedded.release(directory)
 
 
-class _Bench:
+class Bench:
     """The measurements of one run, one method a way in."""
 
     def __init__(self, server: embedded.Embedded, place: Path, settings: Settings, members: Members) -> None:
@@ -213,7 +217,7 @@ class _Bench:
             await connection.close()
 
     @contextlib.asynccontextmanager
-    async def _books(self) -> AsyncIterator[Database]:
+    async def books(self) -> AsyncIterator[Database]:
         """Fresh books, with nothing of the run before left to be written out."""
         self._number += 1
         name = f"clearing_bench_{self._number}"
@@ -222,59 +226,65 @@ class _Bench:
             yield database
         await self._run(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def _way(self, what: str, events: int) -> Measured:
+    def way(self, what: str, events: int) -> Measured:
+        """The measurements of one way, begun when it is first asked for."""
         return self.ways.setdefault(what, Measured(what, events))
 
     async def file(self, sent: Sequence[Sent]) -> None:
         """The file's way, by stages, and then a raw COPY of the rows it left."""
-        way = self._way(FILE, len(sent))
+        way = self.way(FILE, len(sent))
         lines = [one.value for one in sent]
-        async with self._books() as database:
+        async with self.books() as database:
             before = cpu_now(self._server.cluster)
             began = time.perf_counter()
             with self.stages.timed(len(sent)):
                 totals = await ingest_lines(database.engine, self._settings, self._members, lines)
             way.add(time.perf_counter() - began, cpu_now(self._server.cluster).since(before))
             self.outcomes = {name: value for name, value in totals.items() if name != "seconds"}
-            await self._check(way, database, totals["taken"])
-            copy = self._way(COPY, len(sent))
+            await self.check(way, database, totals["taken"])
+            copy = self.way(COPY, len(sent))
             before = cpu_now(self._server.cluster)
             seconds = await copy_rows(database, self._place)
             copy.add(seconds, Cpu(None, cpu_now(self._server.cluster).since(before).database))
 
-    async def kafka(self, sent: Sequence[Sent], prefix: str) -> None:
-        """Kafka's way: produced first, then taken by processes of their own.
+    async def kafka(
+        self, sent: Sequence[Sent], prefix: str, what: str = KAFKA, history: History | None = None
+    ) -> None:
+        """Kafka's way: produced first, then taken by processes of their own; `history` fills the books before.
 
         The cards' topic goes first: a card is used long after it was registered, and a day squeezed into seconds
         would measure how payments wait for their cards.
         """
-        way = self._way(KAFKA, len(sent))
+        way = self.way(what, len(sent))
         settings = replace(self._settings, kafka_prefix=prefix, kafka_group=prefix)
         seconds, taken = 0.0, 0
-        async with self._books() as database:
+        async with self.books() as database:
+            if history is not None:
+                await history(database)
             cpu_seconds, before = 0.0, cpu_now(self._server.cluster)
             for cards in (True, False):
                 await produce(settings, [one for one in sent if (one.family == "cards") is cards])
                 told = await worker_processes(settings, database.dsn)
                 cpu_seconds += told.cpu_seconds
                 seconds, taken = seconds + told.seconds, taken + told.taken
+                way.memory_mb = max(way.memory_mb, told.memory_mb)
             way.add(seconds, Cpu(cpu_seconds, cpu_now(self._server.cluster).since(before).database))
-            await self._check(way, database, taken)
+            await self.check(way, database, taken, whole=history is None)
 
     async def loop(self, sent: Sequence[Sent]) -> None:
         """The loop's way."""
-        way = self._way(LOOP, len(sent))
-        async with self._books() as database:
+        way = self.way(LOOP, len(sent))
+        async with self.books() as database:
             before = cpu_now(self._server.cluster)
             seconds = await take_one_by_one(database, self._settings, self._members, sent)
             way.add(seconds, cpu_now(self._server.cluster).since(before))
-            await self._check(way, database, len(sent))
+            await self.check(way, database, len(sent))
 
-    async def _check(self, way: Measured, database: Database, taken: int) -> None:
-        """A rate counts only when every event has its outcome and the books are sound."""
+    async def check(self, way: Measured, database: Database, taken: int, *, whole: bool = True) -> None:
+        """A rate counts only when every event has its outcome and the books, if they are `whole`, are sound."""
         if taken != way.events:
             raise InvariantViolated(f"bench {way.what}: expected {way.events} outcomes, got {taken}")
-        if way.sound is None:
+        if way.sound is None and whole:
             found = await verify(database.engine, self._members)
             wrong = [f"{name}: {text}" for name, text in found["checks"].items() if text != "ok"]
             if wrong:

@@ -1,17 +1,21 @@
 """Kafka → durable: records produced beforehand, taken by workers in processes of their own. 消息测速
 
 Run as a program it is one such worker: it takes what is in the topics with the others of its group, then tells on
-one line of JSON when it began (its first partitions assigned) and when its last batch was durable.
+one line of JSON when it began (its first partitions assigned) and when its last batch was durable; with `--stay`
+it works until it is told to stop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import resource
+import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -34,6 +38,7 @@ SECONDS_MAX: Final = 900
 _LINGER_MS: Final = 20
 
 
+STAY: Final = "--stay"
 WORKERS: Final = 2
 """One a core: a worker is one interpreter."""
 
@@ -46,6 +51,8 @@ class Told(NamedTuple):
     cpu_seconds: float
     """Processor time of that process meanwhile."""
     taken: int
+    memory_mb: float
+    """The most it held."""
 
 
 class Ran(NamedTuple):
@@ -55,6 +62,8 @@ class Ran(NamedTuple):
     """From the first assignment in any process to the last durable batch in any."""
     cpu_seconds: float
     taken: int
+    memory_mb: float
+    """The most that one of them held."""
 
 
 async def produce(settings: Settings, sent: Iterable[Sent]) -> None:
@@ -88,6 +97,43 @@ async def worker_processes(settings: Settings, dsn: str, count: int = WORKERS) -
         max(one.ended for one in busy) - min(one.began for one in busy),
         sum(one.cpu_seconds for one in told),
         sum(one.taken for one in told),
+        max(one.memory_mb for one in told),
+    )
+
+
+@contextlib.asynccontextmanager
+async def running_workers(settings: Settings, dsn: str, count: int = WORKERS) -> AsyncIterator[None]:
+    """Workers that take what comes while the block runs, a process each, and are told to stop at its end.
+
+    Raises:  WorldFailed when one ended by itself.
+    """
+    processes = [await _started(settings, dsn, STAY) for _ in range(count)]
+    try:
+        yield
+        ended = [one.returncode for one in processes if one.returncode is not None]
+        if ended:
+            raise WorldFailed(f"bench: a worker ended with {ended[0]}. Next: try again")
+    finally:
+        for one in processes:
+            with contextlib.suppress(ProcessLookupError):
+                one.terminate()
+        await asyncio.gather(*(one.communicate() for one in processes))
+
+
+async def _started(settings: Settings, dsn: str, *arguments: str) -> asyncio.subprocess.Process:
+    given = replace(settings, database_url=dsn)
+    environment = {
+        **os.environ,
+        **{PREFIX + row.name.upper(): _text(getattr(given, row.name)) for row in TABLE},
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "clearing.jobs.bench_kafka",
+        *arguments,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
 
 
@@ -96,19 +142,7 @@ async def _worker_process(settings: Settings, dsn: str) -> Told:
 
     Raises:  WorldFailed with its last words when it fails or takes too long.
     """
-    given = replace(settings, database_url=dsn)
-    environment = {
-        **os.environ,
-        **{PREFIX + row.name.upper(): _text(getattr(given, row.name)) for row in TABLE},
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "clearing.jobs.bench_kafka",
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await _started(settings, dsn)
     try:
         out, err = await asyncio.wait_for(process.communicate(), SECONDS_MAX)
     except TimeoutError:
@@ -149,21 +183,24 @@ class TimedWorker(Worker):
             self.ended = (time.monotonic(), time.process_time())
 
 
-async def _work() -> Told:
+async def _work(*, until_idle: bool) -> Told:
     settings = load(os.environ, Path("/"))
     async with open_database(settings.database_url) as database:
         members = with_settings(await members_in_force(database.engine), settings)
         worker = TimedWorker(database.engine, settings, members)
-        totals = await worker.run(until_idle=True)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
+        totals = await worker.run(until_idle=until_idle)
     began = worker.began or worker.ended
     cpu_seconds = max(0.0, worker.ended[1] - began[1])
-    return Told(began[0], worker.ended[0], cpu_seconds, int(totals.as_json(0)["taken"]))
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux tells KiB
+    return Told(began[0], worker.ended[0], cpu_seconds, int(totals.as_json(0)["taken"]), held)
 
 
-def main(_: Sequence[str] = ()) -> None:
-    """Be the worker of a measurement."""
-    print(json.dumps(uvloop.run(_work())._asdict()))  # noqa: T201 - what the other process reads
+def main(arguments: Sequence[str]) -> None:
+    """Be the worker of a measurement: until nothing is left, or with --stay until it is told to stop."""
+    told = uvloop.run(_work(until_idle=STAY not in arguments))
+    print(json.dumps(told._asdict()))  # noqa: T201 - what the other process reads
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
