@@ -10,6 +10,7 @@ import typer
 
 import clearing
 from clearing.console import (
+    breaks,
     cards,
     checks,
     days,
@@ -66,7 +67,7 @@ app.command("deliver")(exchange.deliver_files)
 app.add_typer(keys.keys_app, name="keys")
 app.command("reconcile")(partners.reconcile)
 app.add_typer(reports.report_app, name="report")
-app.add_typer(partners.breaks_app, name="breaks")
+app.add_typer(breaks.breaks_app, name="breaks")
 app.add_typer(look.entries_app, name="entries")
 app.command("trace")(look.trace)
 app.command("sources")(look.sources)

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Final
 import typer
 from rich.cells import cell_len, set_cell_size
 
+from clearing.console.breaks import chinese
 from clearing.console.edge import Json, a_date, answer, perform, say, settings_now
-from clearing.console.partners import chinese
 from clearing.console.show import WIDTH, grouped
 from clearing.errors import InvariantViolated
 

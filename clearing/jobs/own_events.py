@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from clearing.errors import InvariantViolated
 from clearing.jobs.close import jobs_stream
 from clearing.jobs.ingest import Record, decoded, take_in
 from clearing.ledger.outcomes import Decision
@@ -47,15 +46,16 @@ async def take_own(
     *,
     now: datetime,
     known: frozenset[str] = frozenset(),
-) -> list[Decision]:
+) -> list[Decision | Malformed]:
     """Take events of the platform's inside the caller's transaction, on the open day. 平台入账
 
     In:      `now`: when it happens; an instant beyond the open day counts as its last second, so that books that
              are behind the clock do not park it. `known`: the names that an earlier `Busy` gave.
-    Out:     each one's outcome, in order; a refused one is for the caller to judge, who may roll back.
+    Out:     each one's outcome, in order; one that is refused or malformed is for the caller to judge, who may
+             roll back.
     Writes:  as `ingest.take`, on the stream "jobs".
     Again:   the same ids are duplicates.
-    Raises:  Busy and Fenced: roll back and try again; InvariantViolated when one cannot be read.
+    Raises:  Busy and Fenced: roll back and try again.
     """
     await locks.day_shared(conn)
     open_day = await days.first_uncut(conn)
@@ -65,12 +65,7 @@ async def take_own(
     start = head.position or 0
     records = [Record(start + number, value) for number, value in enumerate(values)]
     taken = await take_in(conn, settings, members, decoded(head, records, start + len(records)), known)
-    made: list[Decision] = []
-    for one in taken.outcomes:
-        if isinstance(one, Malformed):
-            raise InvariantViolated(f"an event of our own cannot be read: {one}. Nothing was written")
-        made.append(one)
-    return made
+    return list(taken.outcomes)
 
 
 def _bytes(event: OwnEvent, platform: str, at: datetime, env: str) -> bytes:

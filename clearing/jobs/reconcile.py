@@ -25,11 +25,12 @@ from pydantic import TypeAdapter
 
 from clearing.day.states import State
 from clearing.errors import UsageError
-from clearing.jobs.reconcile_breaks import ENDED, MACHINE, Run, save_breaks
+from clearing.jobs.reconcile_breaks import Run, save_breaks
 from clearing.jobs.reconcile_ours import our_side
 from clearing.jobs.setup import with_settings
-from clearing.reconciliation.breaks import CODES, OpenItem
+from clearing.reconciliation.breaks import AUTO_CLEARED, CODES, OpenItem
 from clearing.reconciliation.ledger_side import LedgerRow
+from clearing.reconciliation.life import ENDED_BY_PEOPLE, FOUND_BY_A_RUN
 from clearing.reconciliation.reconciled import Reconciled, as_json, reconcile
 from clearing.reconciliation.report import Report, report
 from clearing.reconciliation.rows import HisRow, PartnerRow, StatementRow, fingerprint_text
@@ -275,7 +276,9 @@ async def _before(conn: AsyncConnection, day: date) -> Before:
     run, last = await breaks.run_before(conn, day), await breaks.last_run(conn, day)
     items = _OPEN_ITEMS.validate_python(run.open_after) if run else ()
     stored = await breaks.of_ids(conn, [item.id for item in items])
-    ended = frozenset(item.id for item in items if item.id in stored and stored[item.id].state in ENDED)
+    ended = frozenset(
+        item.id for item in items if item.id in stored and stored[item.id].state in ENDED_BY_PEOPLE
+    )
     if last is not None:
         ended &= set(last.closed)  # what was ended since then counts on a later day: this one can be repeated
     return Before(
@@ -288,7 +291,7 @@ async def _before(conn: AsyncConnection, day: date) -> Before:
 
 def _as_people_left(item: OpenItem, stored: StoredBreak | None) -> OpenItem:
     """An open item in the state to which somebody has brought it; a later run's state does not count here."""
-    if stored is None or stored.state in MACHINE:
+    if stored is None or stored.state in FOUND_BY_A_RUN:
         return item
     return replace(item, found=replace(item.found, state=stored.state))
 
@@ -357,8 +360,10 @@ async def _recorded(conn: AsyncConnection, sides: Sides, found: Reconciled) -> J
         waiting=waiting,
         taken=taken,
         report=_REPORT.dump_python(model, mode="json"),
+        listed=[one.id for one in found.breaks],
+        cleared=[one.id for one in found.breaks if one.state == AUTO_CLEARED],
     )
-    states = await save_breaks(conn, found, Run(number, day, last.id if last else 0, changed))
+    states = await save_breaks(conn, found, Run(number, day, last, changed, sides.before.ended))
     missing = sorted(_missing(sides))
     return told | {
         "run": str(number),

@@ -35,6 +35,8 @@ class StoredBreak:
     state: str
     detail: str = ""
     rows: Mapping[str, Any] = field(default_factory=dict)
+    owner: str = ""
+    ending: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class StoredRun:
     waiting: Sequence[Any]
     taken: Sequence[bytes]
     report: Mapping[str, Any]
+    listed: Sequence[str]
+    cleared: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +66,20 @@ class StoredStep:
     no: int
     state: str
     ending: str
+    owner: str
     maker: str
     checker: str
     why: str
     evidence: bytes | None
+    proposal: int
     at: datetime
 
 
 _SELECT: Final = select(*(break_.c[one.name] for one in fields(StoredBreak)))
 _RUN: Final = select(*(reconciliation_run.c[one.name] for one in fields(StoredRun)))
 _STEP: Final = select(*(break_step.c[one.name] for one in fields(StoredStep)))
-_STAYS: Final = {"id", "first_run", "clearing_date"}
+_STAYS: Final = {"id", "first_run", "clearing_date", "state", "owner", "ending"}
+"""What a run does not renew: where a break stands in its life, only a step changes."""
 
 
 async def add_run(
@@ -87,6 +94,8 @@ async def add_run(
     waiting: Sequence[Any] = (),
     taken: Collection[bytes] = (),
     report: Mapping[str, Any] | None = None,
+    listed: Collection[str] = (),
+    cleared: Collection[str] = (),
 ) -> int:
     """Note that a day was reconciled, with what and what came out, and give the run's number. 对账批次
 
@@ -104,6 +113,8 @@ async def add_run(
         "waiting": list(waiting),
         "taken": sorted(taken),
         "report": dict(report or {}),
+        "listed": sorted(listed),
+        "cleared": sorted(cleared),
     }
     statement = reconciliation_run.insert().values(row).returning(reconciliation_run.c.id)
     number: int = (await conn.execute(statement)).scalar_one()
@@ -136,8 +147,9 @@ async def days_after(conn: AsyncConnection, day: date) -> list[date]:
 
 
 async def save(conn: AsyncConnection, found: Sequence[StoredBreak]) -> None:
-    """Store breaks under their ids; one that is known keeps its id, first run and day. 保存差错
+    """Store breaks under their ids; one that is known keeps its id, first run, day, and its life. 保存差错
 
+    In:      a new one in the state that the run gives; the state of one that is known is changed by `step`.
     Writes:  break_.
     Again:   the same rows.
     """
@@ -153,30 +165,62 @@ async def save(conn: AsyncConnection, found: Sequence[StoredBreak]) -> None:
     )
 
 
-async def of_day(conn: AsyncConnection, day: date) -> list[StoredBreak]:
-    """The breaks found in a day, in order of id."""
-    return await _read(conn, _SELECT.where(break_.c.clearing_date == day))
+async def of_day(conn: AsyncConnection, day: date, *, lock: bool = False) -> list[StoredBreak]:
+    """The breaks found in a day, in order of id; locked to the end of the transaction if wanted."""
+    return await _read(conn, _SELECT.where(break_.c.clearing_date == day), lock=lock)
 
 
-async def in_states(conn: AsyncConnection, states: Sequence[str]) -> list[StoredBreak]:
-    """The breaks in these states, whatever their day, in order of id."""
-    return await _read(conn, _SELECT.where(break_.c.state.in_(states)))
-
-
-async def every(conn: AsyncConnection) -> list[StoredBreak]:
-    """All breaks, in order of id."""
-    return await _read(conn, _SELECT)
-
-
-async def of_ids(conn: AsyncConnection, ids: Collection[str]) -> dict[str, StoredBreak]:
-    """Breaks by id; those that are not there are absent."""
+async def of_ids(
+    conn: AsyncConnection, ids: Collection[str], *, lock: bool = False
+) -> dict[str, StoredBreak]:
+    """Breaks by id; those that are not there are absent; locked to the end of the transaction if wanted."""
     wanted = literal(list(ids), ARRAY(NAME))
-    found = await _read(conn, _SELECT.where(break_.c.id == any_(wanted)))
+    found = await _read(conn, _SELECT.where(break_.c.id == any_(wanted)), lock=lock)
     return {one.id: one for one in found}
 
 
-async def _read(conn: AsyncConnection, query: Select[Any]) -> list[StoredBreak]:
-    return [StoredBreak(**row) for row in (await conn.execute(query.order_by(break_.c.id))).mappings()]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which breaks are wanted; what is None is not asked."""
+
+    day: date | None = None
+    """Found on this day."""
+    states: Sequence[str] | None = None
+    code: str | None = None
+    """The lead code, or how it begins: SID."""
+    bank: str | None = None
+    institution: str | None = None
+    owner: str | None = None
+    """Empty: those that nobody works on."""
+    found_by: date | None = None
+    """Found on this day or before."""
+    begins: str | None = None
+    """How the id begins."""
+
+
+async def wanted(conn: AsyncConnection, asked: Asked, rows_max: int | None = None) -> list[StoredBreak]:
+    """The breaks that were asked for, in order of id, which begins with the day. 差错查询"""
+    query = _SELECT
+    for column in ("bank", "institution", "owner"):
+        if (value := getattr(asked, column)) is not None:
+            query = query.where(break_.c[column] == value)
+    if asked.day is not None:
+        query = query.where(break_.c.clearing_date == asked.day)
+    if asked.found_by is not None:
+        query = query.where(break_.c.clearing_date <= asked.found_by)
+    if asked.states is not None:
+        query = query.where(break_.c.state == any_(literal(list(asked.states), ARRAY(NAME))))
+    if asked.code is not None:
+        query = query.where(func.starts_with(break_.c.code, asked.code))
+    if asked.begins is not None:
+        query = query.where(func.starts_with(break_.c.id, asked.begins))
+    return await _read(conn, query.limit(rows_max))
+
+
+async def _read(conn: AsyncConnection, query: Select[Any], *, lock: bool = False) -> list[StoredBreak]:
+    query = query.order_by(break_.c.id)
+    rows = await conn.execute(query.with_for_update() if lock else query)
+    return [StoredBreak(**row) for row in rows.mappings()]
 
 
 async def steps_of(conn: AsyncConnection, break_id: str) -> list[StoredStep]:
@@ -202,21 +246,31 @@ async def step(
     why: str,
     checker: str = "",
     ending: str = "",
+    owner: str | None = None,
     evidence: bytes | None = None,
+    proposal: int = 0,
 ) -> None:
     """Bring a break to a state, and keep who, when and why. 差错处理
 
-    Writes:  break_, break_step.
+    In:      `owner`: who works on it from now on; None leaves it to whom it is.
+    Writes:  break_step, break_.
     Again:   another step.
+    Raises:  the database's refusal where the table of transitions, two people or an approval forbid it.
     """
-    await conn.execute(break_.update().where(break_.c.id == break_id).values(state=state))
     number = select(func.count() + 1).where(break_step.c.break_id == break_id).scalar_subquery()
+    whose = select(break_.c.owner).where(break_.c.id == break_id).scalar_subquery()
     row = {
         "break_id": break_id,
         "no": number,
         "state": state,
         "ending": ending,
+        "owner": func.coalesce(whose, "") if owner is None else owner,
         "maker": maker,
         "checker": checker,
+        "why": why,
+        "evidence": evidence,
+        "proposal": proposal,
     }
-    await conn.execute(break_step.insert().values(row | {"why": why, "evidence": evidence}))
+    made = await conn.execute(break_step.insert().values(row).returning(break_step.c.owner))
+    changed = {"state": state, "ending": ending, "owner": made.scalar_one()}
+    await conn.execute(break_.update().where(break_.c.id == break_id).values(changed))

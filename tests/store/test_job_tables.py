@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from clearing.errors import InvariantViolated, UsageError
 from clearing.store import breaks, days, files, reference, statements, streams
-from clearing.store.breaks import StoredBreak
+from clearing.store.breaks import Asked, StoredBreak
 from clearing.store.database import Database
 from clearing.store.files import PART_BYTES, Part, StoredFile, in_parts
 from clearing.store.record import record
@@ -91,26 +91,27 @@ async def test_a_statement_that_comes_twice_is_kept_once(books: Database) -> Non
     assert found[0].sm3 == hashlib.new("sm3", b"1").digest()
 
 
-async def test_a_break_keeps_its_first_run(books: Database) -> None:
-    """A second run renews a break under its id; each step says who and why, and two people are two."""
+async def test_a_break_keeps_its_first_run_and_its_life(books: Database) -> None:
+    """A second run renews a break under its id; its state is changed by steps alone, each says who and why."""
     async with transaction(books.engine) as conn:
         run = await breaks.add_run(conn, DAY, [{"name": "b1.csv"}], 2, {"B1": {"residual": 0}})
         again = await breaks.add_run(conn, DAY, [], 2, {})
         assert again > run
         await breaks.save(conn, [])
         await breaks.save(conn, [BREAK])
-        await breaks.save(conn, [replace(BREAK, first_run=2, last_run=2, state="OPEN")])
-        assert await breaks.of_day(conn, DAY) == [replace(BREAK, last_run=2, state="OPEN", codes=["SID-101"])]
-        await breaks.step(conn, "BRK-1", "ASSIGNED", maker="ann", why="looks")
-        await breaks.step(
-            conn, "BRK-1", "RESOLVED", maker="ann", checker="bob", why="found", ending="LATE_MATCH"
-        )
-        assert [one.id for one in await breaks.in_states(conn, ["RESOLVED"])] == ["BRK-1"]
-        steps = await conn.execute(text("SELECT no, state, checker FROM break_step ORDER BY no"))
-        assert [tuple(row) for row in steps] == [(1, "ASSIGNED", ""), (2, "RESOLVED", "bob")]
-    with pytest.raises(Exception, match="ck_break_step_two_people"):
-        async with transaction(books.engine) as conn:
-            await breaks.step(conn, "BRK-1", "CLOSED", maker="ann", checker="ann", why="alone")
+        await breaks.save(conn, [replace(BREAK, first_run=2, last_run=2, code="AMT-001", state="OPEN")])
+        assert await breaks.of_day(conn, DAY) == [
+            replace(BREAK, last_run=2, code="AMT-001", codes=["SID-101"])
+        ]
+        await breaks.step(conn, "BRK-1", "ASSIGNED", maker="ann", why="looks", owner="ann")
+        await breaks.step(conn, "BRK-1", "AUTO_CLEARED", maker="reconcile", why="run 3", ending="LATE_MATCH")
+        (found,) = await breaks.wanted(conn, Asked(states=["AUTO_CLEARED"], owner="ann", code="AMT"))
+        assert (found.id, found.ending) == ("BRK-1", "LATE_MATCH")
+        steps = await conn.execute(text("SELECT no, state, owner, ending FROM break_step ORDER BY no"))
+        assert [tuple(row) for row in steps] == [
+            (1, "ASSIGNED", "ann", ""),
+            (2, "AUTO_CLEARED", "ann", "LATE_MATCH"),
+        ]
 
 
 async def test_reference_data_needs_two_people(books: Database) -> None:

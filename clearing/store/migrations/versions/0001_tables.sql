@@ -616,6 +616,8 @@ CREATE TABLE reconciliation_run (
     waiting JSONB NOT NULL,
     taken BYTEA[] NOT NULL,
     report JSONB NOT NULL,
+    listed TEXT[] COLLATE "C" NOT NULL,
+    cleared TEXT[] COLLATE "C" NOT NULL,
     CONSTRAINT pk_reconciliation_run PRIMARY KEY (id)
 );
 CREATE INDEX ix_reconciliation_run_day ON reconciliation_run (clearing_date);
@@ -632,6 +634,8 @@ COMMENT ON COLUMN reconciliation_run.open_after IS 'The breaks open after the da
 COMMENT ON COLUMN reconciliation_run.waiting IS 'Rows of its files that belong to a later day.';
 COMMENT ON COLUMN reconciliation_run.taken IS 'The rows of its files, 16 bytes of SM3 each: a repeat is known on any day.';
 COMMENT ON COLUMN reconciliation_run.report IS 'The mismatch report as a model; every rendering is made from it.';
+COMMENT ON COLUMN reconciliation_run.listed IS 'The breaks it listed.';
+COMMENT ON COLUMN reconciliation_run.cleared IS 'Those of them that it cleared by itself.';
 CREATE TABLE break_ (
     id TEXT COLLATE "C" NOT NULL,
     first_run BIGINT NOT NULL,
@@ -649,6 +653,8 @@ CREATE TABLE break_ (
     state TEXT COLLATE "C" NOT NULL,
     detail TEXT COLLATE "C" NOT NULL,
     rows JSONB NOT NULL,
+    owner TEXT COLLATE "C" NOT NULL,
+    ending TEXT COLLATE "C" NOT NULL,
     CONSTRAINT pk_break_ PRIMARY KEY (id)
 );
 CREATE INDEX ix_break_state ON break_ (state);
@@ -667,18 +673,22 @@ COMMENT ON COLUMN break_.differences IS 'Partner to fen, ledger minus partner.';
 COMMENT ON COLUMN break_.keys IS 'bank_ref, order_no, entry_id.';
 COMMENT ON COLUMN break_.bank IS 'The bank concerned.';
 COMMENT ON COLUMN break_.institution IS 'The institution concerned.';
-COMMENT ON COLUMN break_.state IS 'Where in its life it is.';
+COMMENT ON COLUMN break_.state IS 'Where in its life it is: that of its last step, else what the first run found.';
 COMMENT ON COLUMN break_.detail IS 'What a wrong total says.';
 COMMENT ON COLUMN break_.rows IS 'The rows of the three sides, with file and line.';
+COMMENT ON COLUMN break_.owner IS 'Who works on it; empty while nobody does.';
+COMMENT ON COLUMN break_.ending IS 'How it ended; empty while it has not.';
 CREATE TABLE break_step (
     break_id TEXT COLLATE "C" NOT NULL,
     no INTEGER NOT NULL,
     state TEXT COLLATE "C" NOT NULL,
     ending TEXT COLLATE "C" NOT NULL,
+    owner TEXT COLLATE "C" NOT NULL,
     maker TEXT COLLATE "C" NOT NULL,
     checker TEXT COLLATE "C" NOT NULL,
     why TEXT COLLATE "C" NOT NULL,
     evidence BYTEA,
+    proposal INTEGER NOT NULL,
     at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_break_step PRIMARY KEY (break_id, no)
 );
@@ -687,8 +697,10 @@ COMMENT ON COLUMN break_step.break_id IS 'Of which break.';
 COMMENT ON COLUMN break_step.no IS 'Number of the step.';
 COMMENT ON COLUMN break_step.state IS 'The state it led to.';
 COMMENT ON COLUMN break_step.ending IS 'How it ended, where it did.';
+COMMENT ON COLUMN break_step.owner IS 'Who works on the break from then on.';
 COMMENT ON COLUMN break_step.maker IS 'Who did it.';
 COMMENT ON COLUMN break_step.checker IS 'Who approved it, never the maker; empty where no approval is due.';
 COMMENT ON COLUMN break_step.why IS 'The reason given.';
 COMMENT ON COLUMN break_step.evidence IS 'SM3 of the evidence.';
+COMMENT ON COLUMN break_step.proposal IS 'The proposal it makes, approves or refuses; 0 for none.';
 COMMENT ON COLUMN break_step.at IS 'When.';
