@@ -34,32 +34,50 @@ Who = Annotated[str, typer.Option("--as", help="Who does it; the account's name 
 Why = Annotated[str, typer.Option("--why", help="The reason, kept for ever.")]
 
 
-def break_table(found: list[dict[str, Any]], *, worked: bool = False) -> None:
-    """Breaks in the shape of `reconcile --json`, as a table; `worked` adds whose they are and by when."""
+def break_table(found: list[dict[str, Any]]) -> None:
+    """Breaks in the shape of `reconcile --json`, as a table."""
     table(
         "Breaks 差错",
-        ["id", "code", "名称", "vector", "bank", "inst.", "amount", "difference", "state"]
-        + (["owner", "due"] if worked else []),
-        ([*_cells(one), *(_work(one) if worked else ())] for one in found),
+        ["id", "code", "名称", "vector", "bank", "inst.", "amount", "difference", "state"],
+        (
+            [
+                one["id"][:ID_SHOWN],
+                one["code"],
+                chinese(one["code"]),
+                one["vector"],
+                one["bank"],
+                one["institution"],
+                grouped(one["amount"]),
+                grouped(one["difference"]),
+                one["state"],
+            ]
+            for one in found
+        ),
     )
 
 
-def _cells(one: dict[str, Any]) -> list[str]:
-    return [
-        one["id"][:ID_SHOWN],
-        one["code"],
-        chinese(one["code"]),
-        one["vector"],
-        one["bank"],
-        one["institution"],
-        grouped(one["amount"]),
-        grouped(one["difference"]),
-        one["state"],
-    ]
-
-
-def _work(one: dict[str, Any]) -> tuple[str, str]:
-    return (one["owner"] or f"({one['desk']})", f"{one['due'][5:]}{' !' if one['overdue'] else ''}")
+def _work_table(found: list[dict[str, Any]]) -> None:
+    """The work list: whose they are and by when instead of what they are called."""
+    table(
+        "Breaks 差错",
+        ["id", "code", "bank", "inst.", "amount", "difference", "state", "owner", "due", "days"],
+        (
+            [
+                one["id"][:ID_SHOWN],
+                one["code"],
+                one["bank"],
+                one["institution"],
+                grouped(one["amount"]),
+                grouped(one["difference"]),
+                one["state"],
+                one["owner"] or "-",
+                f"{one['due'][5:]}{' !' if one['overdue'] else ''}",
+                one["age_days"],
+            ]
+            for one in found
+        ),
+        right=["days"],
+    )
 
 
 def chinese(code: str) -> str:
@@ -106,7 +124,7 @@ def list_breaks(  # noqa: PLR0917 - the options of a command
     if as_json:
         answer({"breaks": found[:rows_max], "more": max(len(found) - rows_max, 0)})
         return
-    break_table(found[:rows_max], worked=True)
+    _work_table(found[:rows_max])
     if len(found) > rows_max:
         print(f"{len(found) - rows_max} more are not shown; see --rows")
 

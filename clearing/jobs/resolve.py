@@ -109,13 +109,14 @@ async def assign(desk: Desk, break_id: str, *, to: str, why: str = "") -> Json:
     Again:   no step when it is that person's already.
     Raises:  UsageError when it is over or waits for approval.
     """
+    check_said("--to", to, _NAME_MAX)
+    why = why or f"assigned to {to}"
+    check_said("--why", why)
     async with transaction(desk.engine) as conn:
         found = await found_break(conn, break_id, lock=True)
         if found.state != ASSIGNED or found.owner != to:
             must_become(found.id, found.state, ASSIGNED)
-            await breaks.step(
-                conn, found.id, ASSIGNED, maker=desk.person, why=why or f"assigned to {to}", owner=to
-            )
+            await breaks.step(conn, found.id, ASSIGNED, maker=desk.person, why=why, owner=to)
         return await _told(conn, found.id)
 
 
@@ -129,6 +130,7 @@ async def resolve(desk: Desk, break_id: str, wanted: Wanted, *, now: datetime | 
              nothing, or the books would refuse the correction: it is tried, and taken back, before anybody is
              asked to agree.
     """
+    check_said("--why", wanted.why)
     async with transaction(desk.engine) as conn:
         found = await found_break(conn, break_id)
         proposal = await _proposal(conn, desk, found, wanted)
@@ -164,6 +166,8 @@ async def approve(desk: Desk, break_id: str, *, why: str = "", now: datetime | N
     Raises:  UsageError when nothing waits, the approver has proposed it or agreed before, or the books refuse the
              correction: then nothing is stored, the approval neither. WorldFailed when keys stay locked.
     """
+    if why:
+        check_said("--why", why)
     async with transaction(desk.engine) as conn:
         found = await found_break(conn, break_id)
     return await _tries(functools.partial(_approved, desk, found.id, why, now))
@@ -202,6 +206,7 @@ async def close(desk: Desk, break_id: str, *, why: str) -> Json:
 async def _by_hand(
     desk: Desk, break_id: str, state: str, why: str, *, expected: str = "", refused: str = ""
 ) -> Json:
+    check_said("--why", why)
     async with transaction(desk.engine) as conn:
         found = await found_break(conn, break_id, lock=True)
         if expected and found.state != expected:

@@ -12,6 +12,7 @@ from typing import Final
 
 from clearing.ledger.money import yuan
 from clearing.reconciliation.breaks import CODES, Break
+from clearing.reconciliation.handling import side_label
 from clearing.reconciliation.rows import SIGN, AnyRow, HisRow, LedgerRow, StatementRow
 
 COMPARED: Final = {
@@ -83,12 +84,7 @@ def masked(card: str) -> str:
 
 def label(one: Break, banks: Iterable[str]) -> str:
     """长款 or 短款 with the side named: more money there than in our books is 长款. 长短款"""
-    of_bank = set(banks)
-    for partner, fen in sorted(one.differences, key=lambda pair: pair[0] not in of_bank):
-        if fen:
-            side = f"银行 {partner}" if partner in of_bank else f"HIS {partner}"
-            return f"{side} {'短款' if fen > 0 else '长款'} {yuan(abs(fen))}"
-    return ""
+    return side_label(one.differences, frozenset(banks))
 
 
 def detail_line(one: Break, banks: Collection[str]) -> DetailLine:
