@@ -55,5 +55,3 @@ def _tell(day: date, found: dict[str, Any]) -> None:
         [partner, *(grouped(line[name]) for name in columns[1:])] for partner, line in found["proof"].items()
     )
     table("Proof 平账证明", columns, proof)
-
-

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from clearing.errors import UsageError
+from clearing.jobs import resolve
 from clearing.jobs.reconcile import reconcile_day
-from clearing.jobs.resolve import Desk, Wanted, approve, resolve
 from clearing.jobs.worklist import break_show, breaks_list
 from clearing.store import breaks
 from clearing.store.breaks import Asked
@@ -47,7 +47,7 @@ async def the(database_server: DatabaseServer) -> AsyncIterator[Books]:
 
 
 @dataclass(frozen=True)
-class Files:
+class Desk:
     """Where the partners' files lie, as they are or changed."""
 
     folder: Path
@@ -77,9 +77,9 @@ class Files:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Files:
+def desk(tmp_path: Path) -> Desk:
     """A folder for files."""
-    return Files(tmp_path)
+    return Desk(tmp_path)
 
 
 async def run(the: Books, day: date, files: Mapping[str, Path]) -> dict[str, Any]:
@@ -111,7 +111,7 @@ async def counts(the: Books) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("day", [NINTH, TENTH, ELEVENTH], ids=str)
 async def test_a_worked_day_comes_out_as_its_folder_says(
-    the: Books, desk: Files, day: date, *, golden: bool
+    the: Books, desk: Desk, day: date, *, golden: bool
 ) -> None:
     """Every row has its counterpart; only the time-out left open is a break. The day is marked reconciled."""
     found = await run(the, day, desk.paths(day))
@@ -124,7 +124,7 @@ async def test_a_worked_day_comes_out_as_its_folder_says(
     assert await the.one("SELECT state FROM day WHERE clearing_date = :day", day=day) == "reconciled"
 
 
-async def test_the_days_one_after_the_other(the: Books, desk: Files) -> None:
+async def test_the_days_one_after_the_other(the: Books, desk: Desk) -> None:
     """Nothing is carried from a day that came out; each run is kept with its inputs and their digests."""
     codes = []
     for day in (NINTH, TENTH, ELEVENTH):
@@ -198,7 +198,7 @@ FOUND = [
 # fmt: on
 
 
-async def test_one_of_each_code_is_found_and_nothing_else(the: Books, desk: Files) -> None:
+async def test_one_of_each_code_is_found_and_nothing_else(the: Books, desk: Desk) -> None:
     """Each planted difference gives its code, once; the proof still comes out at zero."""
     await run(the, NINTH, desk.paths(NINTH))
     files = desk.paths(TENTH) | {name: desk.changed(TENTH, name, *edits) for name, edits in PLANTED.items()}
@@ -216,7 +216,7 @@ def cents(text: str) -> int:
     return int(text.replace(".", ""))
 
 
-async def test_a_fee_and_a_group_that_differ(the: Books, desk: Files) -> None:
+async def test_a_fee_and_a_group_that_differ(the: Books, desk: Desk) -> None:
     """The bank's fee is held against the entry's, the sum of a group against its one payment."""
     lines = desk.paths(TENTH)["STM_B1"].read_text().splitlines()[:-1]
     text = "\n".join([f"{lines[0]},fee,group", *(f"{line},," for line in lines[1:])])
@@ -235,7 +235,7 @@ async def test_a_fee_and_a_group_that_differ(the: Books, desk: Files) -> None:
     ]
 
 
-async def test_a_wrong_total_stops_the_day(the: Books, desk: Files) -> None:
+async def test_a_wrong_total_stops_the_day(the: Books, desk: Desk) -> None:
     """TOT-001 is of class X: listed, no part of the proof, and the day is not marked reconciled until it is gone."""
     text = desk.paths(TENTH)["STM_B2"].read_text()
     wrong = desk.put("STM_B2.csv", text.replace("#TOTAL,9,", "#TOTAL,8,"))
@@ -248,7 +248,7 @@ async def test_a_wrong_total_stops_the_day(the: Books, desk: Files) -> None:
     assert (again["breaks"], again["state"]) == ([], "reconciled")
 
 
-async def test_a_partner_whose_file_has_not_come(the: Books, desk: Files) -> None:
+async def test_a_partner_whose_file_has_not_come(the: Books, desk: Desk) -> None:
     """Rules about it do not apply, it is named, and the day waits for it."""
     files = {name: path for name, path in desk.paths(TENTH).items() if name not in ("STM_B2", "HIS_R1")}
     found = await run(the, TENTH, files)
@@ -259,7 +259,7 @@ async def test_a_partner_whose_file_has_not_come(the: Books, desk: Files) -> Non
 # ---------------------------------------------------------------- again
 
 
-async def test_run_twice_gives_the_same(the: Books, desk: Files) -> None:
+async def test_run_twice_gives_the_same(the: Books, desk: Desk) -> None:
     """The same inputs give the same breaks under the same ids; what a person has brought one to stays."""
     files = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", *PLANTED["STM_B1"])}
     first = await run(the, TENTH, files)
@@ -274,7 +274,7 @@ async def test_run_twice_gives_the_same(the: Books, desk: Files) -> None:
     assert (await counts(the))[1:] == (2, len(first["breaks"]))
 
 
-async def test_a_corrected_file_takes_the_place_of_the_old_one(the: Books, desk: Files) -> None:
+async def test_a_corrected_file_takes_the_place_of_the_old_one(the: Books, desk: Desk) -> None:
     """Under a new name the day is run again: what was only in the old file ends as FILE_CORRECTED, and comes back with it."""
     bad = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", ("BR00000011", ""))}
     first = await run(the, TENTH, bad)
@@ -294,7 +294,7 @@ async def test_a_corrected_file_takes_the_place_of_the_old_one(the: Books, desk:
     assert (await break_show(the.engine, gone["id"]))["state"] == "SUSPECT"
 
 
-async def test_other_bytes_under_a_used_name_are_refused(the: Books, desk: Files) -> None:
+async def test_other_bytes_under_a_used_name_are_refused(the: Books, desk: Desk) -> None:
     """A file is never replaced in silence: FIL-003, and the run that stood still stands."""
     await run(the, TENTH, desk.paths(TENTH))
     other = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", ("BR00000011", ""))}
@@ -303,7 +303,7 @@ async def test_other_bytes_under_a_used_name_are_refused(the: Books, desk: Files
     assert await counts(the) == (7, 1, 0)
 
 
-async def test_the_file_of_another_day_is_refused(the: Books, desk: Files) -> None:
+async def test_the_file_of_another_day_is_refused(the: Books, desk: Desk) -> None:
     """Yesterday's bytes again, with a row that would count today: FIL-003 instead of a repeat of every line."""
     row = "BR90000077,,2026-03-10,23:30:00,PAY,D,5.50,SUCC,,"
     path = desk.changed(TENTH, "STM_B1", ("", row))
@@ -316,7 +316,7 @@ async def test_the_file_of_another_day_is_refused(the: Books, desk: Files) -> No
     assert (await counts(the))[1:] == (1, 0)
 
 
-async def test_an_earlier_day_run_again_says_which_days_follow(the: Books, desk: Files) -> None:
+async def test_an_earlier_day_run_again_says_which_days_follow(the: Books, desk: Desk) -> None:
     """Over the same files nothing follows and what a later day has cleared stays; over others the later days are named."""
     lacking = desk.paths(TENTH) | {"STM_B2": desk.changed(TENTH, "STM_B2", ("BR00000024", ""))}
     late = desk.paths(ELEVENTH) | {"STM_B2": desk.changed(ELEVENTH, "STM_B2", ("", LATE))}
@@ -352,7 +352,7 @@ BAD: list[tuple[str, str | bytes, str]] = [
 
 @pytest.mark.parametrize(("what", "content", "message"), BAD, ids=[row[0] for row in BAD])
 async def test_a_bad_file_is_refused_whole(
-    the: Books, desk: Files, what: str, content: str | bytes, message: str
+    the: Books, desk: Desk, what: str, content: str | bytes, message: str
 ) -> None:
     """Its bytes are kept, the message says where and what, and nothing of the run is stored, of the sound files either."""
     assert what
@@ -364,7 +364,7 @@ async def test_a_bad_file_is_refused_whole(
     assert await the.one("SELECT state FROM day WHERE clearing_date = :day", day=NINTH) == "filed"
 
 
-async def test_every_error_of_every_file_is_told_at_once(the: Books, desk: Files) -> None:
+async def test_every_error_of_every_file_is_told_at_once(the: Books, desk: Desk) -> None:
     """Two bad files and three bad cells are one message."""
     one = desk.put("B1.csv", HEADER + LINE.replace("100.00", "100.0").replace("SUCC", "DONE"))
     two = desk.put("B2.csv", HEADER + LINE.replace(",D,", ",X,"))
@@ -379,7 +379,7 @@ async def test_every_error_of_every_file_is_told_at_once(the: Books, desk: Files
 
 
 # fmt: off
-WRONG: list[tuple[str, date, Callable[[Files], dict[str, Path]], str]] = [
+WRONG: list[tuple[str, date, Callable[[Desk], dict[str, Path]], str]] = [
     ("nobody",        NINTH,   lambda desk: {"STM_B9": desk.paths(NINTH)["STM_B1"]}, "--bank B9: expected the code of a bank or channel or network, got no member"),
     ("a hospital",    NINTH,   lambda desk: {"STM_H1": desk.paths(NINTH)["STM_B1"]}, "--bank H1: .*got a hospital"),
     ("a bank as HIS", NINTH,   lambda desk: {"HIS_B1": desk.paths(NINTH)["HIS_H1"]}, "--his B1: expected the code of a hospital or pharmacy, got a bank"),
@@ -393,7 +393,7 @@ WRONG: list[tuple[str, date, Callable[[Files], dict[str, Path]], str]] = [
 
 @pytest.mark.parametrize(("what", "day", "files", "message"), WRONG, ids=[row[0] for row in WRONG])
 async def test_what_cannot_be_reconciled_is_not_even_kept(
-    the: Books, desk: Files, *, what: str, day: date, files: Callable[[Files], dict[str, Path]], message: str
+    the: Books, desk: Desk, *, what: str, day: date, files: Callable[[Desk], dict[str, Path]], message: str
 ) -> None:
     """A partner, a file or a day that is none: said before anything is written."""
     assert what
@@ -408,7 +408,7 @@ LATE = "BR00000024,,2026-03-11,08:00:00,PAY,D,75.00,SUCC,tok_P2_B2_0001,"
 """The bank's line of H1-1004, dated a day later."""
 
 
-async def test_the_next_day_clears_what_came_late(the: Books, desk: Files) -> None:
+async def test_the_next_day_clears_what_came_late(the: Books, desk: Desk) -> None:
     """The bank has it under its own date: CUT-001 under the old id, cleared by itself, not new."""
     lacking = desk.paths(TENTH) | {"STM_B2": desk.changed(TENTH, "STM_B2", ("BR00000024", ""))}
     (opened,) = (await run(the, TENTH, lacking))["breaks"]
@@ -432,7 +432,7 @@ async def test_the_next_day_clears_what_came_late(the: Books, desk: Files) -> No
     ]  # with its refund
 
 
-async def test_a_late_event_is_found_before_and_cleared_when_it_has_come(the: Books, desk: Files) -> None:
+async def test_a_late_event_is_found_before_and_cleared_when_it_has_come(the: Books, desk: Desk) -> None:
     """The bank and the hospital list the payment of 22:50 in time; our entry is of the next day."""
     row = "BR00000046,,2026-03-10,22:50:01,PAY,D,9.90,SUCC,tok_P5_B1_0001,"
     export = "H1-1099,,OPD,R,9.90,SUCC,2026-03-10,22:50:02,BR00000046,"
@@ -452,7 +452,7 @@ async def test_a_late_event_is_found_before_and_cleared_when_it_has_come(the: Bo
     ]
 
 
-async def test_a_row_taken_in_before_is_a_repeat(the: Books, desk: Files) -> None:
+async def test_a_row_taken_in_before_is_a_repeat(the: Books, desk: Desk) -> None:
     """A line of yesterday's file stands in today's again, however it ended: DUP-002."""
     await run(the, TENTH, desk.paths(TENTH))
     again = desk.paths(TENTH)["STM_B1"].read_text().splitlines()[1]
@@ -462,7 +462,7 @@ async def test_a_row_taken_in_before_is_a_repeat(the: Books, desk: Files) -> Non
     assert [code for code, *_ in brief(found)] == ["DUP-002", "STA-001"]
 
 
-async def test_a_row_after_the_cutover_waits(the: Books, desk: Files) -> None:
+async def test_a_row_after_the_cutover_waits(the: Books, desk: Desk) -> None:
     """A line of 23:30 makes no break on its calendar date and counts on the next clearing date."""
     row = "BR90000077,,2026-03-10,23:30:00,PAY,D,5.50,SUCC,,"
     first = await run(the, TENTH, desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", ("", row))})
@@ -474,14 +474,14 @@ async def test_a_row_after_the_cutover_waits(the: Books, desk: Files) -> None:
 async def ended(the: Books, break_id: str, ending: str) -> None:
     """Two people end a break."""
     ann, bob = (
-        Desk(engine=the.engine, settings=the.settings, members=the.members, person=person)
+        resolve.Desk(engine=the.engine, settings=the.settings, members=the.members, person=person)
         for person in ("ann", "bob")
     )
-    await resolve(ann, break_id, Wanted(ending=ending, why="claimed"))
-    await approve(bob, break_id)
+    await resolve.resolve(ann, break_id, resolve.Wanted(ending=ending, why="claimed"))
+    await resolve.approve(bob, break_id)
 
 
-async def test_what_people_ended_is_not_carried_for_ever(the: Books, desk: Files) -> None:
+async def test_what_people_ended_is_not_carried_for_ever(the: Books, desk: Desk) -> None:
     """An ended break counts as cleared on the next day that is run, a suspect is confirmed; repeated, the day says the same."""
     lacking = {
         "STM_B1": desk.changed(TENTH, "STM_B1", ("BR00000011", "")),
@@ -504,7 +504,7 @@ async def test_what_people_ended_is_not_carried_for_ever(the: Books, desk: Files
     assert (again["open"], again["rerun"]) == (found["open"], [])
 
 
-async def test_two_runs_at_once_follow_each_other(the: Books, desk: Files) -> None:
+async def test_two_runs_at_once_follow_each_other(the: Books, desk: Desk) -> None:
     """The same day started twice gives two runs with the same breaks, each stored once."""
     files = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", *PLANTED["STM_B1"])}
     one, two = await asyncio.gather(run(the, TENTH, files), run(the, TENTH, files))
@@ -709,7 +709,7 @@ TWELVE = {
 # fmt: on
 
 
-async def _twelfth(the: Books, desk: Files, **more: list[str]) -> dict[str, Any]:
+async def _twelfth(the: Books, desk: Desk, **more: list[str]) -> dict[str, Any]:
     """The eleventh reconciled, the twelfth taken in, closed and reconciled, with lines added to its files."""
     await run(the, ELEVENTH, desk.paths(ELEVENTH))
     await the.ingest(json.dumps(one).encode() for one in EVENTS)
@@ -723,7 +723,7 @@ async def _twelfth(the: Books, desk: Files, **more: list[str]) -> dict[str, Any]
     return await run(the, TWELFTH, files)
 
 
-async def test_channels_networks_top_ups_and_a_confirmation_a_day_late(the: Books, desk: Files) -> None:
+async def test_channels_networks_top_ups_and_a_confirmation_a_day_late(the: Books, desk: Desk) -> None:
     """All match; the time-out of yesterday clears under its old id when the hospital has the money too."""
     found = await _twelfth(the, desk)
     outcomes = await the.rows(
@@ -735,7 +735,7 @@ async def test_channels_networks_top_ups_and_a_confirmation_a_day_late(the: Book
     assert (found["matched"], found["state"], found["missing"]) == (6, "reconciled", [])
 
 
-async def test_what_a_partner_did_for_records_that_made_no_entry(the: Books, desk: Files) -> None:
+async def test_what_a_partner_did_for_records_that_made_no_entry(the: Books, desk: Desk) -> None:
     """Money taken for a rejected record or an open time-out is STA-001; a noted top-up taken back a day later is nil."""
     await _twelfth(the, desk)
     more = {
@@ -767,7 +767,7 @@ async def test_what_a_partner_did_for_records_that_made_no_entry(the: Books, des
 # ---------------------------------------------------------------- the work list
 
 
-async def test_the_work_list(the: Books, desk: Files) -> None:
+async def test_the_work_list(the: Books, desk: Desk) -> None:
     """Breaks by day and state, one with its rows and steps; an id that is none is said so."""
     files = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", *PLANTED["STM_B1"])}
     found = await run(the, TENTH, files)
