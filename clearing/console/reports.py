@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -60,3 +61,42 @@ def mismatch(day: Day, out: Out, formats: Formats = ALL, as_json: Json = False) 
             return await write_report(the.engine, the.members, day, out, wanted(formats))
 
     told(f"{day}", perform(work), as_json=as_json)
+
+
+@report_app.command("day")
+def day_reports(day: Day, out: Out, formats: Formats = ALL, as_json: Json = False) -> None:
+    """Positions, deposits, claims, retention, returned funds, cards, areas of a day 日报."""
+
+    async def work() -> list[Path]:
+        from clearing.jobs.day_reports import write_day  # noqa: PLC0415 - for this command only
+
+        async with books() as the:
+            return await write_day(the.engine, the.members, day, out, wanted(formats))
+
+    told(f"{day}", perform(work), as_json=as_json)
+
+
+def a_month(text: str) -> date:
+    """A month as the command line takes it: its first day."""
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError as error:
+        raise typer.BadParameter(f"expected a month such as 2026-03, got {text!r}") from error
+
+
+@report_app.command("month")
+def month(
+    first: Annotated[date, typer.Argument(parser=a_month, metavar="MONTH", help="Month, YYYY-MM.")],
+    out: Out,
+    formats: Formats = ALL,
+    as_json: Json = False,
+) -> None:
+    """A month by area, level, bank and application area 月度统计."""
+
+    async def work() -> list[Path]:
+        from clearing.jobs.day_reports import write_month  # noqa: PLC0415 - for this command only
+
+        async with books() as the:
+            return await write_month(the.engine, the.members, first, out, wanted(formats))
+
+    told(f"{first:%Y-%m}", perform(work), as_json=as_json)

@@ -116,7 +116,7 @@ class _Styles:
             border=1,
             text_wrap=True,
             valign="vcenter",
-            align="right" if right else "left",
+            **({"align": "right"} if right else {"align": "left", "indent": 1}),
         )
 
 
@@ -130,7 +130,7 @@ def _cover(book: Workbook, styles: _Styles, document: Document) -> None:
     sheet.set_column(0, 0, 30)
     sheet.set_column(1, 1, 66)
     sheet.set_column(2, 2, 24)
-    sheet.set_column(3, 3, 66)
+    sheet.set_column(3, 3, 66 if any(one.on_cover for one in document.tables) else 24)
     sheet.write_string(0, 0, f"{document.chinese} {document.code}", styles.of(bold=True, font_size=18))
     row = 2
     name = styles.of(font_color="#595959", valign="top")
@@ -291,7 +291,7 @@ def _write(  # noqa: PLR0917 - a cell and its place
         sheet.write_string(row, place, cell, styles.cell(Kind.TEXT, marked=marked, bold=bold, quoted=quoted))
         return
     style = (
-        styles.of(num_format=_NUMBERS[kind], align="left")
+        styles.of(num_format=_NUMBERS[kind], align="left", indent=1)
         if left
         else styles.cell(kind, marked=marked, bold=bold)
     )

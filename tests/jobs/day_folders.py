@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clearing.jobs.close import netting_of
+from clearing.jobs.day_reports import day_document
 from clearing.ledger.money import yuan
 from clearing.store import balances, instructions
 from clearing.store.session import transaction
@@ -85,6 +86,14 @@ async def after_close(the: Books, day: date) -> dict[str, Any]:
             if one.kind == "INTER_BANK"
         ]
     }
+
+
+async def reports_tie(the: Books, day: date) -> None:
+    """The day's reports leave no difference between what they list and the accounts it stands on."""
+    made = await day_document(the.engine, the.members, day)
+    assert {
+        one.code: one.totals["difference"] for one in made.tables if "difference" in one.totals
+    } == dict.fromkeys(("deposits", "claims", "retention", "returned_funds"), 0)
 
 
 def held(path: Path, found: dict[str, Any], *, golden: bool) -> None:

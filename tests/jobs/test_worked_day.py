@@ -9,7 +9,15 @@ import pytest
 
 from clearing.jobs.broker import Broker
 from tests.jobs import day_folders
-from tests.jobs.day_folders import DayFolder, after_close, before_close, held, open_after, stories
+from tests.jobs.day_folders import (
+    DayFolder,
+    after_close,
+    before_close,
+    held,
+    open_after,
+    reports_tie,
+    stories,
+)
 from tests.jobs.running import (
     Books,
     Sent,
@@ -44,6 +52,7 @@ async def closed(the: Books, folder: DayFolder, counts: dict[str, object], *, go
     await the.close(folder.day)
     found |= await after_close(the, folder.day)
     held(folder.path / "expected" / "figures.json", found, golden=golden)
+    await reports_tie(the, folder.day)
 
 
 async def ended(the: Books, last: DayFolder, *, golden: bool) -> None:
