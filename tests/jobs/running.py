@@ -195,6 +195,12 @@ def values(sent: Iterable[Sent]) -> list[bytes]:
     return [one.value for one in sent if one.value is not None]
 
 
+def slices(sent: Sequence[Sent], count: int) -> list[Sequence[Sent]]:
+    """The records in order, in so many parts."""
+    size = -(-len(sent) // count)
+    return [sent[at : at + size] for at in range(0, len(sent), size)]
+
+
 # ---------------------------------------------------------------- Kafka
 
 

@@ -13,6 +13,7 @@ import pytest
 from clearing.errors import InvariantViolated, WorldFailed
 from clearing.jobs.broker import Broker, JarBroker
 from clearing.jobs.ingest import database_failed
+from tests.jobs.mortal import mortals
 from tests.jobs.running import (
     DAYS,
     FIRST_DAY,
@@ -35,7 +36,6 @@ from tests.jobs.running import (
     worked_members,
     working,
 )
-from tests.jobs.worker_process import process
 
 
 async def cut_off(the: Books) -> int:
@@ -138,15 +138,15 @@ async def test_a_worker_whose_broker_is_gone_can_still_be_stopped(
     settings = await topics(own_broker.bootstrap, batch_events_max=10)
     sent = keyed(worked_lines(9))
     async with books(blank(), settings, worked_members()) as the:
-        with process(the, DAYS / "2026-03-09-worked-day" / "members.toml") as running:
-            running.begin()
+        with mortals(the, DAYS / "2026-03-09-worked-day" / "members.toml") as running:
+            running.start("worker")
             await send(settings, sent)
             await taken(the)
             await asyncio.to_thread(own_broker.kill)
             await the.ingest(worked_lines(10))  # gives it something to tell
             await asyncio.sleep(2)
             running.signal(signal.SIGTERM)
-            await asyncio.to_thread(running.ended, 30)
+            await running.ended(30)
         await asyncio.to_thread(own_broker.start)
         async with working(the):
             await taken(the)

@@ -1,27 +1,25 @@
 """A worker that is killed, again and again, leaves books as if nothing had happened.
 
 Each worker after a kill joins a group of its own: positions live in the database, so who read what before is
-nothing to the broker, and the test need not wait for the dead member's session to end. `make soak` with
-CLEARING_SOAK=1 takes more of everything.
+nothing to the broker, and the test need not wait for the dead member's session to end. `make soak` takes more
+of everything.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
 from clearing.jobs.broker import Broker
 from clearing.jobs.generate import CITY
+from tests.jobs.mortal import Mortal, finished, mortals
 from tests.jobs.running import (
     FIRST_DAY,
     Books,
-    Sent,
     a_day,
     all_told,
     books,
@@ -32,34 +30,26 @@ from tests.jobs.running import (
     same,
     send,
     settings_of,
+    slices,
     taken,
     topics,
     values,
 )
-from tests.jobs.worker_process import Process, process
+from tests.soaking import SEED, size
 
-SOAK = os.environ.get("CLEARING_SOAK") == "1"
-EVENTS = 30_000 if SOAK else 3_000
-KILLS = 60 if SOAK else 10
-SEED = random.SystemRandom().randrange(10_000)
-"""Another day and other moments each time; the failing test's name tells which."""
+EVENTS = size(3_000, 30_000)
+KILLS = size(10, 60)
 
 
-def slices(sent: Sequence[Sent], count: int) -> list[Sequence[Sent]]:
-    """The records in order, in so many parts."""
-    size = -(-len(sent) // count)
-    return [sent[at : at + size] for at in range(0, len(sent), size)]
-
-
-async def killed_on_the_way(the: Books, running: Process, rng: random.Random, before: int) -> int:
+async def killed_on_the_way(the: Books, running: Mortal, rng: random.Random, before: int) -> int:
     """Let a worker take some batches, then kill it wherever it is; gives how many batches there are."""
     some = before + rng.randint(1, 6)
     async with asyncio.timeout(60):
         while (batches := int(await the.one("SELECT count(*) FROM batch"))) < some:
-            assert running.popen.poll() is None, "the worker ended by itself"
+            assert running.alive, "the worker ended by itself"
             await asyncio.sleep(0.005)
     await asyncio.sleep(rng.random() * 0.03)
-    running.kill()
+    await running.kill()
     return batches
 
 
@@ -76,27 +66,18 @@ async def test_ten_kills_on_the_way_show_nowhere(blank: Callable[[], str], broke
     settings = await topics(broker.bootstrap, batch_events_max=20)
     async with books(blank(), settings, members) as the:
         batches = 0
-        for number, part in enumerate([*slices(cards, 3), *slices(others, KILLS - 3)]):
-            with process(the, CITY, kafka_group=f"{settings.kafka_group}-{number}") as running:
-                running.begin()
+        with mortals(the, CITY) as running:
+            for number, part in enumerate([*slices(cards, 3), *slices(others, KILLS - 3)]):
+                running.start("worker", settings={"kafka_group": f"{settings.kafka_group}-{number}"})
                 await send(settings, part)
                 batches = await killed_on_the_way(the, running, rng, batches)
-            if number == 2:  # the rest comes when the cards are known
-                await finished(the, "cards")
-        await finished(the, "rest")
+                if number == 2:  # the rest comes when the cards are known
+                    await finished(the, CITY, "cards")
+        await finished(the, CITY, "rest")
         await one_outcome_each(the, sent)
         await all_told(the)
         await the.close(FIRST_DAY)
         same(await picture(the), wanted)
-
-
-async def finished(the: Books, name: str) -> None:
-    """One more worker takes all that is left, and ends when it is asked to."""
-    with process(the, CITY, kafka_group=f"{the.settings.kafka_group}-{name}") as running:
-        running.begin()
-        await taken(the)
-        running.signal(signal.SIGTERM)
-        assert await asyncio.to_thread(running.ended) == 0
 
 
 async def test_a_worker_told_to_stop_finishes_its_batch(blank: Callable[[], str], broker: Broker) -> None:
@@ -104,14 +85,13 @@ async def test_a_worker_told_to_stop_finishes_its_batch(blank: Callable[[], str]
     cards, _ = cards_first(a_day(2000, SEED))
     settings = await topics(broker.bootstrap, batch_events_max=10)
     async with books(blank(), settings, city_members()) as the:
-        with process(the, CITY) as running:
-            running.begin()
+        with mortals(the, CITY) as running:
+            running.start("worker")
             await send(settings, cards)
             while not await the.one("SELECT count(*) FROM batch"):
                 await asyncio.sleep(0.005)
             began = time.monotonic()
-            running.signal(signal.SIGTERM)
-            assert await asyncio.to_thread(running.ended) == 0
+            await running.stop()
             assert time.monotonic() - began < 10
         behind = (
             "SELECT count(*) FROM stream s JOIN batch b ON b.stream = s.name AND b.partition = s.partition"
@@ -119,8 +99,8 @@ async def test_a_worker_told_to_stop_finishes_its_batch(blank: Callable[[], str]
         assert await the.one(f"{behind} AND b.id > s.announced AND b.records > 0") == 0
         some = await the.one("SELECT count(*) FROM event")
         assert 0 < some < len(cards)
-        with process(the, CITY) as running:  # of the same group: it was left in good order
-            running.begin()
+        with mortals(the, CITY) as running:
+            running.start("worker")  # of the same group: it was left in good order
             await taken(the)
         await one_outcome_each(the, cards)
         await all_told(the)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
 
 from clearing.jobs.broker import Broker
+from tests.jobs.made import CARD, CARDS, MORNING, event, line, payment, sent_under, submitted, undo
 from tests.jobs.running import (
     FIRST_DAY,
     Books,
@@ -21,63 +20,10 @@ from tests.jobs.running import (
     settings_of,
     taken,
     topics,
-    worked_lines,
     worked_members,
     working,
 )
-
-CARD = "tok_P1_B1_0001"
-SEED = random.SystemRandom().randrange(10_000)
-MORNING = datetime(2026, 3, 9, 2, 0, tzinfo=UTC)
-CARDS = [line for line in worked_lines(9) if b'"card.' in line]
-
-
-def payment(name: str, **data: str) -> dict[str, Any]:
-    """A payment of 10.00 of P1 at H1."""
-    said = {
-        "card": CARD,
-        "bank": "B1",
-        "institution": "H1",
-        "amount": "10.00",
-        "bank_ref": f"REF{name}",
-        "bank_date": "2026-03-09",
-        "purpose": "OUTPATIENT",
-        "order_no": f"ORDER-{name}",
-    }
-    return event("payment.made", f"PAY-{name}", said | data)
-
-
-def event(
-    kind: str, name: str, data: dict[str, Any], source: str = "H1", time: str = "10:00"
-) -> dict[str, Any]:
-    """An event of the first day."""
-    return {
-        "specversion": "1.0",
-        "id": name,
-        "source": source,
-        "type": kind,
-        "time": f"{FIRST_DAY}T{time}:00+08:00",
-        "data": data,
-    }
-
-
-def undo(kind: str, name: str, amount: str = "10.00", original: str | None = None) -> dict[str, Any]:
-    """A void, refund or reversal of a payment."""
-    data: dict[str, Any] = {"original": {"source": "H1", "id": original or f"PAY-{name}"}, "amount": amount}
-    if kind != "payment.reversed":
-        data |= {"card": CARD, "bank": "B1", "institution": "H1"}
-        data |= {"bank_ref": f"UNDO{kind[8:11]}{name}", "bank_date": "2026-03-09"}
-    return event(kind, f"{kind[8:]}-{name}", data, time="10:05")
-
-
-def line(one: dict[str, Any]) -> bytes:
-    """An event as it is sent."""
-    return json.dumps(one).encode()
-
-
-def sent_under(one: dict[str, Any], key: str, family: str = "payments") -> Sent:
-    """An event under a key of its own, so that nothing orders it with its original."""
-    return Sent(family, key, line(one), MORNING + timedelta(minutes=10))
+from tests.soaking import SEED, size
 
 
 def pairs(count: int) -> tuple[list[Sent], list[Sent], dict[str, str]]:
@@ -85,7 +31,7 @@ def pairs(count: int) -> tuple[list[Sent], list[Sent], dict[str, str]]:
     kinds = ("payment.voided", "payment.refunded", "payment.reversed", "payout.returned")
     first, second, ends = [], [], {}
     for number in range(count):
-        name, kind = f"{number:04d}", kinds[number % len(kinds)]
+        name, kind = f"{number:05d}", kinds[number % len(kinds)]
         if kind == "payout.returned":
             said = {"original": {"source": "F1", "id": f"PO-{name}"}, "amount": "5.00", "attempt": 1}
             result = {"bank_ref": f"RES{name}", "bank_date": "2026-03-09", "result": "PAID"}
@@ -108,31 +54,10 @@ def pairs(count: int) -> tuple[list[Sent], list[Sent], dict[str, str]]:
     return first, second, ends
 
 
-def submitted(name: str) -> dict[str, Any]:
-    """A reimbursement of 5.00 to P1."""
-    claim = {
-        "settlement_id": f"S{name}",
-        "payer": "F1",
-        "kind": "OUTPATIENT",
-        "total": "10.00",
-        "eligible": "10.00",
-        "fund_amount": "5.00",
-        "patient_amount": "5.00",
-    }
-    data = {"card": CARD, "bank": "B1", "amount": "5.00", "claim": claim}
-    return event(
-        "reimbursement.submitted",
-        f"PO-{name}",
-        {**data, "approval": {"maker": "op-01", "checker": "op-02"}},
-        "F1",
-        "09:30",
-    )
-
-
 async def test_two_workers_lose_no_effect_and_no_waking(blank: Callable[[], str], broker: Broker) -> None:
-    """Two hundred originals race their undos over partitions and two workers, in batches of a few."""
+    """Originals race their undos over partitions and two workers, in batches of a few."""
     rng = random.Random(SEED)
-    first, second, ends = pairs(200)
+    first, second, ends = pairs(size(200, 10_000))
     settings = await topics(broker.bootstrap, partitions=4, batch_events_max=5)
     async with books(blank(), settings, worked_members()) as the:
         await the.ingest(CARDS)
@@ -157,7 +82,7 @@ async def settled(the: Books, ends: dict[str, str]) -> None:
         "LEFT JOIN woken w USING (source, id) WHERE coalesce(w.outcome, e.outcome) = 'rejected'"
     )
     for name, _, reason in refused:
-        assert ends[name[-4:]] == "payment.reversed"
+        assert ends[name[-5:]] == "payment.reversed"
         assert reason == "reversed_before_arrival", f"seed {SEED}"
     found = await the.balances()
     assert found.get("2010.H1", 0) == 0, f"seed {SEED}"

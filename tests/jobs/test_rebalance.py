@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from clearing.jobs.broker import Broker
 from clearing.jobs.generate import CITY
+from tests.jobs.mortal import mortals
 from tests.jobs.running import (
     FIRST_DAY,
     a_day,
@@ -25,7 +26,6 @@ from tests.jobs.running import (
     values,
     working,
 )
-from tests.jobs.worker_process import process
 
 
 async def test_a_worker_frozen_past_its_session_is_fenced(blank: Callable[[], str], broker: Broker) -> None:
@@ -39,8 +39,8 @@ async def test_a_worker_frozen_past_its_session_is_fenced(blank: Callable[[], st
         wanted = await picture(quiet)
     settings = await topics(broker.bootstrap, batch_events_max=10)
     async with books(blank(), settings, members) as the:
-        with process(the, CITY) as frozen:
-            frozen.begin()
+        with mortals(the, CITY) as frozen:
+            frozen.start("worker")
             await send(settings, cards)
             while not await the.one("SELECT count(*) FROM batch"):
                 await asyncio.sleep(0.005)
@@ -50,17 +50,16 @@ async def test_a_worker_frozen_past_its_session_is_fenced(blank: Callable[[], st
                 try:
                     await taken(the)  # begins when the broker has given the frozen one up
                 except BaseException:
-                    frozen.kill()  # or who waits for it would wait for ever
+                    await frozen.kill()  # or who waits for it would wait for ever
                     raise
                 await send(settings, others[: len(others) // 2])
                 frozen.signal(signal.SIGCONT)
                 await send(settings, others[len(others) // 2 :])
                 await taken(the)
-                assert frozen.popen.poll() is None, "the woken worker ended"
+                assert frozen.alive, "the woken worker ended"
                 assert crew[0].totals.counts["posted"] > 0
             await taken(the)
-            frozen.signal(signal.SIGTERM)
-            assert await asyncio.to_thread(frozen.ended) == 0
+            await frozen.stop()
         await one_outcome_each(the, sent)
         await all_told(the)
         await the.close(FIRST_DAY)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -30,6 +29,7 @@ from tests.jobs.running import (
     through_kafka,
     topics,
 )
+from tests.soaking import SOAK
 
 CASES = stories()
 WAITING = (
@@ -40,10 +40,8 @@ WAITING = (
     "held-payout-released-on-activation",
 )
 """Stories in which something comes before what it needs: those that topics in any order put to the test. Every story
-goes through the file; with CLEARING_SOAK=1 every one goes through Kafka too."""
-THROUGH_KAFKA = [
-    name for name in CASES if os.environ.get("CLEARING_SOAK") == "1" or name[len("2026-01-01-") :] in WAITING
-]
+goes through the file; in `make soak` every one goes through Kafka too."""
+THROUGH_KAFKA = [name for name in CASES if SOAK or name[len("2026-01-01-") :] in WAITING]
 
 
 async def closed(the: Books, folder: DayFolder, counts: dict[str, object], *, golden: bool) -> None:

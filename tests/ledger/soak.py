@@ -1,14 +1,14 @@
-"""How long the machine of the ledger's tests runs: a few seconds, or `HYPOTHESIS_PROFILE=soak`."""
+"""How long the machine of the ledger's tests runs: a few seconds, or `make soak`."""
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import HealthCheck, settings
+
+from tests.soaking import SOAK
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 PROFILES = {
     "default": settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=QUIET),
     "soak": settings(max_examples=1500, stateful_step_count=80, deadline=None, suppress_health_check=QUIET),
 }
-machine_settings = PROFILES.get(os.environ.get("HYPOTHESIS_PROFILE", "default"), PROFILES["default"])
+machine_settings = PROFILES["soak" if SOAK else "default"]

@@ -1,6 +1,6 @@
 """A machine that does what a city does in any order, beside a small model that knows only sums and states.
 
-HYPOTHESIS_PROFILE=soak runs it longer; `make test` runs a few seconds of it.
+`make soak` runs it longer; `make test` runs a few seconds of it.
 """
 
 # ruff: noqa: ANN401, D102, E501 - fields of any event; a rule is named for what the city does

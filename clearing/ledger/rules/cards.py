@@ -41,6 +41,9 @@ STEPS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "card.duplicate_found": (BEFORE_END, "CANCELLED"),
 }
 
+LIMITS_MOVE: Final = frozenset({"card.registered", "card.aliased", "card.changed", "card.replaced"})
+"""Events after which what was paid to a card counts towards another limit, or by another of its numbers."""
+
 
 # -- who may say so ------------------------------------------------------------------------------------------
 
@@ -94,10 +97,12 @@ def card_event_needs(event: Event, facts: Facts) -> Iterable[Key]:
             keys += number_needs(data.__dict__[name], facts)
     for alias in data.__dict__.get("aliases") or ():
         keys += number_needs(alias.token, facts)
-    limits_move = event.type in {"card.changed", "card.replaced"}
+    limits_move = event.type in LIMITS_MOVE
     for kind, token in list(keys):
         if kind == "card":
-            if limits_move:  # a submission later in the same batch may count by the new class or number
+            if (
+                limits_move
+            ):  # a submission of the same batch, or one that wakes, may count by the class or number
                 card = facts.get(kind, token)
                 keys.append(("payouts_of", (card.root if card else "") or token))
             keys += (("aliases_of", token), ("held", token))
