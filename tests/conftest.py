@@ -6,6 +6,7 @@ database_server      that server itself: `create()` a database, or a `template()
 plain_server         the same on an ordinary server reached by URL, host, port and password
 broker               a Kafka for the whole run: give topics names of your own
 own_broker           a Kafka of one test, to stop, kill and start again
+own_database         a PostgreSQL of one test, to stop, kill and start again
 golden               whether `make golden` asked to rewrite the expected files of a day
 """
 
@@ -39,7 +40,7 @@ PLAIN_PROGRAMS = [
     *(Path(f"/usr/pgsql-{major}/bin") for major in (15, 16, 17, 18)),
     *(Path(f"/opt/homebrew/opt/postgresql@{major}/bin") for major in (15, 16, 17, 18)),
 ]
-SERVICES = ("database_server", "plain_server", "broker", "own_broker")
+SERVICES = ("database_server", "plain_server", "own_database", "broker", "own_broker")
 ran: dict[str, set[str]] = {service: set() for service in SERVICES}
 how: dict[str, str] = {}
 
@@ -190,6 +191,39 @@ def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseS
         yield found
     finally:
         run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+
+@dataclass
+class OwnDatabase:
+    """An embedded PostgreSQL of one test, with an empty database in it."""
+
+    server: embedded.Embedded
+
+    @property
+    def url(self) -> str:
+        """Of its database, whether it runs or not."""
+        return self.server.dsn("postgres")
+
+    def start(self) -> None:
+        """Start it; after a kill it replays its log first. Again: it runs."""
+        embedded._run_server(self.server)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would: nothing is flushed. Again: it is down."""
+        embedded._pg_ctl(self.server.cluster, "-m", "immediate", "-w", "stop")
+
+
+@pytest.fixture
+def own_database(tmp_path: Path) -> Iterator[OwnDatabase]:
+    """A PostgreSQL of one test, that may be killed and started again."""
+    directory = tmp_path / "database"
+    found = OwnDatabase(embedded.acquire(directory))
+    how["own_database"] = "an embedded PostgreSQL, one a test"
+    try:
+        yield found
+    finally:
+        found.kill()
+        embedded.release(directory)
 
 
 def _plain_programs() -> Path:

@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from clearing import settings as settings_table
 from clearing.errors import ClearingError, UsageError, WorldFailed
 from clearing.jobs.ingest import database_failed
+from clearing.jobs.patience import patiently
 from clearing.jobs.setup import members_in_force, with_settings
 from clearing.ledger.members import Members
 from clearing.settings import Settings
@@ -77,15 +78,23 @@ def settings_now() -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def books() -> AsyncIterator[Books]:
+async def books(*, patient: bool = False) -> AsyncIterator[Books]:
     """Open the books that the settings name, with the members in force.
 
+    In:      `patient` waits for a database that is down or cannot take another connection just now.
     Raises:  UsageError when nobody has run `init` there.
     """
     settings = settings_now()
-    async with open_database(settings.database_url) as database:
-        members = with_settings(await members_in_force(database.engine), settings)
-        yield Books(database.engine, settings, members, database.how)
+
+    async def opened() -> Books:
+        async with contextlib.AsyncExitStack() as opening:
+            database = await opening.enter_async_context(open_database(settings.database_url))
+            members = with_settings(await members_in_force(database.engine), settings)
+            stack.push_async_callback(opening.pop_all().aclose)
+        return Books(database.engine, settings, members, database.how)
+
+    async with contextlib.AsyncExitStack() as stack:
+        yield await (patiently(opened) if patient else opened())
 
 
 def perform(

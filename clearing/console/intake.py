@@ -17,6 +17,7 @@ from clearing.console.edge import Json, a_date, answer, books, perform, progress
 from clearing.console.show import page, table
 from clearing.errors import MembersRefused, UsageError
 from clearing.jobs.ingest_file import ingest_lines
+from clearing.jobs.patience import patiently
 from clearing.jobs.setup import document_of
 from clearing.ledger.members import load_members
 
@@ -98,9 +99,9 @@ def worker(
     async def work() -> dict[str, Any]:
         from clearing.jobs import consume  # noqa: PLC0415 - the Kafka client, for this command only
 
-        async with books() as the:
+        async with books(patient=True) as the:
             if create_topics:
-                for name in await consume.create_topics(the.settings):
+                for name in await patiently(lambda: consume.create_topics(the.settings)):
                     say(f"topic {name} created")
             say(
                 f"worker: {the.how}; Kafka {the.settings.kafka_bootstrap}. SIGTERM or Ctrl-C ends it after its batch"

@@ -31,19 +31,18 @@ from aiokafka.errors import (
     TopicAlreadyExistsError,
 )
 
-from clearing.errors import Fenced, InvariantViolated, UsageError, WorldFailed
+from clearing.errors import Fenced, InvariantViolated, UsageError
 from clearing.jobs.ingest import (
-    DATABASE_ERRORS,
     Batch,
     Record,
     Stream,
     Taken,
     Totals,
-    database_failed,
     decoded,
     quiet_collector,
     take,
 )
+from clearing.jobs.patience import WORTH_WAITING, said, waiting
 from clearing.jobs.publish import Publisher
 from clearing.store import streams
 from clearing.store.session import transaction
@@ -57,8 +56,9 @@ if TYPE_CHECKING:
 
 FAMILIES: Final = ("cards", "payments", "deposits", "reimbursements", "control")
 NOTICE_FAMILIES: Final = (RESULTS, SWIPES, DAYS, QUARANTINE)
-RETRY_SECONDS_MAX: Final = 30.0
 ERRANDS_SECONDS: Final = 1.0
+WATCH_SECONDS: Final = 5.0
+"""How often the brokers are asked whether they are there: the client waits for them without a word."""
 STOP_SECONDS_MAX: Final = 8.0
 """How long a worker that is told to stop may take for each of: its batch, its consumer, its producer."""
 LANES_AT_ONCE: Final = 8
@@ -188,12 +188,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         Raises:  UsageError when a topic is missing; InvariantViolated.
         """
         quiet_collector()
-        await self._producer.start()
-        await self._consumer.start()
         try:
-            await self._check_topics()
-            self._consumer.subscribe(event_topics(self._settings.kafka_prefix), listener=self)
-            log.info("worker started", group=self._settings.kafka_group)
             await self._until_stopped(self._work(until_idle=until_idle))
         finally:
             await _within(STOP_SECONDS_MAX, self._consumer.stop())
@@ -202,8 +197,48 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         return self.totals
 
     async def _work(self, *, until_idle: bool) -> None:
-        await self._consume(until_idle=until_idle)
-        await self._announced(*self._announcing)
+        if not (await self._connected(self._producer) and await self._connected(self._consumer)):
+            return
+        await self._check_topics()
+        self._consumer.subscribe(event_topics(self._settings.kafka_prefix), listener=self)
+        log.info("worker started", group=self._settings.kafka_group)
+        watching = asyncio.create_task(self._watch())
+        try:
+            await self._consume(until_idle=until_idle)
+            await self._announced(*self._announcing)
+        finally:
+            watching.cancel()
+
+    async def _connected(self, client: AIOKafkaProducer | AIOKafkaConsumer) -> bool:
+        """Connect a client, however long the brokers take; False when told to stop meanwhile."""
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                await client.start()
+            except KafkaError as error:
+                failures += 1
+                await self._pause(waiting(error, failures))
+            else:
+                return True
+        return False
+
+    async def _watch(self) -> None:
+        """Say when no broker answers, and when one does again; what waits for it goes on by itself."""
+        missed = 0
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                await asyncio.wait_for(self._consumer.topics(), WATCH_SECONDS)
+            except (KafkaError, TimeoutError):
+                missed += 1
+                if missed & (missed - 1) == 0:  # ever more seldom
+                    log.warning(
+                        "Kafka: no broker answers, waiting for one", bootstrap=self._settings.kafka_bootstrap
+                    )
+            else:
+                if missed:
+                    log.info("Kafka answers again")
+                missed = 0
 
     async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """Work to its end; once told to stop only as long as a batch takes, as after a crash the next goes on."""
@@ -248,12 +283,10 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
                 continue
             except OffsetOutOfRangeError as error:
                 raise position_gone(error) from error
-            except (WorldFailed, KafkaError, *DATABASE_ERRORS) as error:
+            except WORTH_WAITING as error:
                 failures += 1
-                seconds = min(RETRY_SECONDS_MAX, 0.2 * 2**failures)
-                log.warning("trying again", error=_said(error), seconds=seconds)
                 self._begin_again = True
-                await self._pause(seconds)
+                await self._pause(waiting(error, failures))
                 continue
             if until_idle and not fetched and await self._idle():
                 return
@@ -367,7 +400,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         try:
             await self._begin(assigned)
         except Exception as error:  # noqa: BLE001 - the library would only log it; the loop does it again
-            log.warning("assigned, to begin again", error=_said(error))
+            log.warning("assigned, to begin again", error=said(error))
             self._begin_again = True
 
     async def _begin_all(self) -> None:
@@ -420,11 +453,6 @@ async def _within(seconds: float, stopping: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait_for(stopping, seconds)
     except TimeoutError:
         log.warning("Kafka: no answer while stopping", seconds=seconds)
-
-
-def _said(error: Exception) -> str:
-    """What a failure says, without the values that a driver's own words may hold."""
-    return str(database_failed(error) if isinstance(error, DATABASE_ERRORS) else error)
 
 
 async def work(

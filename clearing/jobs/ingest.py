@@ -140,7 +140,7 @@ async def take(engine: AsyncEngine, settings: Settings, members: Members, batch:
         except DATABASE_ERRORS as error:
             if not _worth_another_try(error) or attempt == TRIES_MAX:
                 raise database_failed(error) from error
-            if _state(error) == LOCK_TIMEOUT:
+            if state_of(error) == LOCK_TIMEOUT:
                 async with engine.connect() as conn:
                     await locks.end_silent(conn, IDLE_SECONDS_MAX)
         await asyncio.sleep(0.01 * attempt)
@@ -151,10 +151,10 @@ async def take(engine: AsyncEngine, settings: Settings, members: Members, batch:
 
 def _worth_another_try(error: Exception) -> bool:
     """Deadlock, serialization failure, a lock waited for in vain, a unique key taken a moment before."""
-    return _state(error) in ("40P01", "40001", "23505", LOCK_TIMEOUT)
+    return state_of(error) in ("40P01", "40001", "23505", LOCK_TIMEOUT)
 
 
-def _state(error: Exception) -> str:
+def state_of(error: BaseException) -> str:
     """The five characters that say what kind of error it is; empty where the server said nothing."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
 
@@ -163,7 +163,7 @@ def database_failed(error: Exception) -> WorldFailed | InvariantViolated:
     """The database's own words as one of our errors; they name constraints, never values."""
     original: Any = getattr(error, "orig", error)
     cause = getattr(original, "__cause__", None) or original
-    state = _state(error)
+    state = state_of(error)
     first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
     said = f"database: {first} [{state or 'no state'}]. Nothing was written."
     if state[:2] in _BROKEN:

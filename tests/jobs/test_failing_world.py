@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -13,10 +18,16 @@ import pytest
 from clearing.errors import InvariantViolated, WorldFailed
 from clearing.jobs.broker import Broker, JarBroker
 from clearing.jobs.ingest import database_failed
+from clearing.jobs.setup import init
+from clearing.jobs.verify import verify
+from clearing.settings import Settings
+from clearing.store.database import open_database
+from tests.conftest import OwnDatabase
 from tests.jobs.mortal import mortals
 from tests.jobs.running import (
     DAYS,
     FIRST_DAY,
+    ROOT,
     Books,
     a_day,
     all_told,
@@ -36,6 +47,8 @@ from tests.jobs.running import (
     worked_members,
     working,
 )
+
+MEMBERS = DAYS / "2026-03-09-worked-day" / "members.toml"
 
 
 async def cut_off(the: Books) -> int:
@@ -138,7 +151,7 @@ async def test_a_worker_whose_broker_is_gone_can_still_be_stopped(
     settings = await topics(own_broker.bootstrap, batch_events_max=10)
     sent = keyed(worked_lines(9))
     async with books(blank(), settings, worked_members()) as the:
-        with mortals(the, DAYS / "2026-03-09-worked-day" / "members.toml") as running:
+        with mortals(the, MEMBERS) as running:
             running.start("worker")
             await send(settings, sent)
             await taken(the)
@@ -154,3 +167,85 @@ async def test_a_worker_whose_broker_is_gone_can_still_be_stopped(
                 while await the.one("SELECT count(*) FROM stream WHERE name = 'file' AND announced = 0"):
                     await asyncio.sleep(0.2)
         await all_told(the)
+
+
+@contextlib.contextmanager
+def the_command(url: str, settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`clearing worker` as people start it, its log in a file."""
+    told = {
+        "CLEARING_DATABASE_URL": url,
+        "CLEARING_KAFKA_BOOTSTRAP": settings.kafka_bootstrap or "",
+        "CLEARING_KAFKA_PREFIX": settings.kafka_prefix,
+        "CLEARING_KAFKA_GROUP": settings.kafka_group,
+        "CLEARING_BATCH_EVENTS_MAX": "10",
+    }
+    main = "from clearing.console.cli import main; main()"
+    with log.open("wb") as err:
+        worker = subprocess.Popen(
+            [sys.executable, "-c", main, "worker", "--json"],
+            cwd=ROOT,
+            env={**os.environ, **told},
+            stdout=subprocess.DEVNULL,
+            stderr=err,
+        )
+        try:
+            yield worker
+        finally:
+            worker.kill()
+            worker.wait()
+
+
+async def says(log: Path, *words: str, after: int = 0) -> int:
+    """Wait until a line of the log, after so many, has all of the words; gives how many lines there are then."""
+    async with asyncio.timeout(60):
+        while True:
+            lines = log.read_text().splitlines()
+            if any(all(word in one for word in words) for one in lines[after:]):
+                return len(lines)
+            await asyncio.sleep(0.1)
+
+
+async def test_a_worker_waits_for_what_it_needs_and_goes_on_by_itself(
+    own_database: OwnDatabase, own_broker: JarBroker, tmp_path: Path
+) -> None:
+    """Database and broker down at the start and in the middle: each is named in the log, nobody has to act."""
+    settings = await topics(own_broker.bootstrap, batch_events_max=10)
+    cards, others = cards_first(keyed(worked_lines(9) + worked_lines(10)))
+    half = len(others) // 2
+    log = tmp_path / "worker.log"
+    async with open_database(own_database.url) as empty:
+        await init(empty.engine, MEMBERS.read_bytes(), FIRST_DAY)
+    async with books(own_database.url, settings, worked_members()) as the:
+        await asyncio.to_thread(own_broker.stop)
+        await asyncio.to_thread(own_database.kill)
+        with the_command(own_database.url, settings, log) as worker:
+            at = await says(log, "trying again", "database")
+            await asyncio.to_thread(own_database.start)
+            at = await says(log, "trying again", "Kafka", after=at)
+            await asyncio.to_thread(own_broker.start)
+            at = await says(log, "worker started", after=at)
+            await send(settings, cards)
+            await taken(the)
+
+            await asyncio.to_thread(own_database.kill)
+            await send(settings, others[:half])
+            at = await says(log, "trying again", "database", after=at)
+            await asyncio.to_thread(own_database.start)
+            await taken(the)
+
+            await asyncio.to_thread(own_broker.kill)
+            at = await says(log, "no broker answers", own_broker.bootstrap, after=at)
+            await asyncio.to_thread(own_broker.start)
+            await says(log, "Kafka answers again", after=at)
+            await send(settings, others[half:])
+            await taken(the)
+            worker.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(worker.wait, 30) == 0
+        ids = {
+            (event["source"], event["id"])
+            for event in (json.loads(one.value or b"") for one in cards + others)
+        }
+        assert set(await the.rows("SELECT source, id FROM event")) == ids
+        await all_told(the)
+        assert (await verify(the.engine, the.members))["ok"]
+    assert "Traceback" not in log.read_text()
