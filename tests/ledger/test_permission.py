@@ -131,6 +131,16 @@ def test_a_held_payout_follows_a_replaced_card_and_stays_held_for_an_ended_one()
         assert world.send("reimbursement.withdrawn").outcome is Outcome.POSTED
 
 
+def test_an_accepted_payout_follows_a_replaced_card_until_a_bank_has_it() -> None:
+    """What no bank was sent goes to the new number, in every step of a chain; what was sent stays as it was sent."""
+    again = {"card": NEW, "new_card": "tok_card_N2"}
+    world = story(World(), "reimbursement.submitted", "card.replaced", ("card.replaced", again))
+    assert (world.payout().state, world.payout().card) == ("ACCEPTED", "tok_card_N2")
+    assert world.payout().attempts[-1].card == "tok_card_N2"
+    world = story(World(), "reimbursement.submitted", "payout.sent", "card.replaced", "payout.result")
+    assert (world.payout().state, world.payout().card) == ("PAID", A)
+
+
 def test_a_duplicate_is_judged_as_ended_though_another_card_is_kept() -> None:
     """A submission to a frozen card that was found a duplicate since goes to returned funds, not to the kept card."""
     world = story(World(), "card.frozen", ("card.duplicate_found", {"at": "12:00:00"}))

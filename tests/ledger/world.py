@@ -107,7 +107,7 @@ class World:
     # -- events ----------------------------------------------------------------------------------------------
 
     def make(
-        self, kind: str, source: str = "", at: str = "", *, id: str = "", env: str = "PROD", **said: Any
+        self, kind: str, /, source: str = "", at: str = "", *, id: str = "", env: str = "PROD", **said: Any
     ) -> Event:
         """An event with the defaults of its type; `at` is a time of the open day or a whole instant."""
         sender, data = defaults(self, kind)
@@ -120,7 +120,7 @@ class World:
         self.sent.append(made)
         return made
 
-    def send(self, kind: str, source: str = "", at: str = "", **said: Any) -> Decision:
+    def send(self, kind: str, /, source: str = "", at: str = "", **said: Any) -> Decision:
         """Make an event and take it as a batch of one: its own outcome."""
         return self.take(self.make(kind, source, at, **said))
 

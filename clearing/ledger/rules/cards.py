@@ -100,11 +100,12 @@ def card_event_needs(event: Event, facts: Facts) -> Iterable[Key]:
     limits_move = event.type in LIMITS_MOVE
     for kind, token in list(keys):
         if kind == "card":
-            if (
-                limits_move
-            ):  # a submission of the same batch, or one that wakes, may count by the class or number
+            if limits_move:  # what is submitted or wakes in this batch may count by the class or number
                 card = facts.get(kind, token)
-                keys.append(("payouts_of", (card.root if card else "") or token))
+                root = (card.root if card else "") or token
+                keys.append(("payouts_of", root))
+                if event.type == "card.replaced":
+                    keys += (("payout", one.source, one.id) for one in facts.get("payouts_of", root) or ())
             keys += (("aliases_of", token), ("held", token))
             keys += (("alias", other) for other in facts.get("aliases_of", token) or ())
             keys += (("payout", *payout) for payout in facts.get("held", token) or ())
@@ -170,16 +171,23 @@ def release_held(case: Case, before: str, after: Card, changes: dict[Key, Fact])
         if held_now(use, after) is not Cell.YES:
             still.append((source, id_))
             continue
-        last = payout.attempts[-1]._replace(card=after.token, bank=after.bank)
-        changes[("payout", source, id_)] = replace(
-            payout,
-            state="ACCEPTED",
-            card=after.token,
-            bank=after.bank,
-            attempts=(*payout.attempts[:-1], last),
-        )
+        changes[("payout", source, id_)] = replace(to_card(payout, after), state="ACCEPTED")
     if case.facts.get("held", before):
         changes[("held", before)] = tuple(still)
+
+
+def redirect_accepted(case: Case, old: Card, new: Card, changes: dict[Key, Fact]) -> None:
+    """Payouts that no bank has been sent yet go to the new number."""
+    for one in case.facts.get("payouts_of", old.root or old.token) or ():
+        payout: Payout = made_sure(case, case.facts.get("payout", one.source, one.id))
+        if payout.state == "ACCEPTED" and payout.card == old.token:
+            changes[("payout", one.source, one.id)] = to_card(payout, new)
+
+
+def to_card(payout: Payout, card: Card) -> Payout:
+    """The payout with its present attempt to another number."""
+    last = payout.attempts[-1]._replace(card=card.token, bank=card.bank)
+    return replace(payout, card=card.token, bank=card.bank, attempts=(*payout.attempts[:-1], last))
 
 
 def post_step(case: Case) -> Accepted:
@@ -402,6 +410,7 @@ def post_replaced(case: Case) -> Accepted:
         )
     changes[("aliases_of", new.token)] = tokens
     changes[("aliases_of", old.token)] = ()
+    redirect_accepted(case, old, new, changes)
     release_held(case, old.token, new, changes)
     if not data.fee:
         return Accepted(None, changes)
