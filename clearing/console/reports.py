@@ -100,3 +100,40 @@ def month(
             return await write_month(the.engine, the.members, first, out, wanted(formats))
 
     told(f"{first:%Y-%m}", perform(work), as_json=as_json)
+
+
+@report_app.command("journal")
+def journal(  # noqa: PLR0917 - what may be asked
+    day: Day,
+    out: Out,
+    institution: Annotated[
+        list[str] | None, typer.Option("--institution", help="Code of a hospital or pharmacy; else all.")
+    ] = None,
+    accounts: Annotated[
+        Path | None, typer.Option("--accounts", metavar="FILE", help="Its own account codes, TOML.")
+    ] = None,
+    formats: Formats = "xlsx,csv",
+    as_json: Json = False,
+) -> None:
+    """Each institution's day as vouchers in its own chart of accounts, to be imported 医院凭证."""
+
+    async def work() -> list[Path]:
+        from clearing.jobs.journal import read_accounts, write_journals  # noqa: PLC0415 - for this command only
+
+        chart = read_accounts(accounts)
+        async with books() as the:
+            codes = tuple(dict.fromkeys(institution or ()))
+            return await write_journals(the.engine, the.members, day, out, chart, codes, wanted(formats))
+
+    told(f"{day}", perform(work), as_json=as_json)
+
+
+@report_app.command("accounts")
+def accounts(as_json: Json = False) -> None:
+    """The account codes that hold where no --accounts is given: a file to begin with 科目对照."""
+    from clearing.jobs.journal import read_accounts, shipped_accounts  # noqa: PLC0415 - for this command only
+
+    if as_json:
+        answer(read_accounts(None))
+    else:
+        print(shipped_accounts(), end="")

@@ -141,6 +141,11 @@ class Document:
     verdict: str = ""
     """What stands large on the cover: 平 or 不平."""
     signers: Sequence[Signer] = SIGNERS
+    flat: bool = False
+    """Whether workbook and CSV are for another program to import: plain names above plain lines, no cover; the
+    CSV has the first table alone."""
+    encoding: str = "utf-8-sig"
+    """Of the CSV."""
     sm3: str = ""
     """Digest of what is signed, where that is kept elsewhere; else of all that is said here, signers apart."""
 

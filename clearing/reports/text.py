@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from clearing.reports.table import Cell, Document, Kind, plain
+from clearing.reports.table import Cell, Document, Kind, Table, plain
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula, or skips before one."""
@@ -18,11 +18,20 @@ def as_csv(document: Document) -> bytes:
     """A document as one CSV file: a line's first cell names its table. UTF-8 with BOM, CRLF, no live formulas.
 
     Out:     for each table a line of names, `detail 明细`, then its lines `detail` and, where it has totals,
-             `detail.total`; counts and amounts are bare numbers.
+             `detail.total`; counts and amounts are bare numbers. A flat document: the names and lines of its
+             first table, in its own encoding.
     """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(_lines(document))
-    return text.getvalue().encode("utf-8-sig")
+    lines = _flat(document.tables[0]) if document.flat else _lines(document)
+    csv.writer(text, lineterminator="\r\n").writerows(lines)
+    return text.getvalue().encode(document.encoding)
+
+
+def _flat(table: Table) -> Iterator[list[str]]:
+    yield [one.chinese for one in table.columns]
+    kinds = [one.kind for one in table.columns]
+    for row in table.rows:
+        yield [*map(_cell, row, kinds)]
 
 
 def _lines(document: Document) -> Iterator[list[str]]:

@@ -53,7 +53,8 @@ _A4: Final = 9
 def as_workbook(document: Document) -> bytes:
     """A document as XLSX.
 
-    Out:     a sheet for the cover and one for each table; the same document gives the same bytes.
+    Out:     a sheet for the cover and one for each table, of a flat document the tables alone, without totals;
+             the same document gives the same bytes.
     """
     target = io.BytesIO()
     book = xlsxwriter.Workbook(target, {"constant_memory": True, "default_date_format": "yyyy-mm-dd"})
@@ -66,7 +67,8 @@ def as_workbook(document: Document) -> bytes:
         }
     )
     styles = _Styles(book)
-    _cover(book, styles, document)
+    if not document.flat:
+        _cover(book, styles, document)
     for table in document.tables:
         _sheet(book, styles, document, table)
     book.close()
@@ -201,7 +203,7 @@ def _sheet(book: Workbook, styles: _Styles, document: Document, table: Table) ->
             sheet.set_column(place, place, column.width)
         span = (part * ROWS_MAX, min((part + 1) * ROWS_MAX, len(table.rows)))
         sheet.autofilter(0, 0, max(span[1] - span[0], 1), len(table.columns) - 1)
-        _table(book, sheet, styles, table, 0, span, last=part == parts - 1)
+        _table(book, sheet, styles, table, 0, span, last=part == parts - 1, flat=document.flat)
 
 
 def _sheet_name(table: Table, part: int) -> str:
@@ -227,12 +229,14 @@ def _table(  # noqa: PLR0917 - a place on a sheet
     span: tuple[int, int],
     *,
     last: bool,
+    flat: bool = False,
 ) -> int:
     """Write a table, or a part of its rows, from a row on; give the first free row below it and its chart."""
     sheet.set_row(top, 30)
     for place, column in enumerate(table.columns):
         style = styles.header(column.side, right=column.kind in _RIGHT)
-        sheet.write_string(top, place, f"{column.chinese}\n{column.code}", style)
+        name = column.chinese if flat else f"{column.chinese}\n{column.code}"
+        sheet.write_string(top, place, name, style)
     row, nothing = top, frozenset[int]()
     for number in range(*span):
         row += 1
@@ -240,10 +244,10 @@ def _table(  # noqa: PLR0917 - a place on a sheet
         for place, (column, cell) in enumerate(zip(table.columns, table.rows[number], strict=True)):
             _write(sheet, styles, row, place, cell, column.kind, marked=place in marked, bold=bold)
     end = row
-    if table.totals and end > top and last:
+    if table.totals and end > top and last and not flat:
         row += 1
         _totals(sheet, styles, table, (top + 1, end, row), whole=span[0] == 0)
-    if not table.rows:
+    if not table.rows and not flat:
         row += 1
         sheet.write_string(row, 0, "无 none", styles.of(font_color="#7F7F7F"))
     if table.chart is not None and end > top and not span[0]:

@@ -13,7 +13,9 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.ledger.accounts import HOSPITAL, NETWORK_PAID, PHARMACY
+from clearing.ledger.entry import Entry
 from clearing.reports.figures import Active, Claim, Flow, Held, Layer
+from clearing.store.entries import COLUMNS, of_row
 from clearing.store.session import driver
 
 _ONE_DAY: Final = timedelta(days=1)
@@ -77,6 +79,12 @@ _CLAIMS: Final = """
     WHERE s.advanced_fen > 0 AND e.clearing_date <= $2 AND NOT (s.settled AND s.last_date < $1)
     ORDER BY 1, 2, 5
 """
+_OF_INSTITUTIONS: Final = f"""
+    SELECT {", ".join(COLUMNS)} FROM entry
+    WHERE id >= $1::uuid AND id < $2::uuid AND type NOT IN ('day.roll_up', 'day.net')
+        AND (institution = ANY($3::text[]) OR (type = 'correction.approved' AND accounts && $4::text[]))
+    ORDER BY id
+"""  # noqa: S608 - our own column names
 
 
 def _ids(first: date, last: date) -> tuple[str, str]:
@@ -119,3 +127,10 @@ async def claims(conn: AsyncConnection, first: date, last: date) -> list[Claim]:
     Out:     as later days have left them: one whose discharge was called back since is absent.
     """
     return [Claim(*row) for row in await (await driver(conn)).fetch(_CLAIMS, first, last)]
+
+
+async def of_institutions(conn: AsyncConnection, day: date, institutions: Sequence[str]) -> list[Entry]:
+    """A day's entries of these institutions, and corrections on their payables, in order of id. 机构凭证"""
+    payables = [f"{code}.{one}" for code in (HOSPITAL, PHARMACY) for one in institutions]
+    rows = await (await driver(conn)).fetch(_OF_INSTITUTIONS, *_ids(day, day), list(institutions), payables)
+    return [of_row(row) for row in rows]

@@ -89,7 +89,7 @@ async def after_close(the: Books, day: date) -> dict[str, Any]:
 
 
 async def reports_tie(the: Books, day: date) -> None:
-    """The day's reports leave no difference between what they list and the accounts it stands on."""
+    """The day's reports leave no difference to the accounts, nor any institution's vouchers to its position."""
     made = await day_document(the.engine, the.members, day)
     assert {
         one.code: one.totals["difference"] for one in made.tables if "difference" in one.totals
