@@ -64,6 +64,10 @@ def _clock(text: str) -> time | None:
     return time.fromisoformat(text) if text else None
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
 TABLE: Final = (
     Setting(
         "database_url",
@@ -98,6 +102,8 @@ TABLE: Final = (
     Setting(
         "sm2_user_id", "1234567812345678", "", "SM2 user id of signatures, where a member has none of its own"
     ),
+    Setting("profiles", "P H", "", "layouts of members that name none in members.toml", _words),
+    Setting("layouts", "", "path", "folder of partners' own layouts, one TOML file each"),
     Setting("refund_days_max", "180", "days", "how long after its payment a refund is taken", _whole),
     Setting("depends_days_max", "180", "days", "how long a payout waits for what it depends on", _whole),
     Setting("park_days_max", "3", "cuts", "how long an event waits for anything else it names", _whole),
@@ -139,6 +145,8 @@ class Settings:
     env: str
     keys: str
     key_store: str
+    profiles: tuple[str, ...]
+    layouts: str
     sm2_user_id: str
     refund_days_max: int
     depends_days_max: int

@@ -14,7 +14,6 @@ from clearing.console.show import grouped, money, table, yuan
 from clearing.day.netting import INTER_BANK, Netted
 from clearing.errors import UsageError
 from clearing.jobs import close as closing
-from clearing.jobs.seal import sealer_of
 from clearing.ledger.accounts import BANK, code_of, owner_of
 from clearing.ledger.facts import Instruction
 from clearing.store import balances as stored_balances
@@ -103,7 +102,7 @@ def file(day: Day, as_json: Json = False) -> None:
 
     async def work() -> None:
         async with books() as the:
-            done = await closing.file(the.engine, the.members, day, sealer_of(the.settings, the.members))
+            done = await closing.file(the.engine, the.settings, the.members, day)
         if as_json:
             answer({"date": f"{day}", "done": done.done, "files": done.files, "lines": done.lines})
         else:

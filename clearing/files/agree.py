@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clearing.files.faults import Faults
-from clearing.files.records import ResultLine, SumLine, TxnLine
+from clearing.files.records import ClaimSum, DepLine, ResultLine, SumLine, TxnLine
 from clearing.ledger.money import yuan
 
 if TYPE_CHECKING:
@@ -44,6 +44,21 @@ def _sum(line: SumLine) -> Wrong | None:
     return None if line.net_fen == net else ("net", yuan(net), yuan(line.net_fen))
 
 
+def _deposit(line: DepLine) -> Wrong | None:
+    parts = (line.opening_fen, line.paid_fen, line.refunded_fen, line.used_fen, line.transferred_fen)
+    if _lacks(*parts, line.closing_fen):
+        return None
+    closing = parts[0] + parts[1] - parts[2] - parts[3] + parts[4]
+    return None if line.closing_fen == closing else ("closing", yuan(closing), yuan(line.closing_fen))
+
+
+def _claims(line: ClaimSum) -> Wrong | None:
+    if _lacks(line.in_fen, line.out_fen, line.net_fen):
+        return None
+    net = line.in_fen - line.out_fen
+    return None if line.net_fen == net else ("net", yuan(net), yuan(line.net_fen))
+
+
 def _lacks(*values: object) -> bool:
     """Whether a layout has no column for one of them."""
     return None in values
@@ -61,6 +76,8 @@ RULES: Final[Mapping[type[Any], Callable[[Any], Wrong | None]]] = {
     TxnLine: _txn,
     SumLine: _sum,
     ResultLine: _result,
+    DepLine: _deposit,
+    ClaimSum: _claims,
 }
 
 

@@ -1,39 +1,41 @@
 """Clearing files, from lines to bytes and digests: a day's from its entries, others from lines. 清算文件
 
-Entries pass through once, in order of id: each line is written to its receiver's file as soon as it is known,
-so that a day of a million lines holds its bytes and nothing else.
+Entries pass through once, in order of id: each line is written to its receiver's files as soon as it is known.
+Whoever feeds them takes parts out meanwhile, so that a day of any size takes the memory of its open parts.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from clearing.errors import InvariantViolated
+from clearing.errors import InvariantViolated, UsageError
+from clearing.files.draft import PART_BYTES, Body, Draft, Finished
+from clearing.files.items import Deposits, claim_lines, claim_sums, err_lines, looks, use_line
 from clearing.files.layout import FileName, Layout
 from clearing.files.lines import OF_THE_CLOSE, Target, Targets, instruction_line, sides, txn_lines
-from clearing.files.records import InstructionLine, SumLine, TxnLine
-from clearing.files.render import Writer, body_sm3
-from clearing.files.totals import HASH_MODULUS, Totals, hash_part
+from clearing.files.records import ClaimLine, InstructionLine, SumLine, TxnLine, UseLine
+from clearing.files.render import Writer
 from clearing.ledger.business_day import BusinessClock
 from clearing.ledger.entry import Entry
 from clearing.ledger.facts import Instruction
 from clearing.ledger.members import Members
 
 ROLL_UP: Final = "day.roll_up"
-NOTES_MAX: Final = 100
-Group: TypeAlias = tuple[str, str, str, str]
-"""(event type, institution, bank, route) of a line of SUM."""
+ORDER: Final = ("TXN", "SUM", "ERR", "DEP", "NRC", "SWP")
+"""The types of a day, as they stand in lists."""
 Versions: TypeAlias = Mapping[tuple[str, str, int], int]
 """(type, receiver, seq) → version, where it is not 1."""
+Layouts: TypeAlias = Mapping[str, Sequence[Layout]]
+"""Member → the layouts it gets its files in; `""`: those of every other member."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedFile:
-    """One file as it is stored and delivered; its bytes never change."""
+    """One file with all its bytes; they never change."""
 
     name: str
     type: str
@@ -47,7 +49,7 @@ class RenderedFile:
     records: int
     """Detail lines."""
     amount_total: int
-    """Fen, sum of the amounts of the lines that carry an id: D in TXN, N in SUM."""
+    """Fen, sum of the amounts of the lines that carry an id."""
     hash_total: int
     net_fen: int
     """What the receiver gets (positive) or pays: its position with the other sign."""
@@ -59,36 +61,187 @@ class RenderedFile:
     """Where characters had to be replaced: line and column, never the value; the first 100."""
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A file that is being written."""
+class Opening(NamedTuple):
+    """What a day's files say besides the day's entries."""
 
-    body: bytearray = field(default_factory=bytearray)
-    totals: Totals = field(default_factory=Totals)
-    groups: dict[Group, list[int]] = field(default_factory=dict)
-    pays: list[InstructionLine] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    deposits: Mapping[str, int] = {}
+    """Accounts of stays → fen in the books before the day."""
+    uses: Sequence[UseLine] = ()
+    """Uses of cards that made no entry, for the card platform: they stand behind those that did."""
 
-    def count(self, line: TxnLine) -> None:
-        """Count a line in its group; the file's sums are those of its groups."""
-        self.totals.records += 1
-        self.totals.hash_total += hash_part(line.entry_id)
-        self.totals.amount_fen += line.amount_fen
-        key = (line.event_type, line.institution, line.bank, line.route)
-        sums = self.groups.get(key)
-        if sums is None:
-            sums = self.groups[key] = [0, 0, 0, 0, 0]
-        sums[0] += 1
-        if line.settle_mode == "N":
-            sums[1 if line.direction == "R" else 2] += line.amount_fen
-        sums[3] += line.fee_fen
-        sums[4] += line.settle_fen
 
-    def sum_up(self) -> None:
-        """Take the file's sums from its groups, once all lines are counted."""
-        sums = [sum(column) for column in zip(*self.groups.values(), strict=True)] or [0] * 5
-        self.totals.hash_total %= HASH_MODULUS
-        _, self.totals.in_fen, self.totals.out_fen, self.totals.fee_fen, self.totals.net_fen = sums
+class DayFiles:
+    """All clearing files of one day, while entries pass. 当日清算文件
+
+    feed the day's entries in order of id → `full` parts → `instruct` → last parts of all `bodies` → `finished`
+    files. The same entries give the same bytes.
+    """
+
+    TYPES: Final = ORDER
+
+    def __init__(
+        self,
+        day: date,
+        members: Members,
+        layouts: Layouts,
+        *,
+        opening: Opening = Opening(),  # noqa: B008 - a value that never changes
+        versions: Versions | None = None,
+    ) -> None:
+        self._day = day
+        self._members = members
+        self._layouts = layouts
+        self._versions = versions or {}
+        self._opening = opening
+        self._targets = Targets(members.on(day))
+        self._writers: dict[tuple[str, str], Writer] = {}
+        self._drafts: dict[tuple[Target, str], Draft] = {}
+        for target in self._targets.everyone():
+            for kind in self._types(target):
+                self._drafts[target, kind] = self._draft(target, kind)
+        for code in sorted(members.on(day).by_code):
+            if members.on(day).kind(code) == "card_platform":
+                self._drafts[Target(code, 1), "SWP"] = self._draft(Target(code, 1), "SWP")
+        self._swipes = [draft for (_, kind), draft in self._drafts.items() if kind == "SWP"]
+        self._named_once()
+        self._deposits = Deposits(opening.deposits)
+        self._claims: dict[Target, list[ClaimLine]] = {}
+        self._side_of: dict[str, str] = {}
+        self._last = ""
+        self._draft_of = {body: draft for draft in self._drafts.values() for body in draft.bodies}
+
+    def _types(self, target: Target) -> Iterator[str]:
+        yield from ("TXN", "SUM", "ERR")
+        kind = self._members.on(self._day).kind(target.receiver)
+        if kind == "hospital":
+            yield "DEP"
+        elif kind in ("fund", "insurer") and target.seq == 1:
+            yield "NRC"
+
+    def _draft(self, target: Target, kind: str) -> Draft:
+        version = self._versions.get((kind, *target), 1)
+        name = FileName(kind, self._members.platform.code, target.receiver, self._day, target.seq, version)
+        layouts = self._layouts.get(target.receiver) or self._layouts[""]
+        return Draft([Body(self._writer(one, kind), name) for one in layouts if kind in one.types])
+
+    def _writer(self, layout: Layout, kind: str) -> Writer:
+        found = self._writers.get((layout.id, kind))
+        if found is None:
+            found = self._writers[layout.id, kind] = Writer(layout, kind, self._members.clock.zone)
+        return found
+
+    def _named_once(self) -> None:
+        seen: set[str] = set()
+        for draft in self._drafts.values():
+            for body in draft.bodies:
+                if body.file in seen:
+                    raise UsageError(
+                        f"files of {self._day}: {body.file} would be two files of {body.name.receiver}. "
+                        f"Next: give its profiles another name or extension"
+                    )
+                seen.add(body.file)
+
+    # ------------------------------------------------------------ lines
+
+    def feed(self, entries: Iterable[Entry]) -> None:
+        """Write the lines of the next entries.
+
+        In:      in order of id, those of the close too: they say on which side an in-bank instruction is.
+        Raises:  InvariantViolated if an entry is of another day or out of order, or a position's owner is no
+                 member in force.
+        """
+        targets, drafts = self._targets, self._drafts
+        for entry in entries:
+            if entry.clearing_date != self._day or entry.id <= self._last:
+                raise InvariantViolated(
+                    f"files of {self._day}: entry {entry.id} of {entry.clearing_date}: expected the day's "
+                    f"entries in order of id, got it after {self._last or 'none'}. No file was written"
+                )
+            self._last = entry.id
+            if entry.type in OF_THE_CLOSE:
+                if entry.type == ROLL_UP:
+                    self._side_of[entry.id] = sides(entry)
+                continue
+            lines = txn_lines(entry, targets)
+            for target, line in lines:
+                drafts[target, "TXN"].add_txn(line)
+            if looks(entry):
+                self._look(entry, lines)
+            if self._swipes:
+                use = use_line(entry)
+                for draft in self._swipes if use else ():
+                    draft.add("D", use)
+
+    def _look(self, entry: Entry, lines: Sequence[tuple[Target, TxnLine]]) -> None:
+        """Write what an entry says in ERR, and keep what it says in DEP and NRC."""
+        targets = self._targets
+        for target, line in err_lines(entry, lines, targets):
+            self._drafts[target, "ERR"].add("D", line)
+        self._deposits.add(entry)
+        for payer, claim in claim_lines(entry, targets.members):
+            self._claims.setdefault(payer, []).append(claim)
+
+    def instruct(self, instructions: Iterable[Instruction], value_date: date) -> None:
+        """Write what the end of the day knows: SUM with the instructions, DEP, NRC and SWP.
+
+        In:      the day's instructions in the order they were made; the date on which they settle.
+        Raises:  InvariantViolated if an instruction has no entry; UsageError if its account is in no record.
+        """
+        told: dict[Target, list[InstructionLine]] = {}
+        for instruction in instructions:
+            side = "" if instruction.kind == "INTER_BANK" else self._side(instruction)
+            receivers, line = instruction_line(instruction, side, self._members, value_date)
+            for target in receivers:
+                told.setdefault(target, []).append(line)
+        for (target, kind), draft in self._drafts.items():
+            if kind == "TXN":
+                draft.sum_up()
+                continue
+            for tag, record in self._last_lines(target, kind, told):
+                draft.add(tag, record)
+        for target, stay in self._deposits.lines(self._targets):
+            self._drafts[target, "DEP"].add("D", stay)
+
+    def _last_lines(
+        self, target: Target, kind: str, told: Mapping[Target, Sequence[InstructionLine]]
+    ) -> Iterator[tuple[str, Any]]:
+        """The lines of SUM, NRC and SWP, once the day's entries have passed."""
+        if kind == "SUM":
+            groups = self._drafts[target, "TXN"].groups
+            yield from (("S", SumLine(*key, *groups[key])) for key in sorted(groups))
+            yield from (("N", line) for line in told.get(target, ()))
+        elif kind == "NRC":
+            claims = self._claims.pop(target, [])
+            yield from (("S", record) for record in claim_sums(claims))
+            yield from (("D", claim) for claim in claims)
+        elif kind == "SWP":
+            yield from (("D", use) for use in self._opening.uses)
+
+    def _side(self, instruction: Instruction) -> str:
+        if instruction.kind == "CARRY":
+            return "D"
+        side = self._side_of.get(instruction.id)
+        if side is None:
+            raise InvariantViolated(
+                f"instruction {instruction.id} on {instruction.creditor}: expected its roll-up entry among "
+                f"the day's, got none. No file was written"
+            )
+        return side
+
+    # ------------------------------------------------------------ files
+
+    def full(self, size: int = PART_BYTES) -> Iterator[Body]:
+        """The files that hold a whole part: it is to be taken."""
+        return (body for body in self._draft_of if body.size >= size)
+
+    def bodies(self) -> Iterator[Body]:
+        """Every file, by receiver and type: its last part is to be taken."""
+        for target, kind in sorted(self._drafts, key=lambda one: (one[0], ORDER.index(one[1]))):
+            yield from self._drafts[target, kind].bodies
+
+    def finished(self, body: Body) -> Finished:
+        """A file with head and tail, once all of its lines are in parts and digested."""
+        return self._draft_of[body].finished(body, self._members.clock)
 
 
 def day_files(
@@ -99,37 +252,22 @@ def day_files(
     *,
     value_date: date,
     layout: Layout,
+    opening: Opening = Opening(),  # noqa: B008 - a value that never changes
     versions: Versions | None = None,
 ) -> Iterator[RenderedFile]:
-    """TXN and SUM of every member of a day. 清算文件
+    """All files of a small day, in one layout and whole. 当日清算文件
 
-    In:      all entries of the day in order of id, those of the close too (they say on which side an
-             in-bank instruction is); the day's instructions in the order they were made; the date on which
-             they settle.
-    Out:     per member in order of code and sequence its TXN, then its SUM; a member without lines gets both
-             with count 0. The same entries give the same bytes.
-    Raises:  InvariantViolated if an entry is of another day, out of order, or an instruction has no entry;
-             UsageError if an instruction's account is in no record.
-    Source:  contract "Clearing files".
+    In, Raises, Source: as `DayFiles`.
+    Out:     per member in order of code and sequence, types in the order TXN, SUM, ERR, DEP, NRC, SWP; a member
+             without lines gets them with count 0.
     """
-    on = members.on(day)
-    targets = Targets(on)
-    drafts = {target: _Draft() for target in targets.everyone()}
-    writer = Writer(layout, "TXN", members.clock.zone)
-    side_of = _write_lines(day, entries, targets, drafts, writer)
-    for instruction in instructions:
-        side = "" if instruction.kind == "INTER_BANK" else _side(instruction, side_of)
-        receivers, line = instruction_line(instruction, side, members, value_date)
-        for target in receivers:
-            drafts[target].pays.append(line)
-    sums = Writer(layout, "SUM", members.clock.zone)
-    for target in sorted(drafts):
-        draft = drafts.pop(target)
-        draft.sum_up()
-        for drawn, by in ((draft, writer), (_summary(draft, sums), sums)):
-            version = (versions or {}).get((by.file_type, *target), 1)
-            name = FileName(by.file_type, members.platform.code, target.receiver, day, target.seq, version)
-            yield _finished(name, drawn, by, members.clock)
+    made = DayFiles(day, members, {"": [layout]}, opening=opening, versions=versions)
+    made.feed(entries)
+    made.instruct(instructions, value_date)
+    for body in made.bodies():
+        _, content = body.take()
+        body.sm3.update(content)
+        yield _whole(made.finished(body), content)
 
 
 def file_of(
@@ -142,98 +280,33 @@ def file_of(
              is (characters, length) is noted in `notes`.
     Source:  contract "Clearing files".
     """
-    writer = Writer(layout, name.type, clock.zone)
-    return _finished(name, _drawn(lines, writer), writer, clock)
-
-
-def _write_lines(
-    day: date, entries: Iterable[Entry], targets: Targets, drafts: Mapping[Target, _Draft], writer: Writer
-) -> dict[str, str]:
-    """Write the TXN lines as they come and give the side of each roll-up entry by its id."""
-    side_of: dict[str, str] = {}
-    last = ""
-    for entry in entries:
-        if entry.clearing_date != day or entry.id <= last:
-            raise InvariantViolated(
-                f"files of {day}: entry {entry.id} of {entry.clearing_date}: expected the day's entries in "
-                f"order of id, got it after {last or 'none'}. No file was written"
-            )
-        last = entry.id
-        if entry.type in OF_THE_CLOSE:
-            if entry.type == ROLL_UP:
-                side_of[entry.id] = sides(entry)
-            continue
-        for target, line in txn_lines(entry, targets):
-            draft = drafts[target]
-            draft.count(line)
-            draft.body += writer.line("D", line, draft.totals.records, draft.notes)
-    return side_of
-
-
-def _side(instruction: Instruction, side_of: Mapping[str, str]) -> str:
-    if instruction.kind == "CARRY":
-        return "D"
-    side = side_of.get(instruction.id)
-    if side is None:
-        raise InvariantViolated(
-            f"instruction {instruction.id} on {instruction.creditor}: expected its roll-up entry among "
-            f"the day's, got none. No file was written"
-        )
-    return side
-
-
-def _summary(draft: _Draft, writer: Writer) -> _Draft:
-    lines: list[tuple[str, Any]] = [("S", SumLine(*key, *draft.groups[key])) for key in sorted(draft.groups)]
-    return _drawn([*lines, *(("N", pay) for pay in draft.pays)], writer)
-
-
-def _drawn(lines: Iterable[tuple[str, Any]], writer: Writer) -> _Draft:
-    out = _Draft()
+    body = Body(Writer(layout, name.type, clock.zone), name)
+    draft = Draft([body])
     for tag, line in lines:
-        out.totals.add(line)
-        out.body += writer.line(tag, line, out.totals.records, out.notes)
-    return out
+        draft.add(tag, line)
+    _, content = body.take()
+    body.sm3.update(content)
+    return _whole(draft.finished(body, clock), content)
 
 
-def _finished(name: FileName, draft: _Draft, writer: Writer, clock: BusinessClock) -> RenderedFile:
-    layout, totals, day, version = writer.layout, draft.totals, name.date, name.version
-    replaces = layout.stem(name._replace(version=version - 1)) if version > 1 else ""
-    values = {
-        "type": name.type,
-        "file_id": layout.stem(name),
-        "sender": name.sender,
-        "receiver": name.receiver,
-        "clearing_date": day,
-        "cut_from": clock.cut_from(day),
-        "cut_to": clock.cut_to(day),
-        "records": totals.records,
-        "in_fen": totals.in_fen,
-        "out_fen": totals.out_fen,
-        "net_fen": totals.net_fen,
-        "fee_fen": totals.fee_fen,
-        "reprocessed": version > 1,
-        "replaces": replaces,
-        "created": clock.cut_to(day),
-        "hash_total": totals.hash_total,
-        "body_sm3": body_sm3(draft.body),
-    }
-    content = writer.whole(values, draft.body)
+def _whole(one: Finished, body: bytes) -> RenderedFile:
+    content = b"".join((one.before, body, one.after))
     return RenderedFile(
-        name=f"{layout.stem(name)}.{layout.extension}",
-        type=name.type,
-        sender=name.sender,
-        receiver=name.receiver,
-        clearing_date=day,
-        seq=name.seq,
-        version=version,
-        profile=layout.profile,
+        name=one.name,
+        type=one.type,
+        sender=one.sender,
+        receiver=one.receiver,
+        clearing_date=one.clearing_date,
+        seq=one.seq,
+        version=one.version,
+        profile=one.layout.profile,
         content=content,
-        records=totals.records,
-        amount_total=totals.amount_fen,
-        hash_total=totals.hash_total,
-        net_fen=totals.net_fen,
+        records=one.records,
+        amount_total=one.amount_total,
+        hash_total=one.hash_total,
+        net_fen=one.net_fen,
         sha256=hashlib.sha256(content).hexdigest(),
         sm3=hashlib.new("sm3", content).hexdigest(),
-        replaces=replaces,
-        notes=tuple(draft.notes[:NOTES_MAX]),
+        replaces=one.replaces,
+        notes=one.notes,
     )

@@ -7,13 +7,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from clearing.files.layout import Layout
 from clearing.files.records import CARRIED, MODELS, SumLine, TxnLine
 
 HASH_MODULUS: Final = 10**10
 ID_DIGITS: Final = 8
+GIVES: Final[Mapping[str, Literal["in", "out"]]] = {"R": "in", "P": "out", "CREDIT": "in", "DEBIT": "out"}
+"""Direction of a line → the head's sum that its amount adds to."""
 HEX_ID: Final = re.compile("[0-9a-f]{32}|[0-9a-f]{64}")
 """An id of the books, or a digest."""
 
@@ -78,6 +80,8 @@ class Totals:
             self.hash_total = (self.hash_total + hash_part(text)) % HASH_MODULUS
         fen = (getattr(line, amount) or 0) if amount else 0
         self.amount_fen += fen
+        if way == "direction":
+            way = GIVES[getattr(line, way) or "R"]
         if way == "in":
             self.in_fen += fen
             self.net_fen += fen
@@ -105,10 +109,13 @@ def needed(model: type[Any]) -> Mapping[str, frozenset[str]]:
         return _TXN
     if model is SumLine:
         return _SUM
-    key, amount, _ = CARRIED[model]
+    key, amount, way = CARRIED[model]
     found = {"hash_total": frozenset({key})} if key else {}
     if amount:
-        found |= dict.fromkeys(("amount_fen", "in_fen", "out_fen", "net_fen"), frozenset({amount}))
+        found["amount_fen"] = frozenset({amount})
+    if way:
+        fields = frozenset({amount, "direction"} if way == "direction" else {amount})
+        found |= dict.fromkeys(("in_fen", "out_fen", "net_fen"), fields)
     return found
 
 

@@ -12,34 +12,35 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from clearing.day.netting import Netted, net_day
 from clearing.day.states import State, check_step, day_root
 from clearing.day.working_days import working_day_after
 from clearing.errors import InvariantViolated, WorldFailed
-from clearing.files.layout import load_layout
-from clearing.files.outgoing import day_files
+from clearing.jobs.filing import keep_files
 from clearing.jobs.gather import Busy, gather, waiting_of
 from clearing.jobs.ingest import TRIES_MAX, Stream, context_of, ends_of, networks_of, new_keys
+from clearing.jobs.layouts import layouts_of
 from clearing.jobs.seal import seal_files, sealer_of
 from clearing.ledger.business_day import ONE_DAY
 from clearing.ledger.decide import decide
 from clearing.ledger.outcomes import Outcome
-from clearing.store import balances, days, entries, files, instructions, locks, parked, reference, streams
+from clearing.store import balances, days, locks, parked, streams
 from clearing.store.record import BatchRecord, record
 from clearing.store.session import transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from clearing.jobs.seal import Sealer
     from clearing.ledger.facts import Fact, Key
     from clearing.ledger.members import Members
     from clearing.settings import Settings
 
+_log = structlog.get_logger("close")
 JOBS: Final = "jobs"
 """The stream of what no producer sent: the cut's outcomes and the entries of the end of a day."""
 JOBS_LANE: Final = 31_000
-PROFILES: Final = ("P", "H")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,28 +190,23 @@ async def _record_close(conn: AsyncConnection, netted: Netted) -> None:
         )
 
 
-async def file(engine: AsyncEngine, members: Members, day: date, sealer: Sealer) -> Filed:
+async def file(engine: AsyncEngine, settings: Settings, members: Members, day: date) -> Filed:
     """Render every member's files of a netted day, once, sign and store them. 出文件
 
     Writes:  file, file_part, layout, file_seal, day.
     Again:   nothing: the stored bytes stand.
     """
+    sealer, layouts = sealer_of(settings, members), layouts_of(settings, members, day)
     async with transaction(engine) as conn:
         if not await _may(conn, day, "file"):
             return Filed(day=day, done=False, files=0, lines=0)
-        made = lines = 0
-        rows = [entry async for entry in entries.entries_of(conn, day)]
-        told = await instructions.of_day(conn, day)
-        in_force = await reference.in_force(conn)
-        for profile in PROFILES:
-            layout = load_layout(profile)
-            rendered = list(day_files(day, rows, told, members, value_date=value_date(day), layout=layout))
-            await files.keep(conn, rendered, layout, in_force[0] if in_force else 0)
-            made += len(rendered)
-            lines += sum(one.records for one in rendered)
-        await seal_files(conn, sealer, await files.of_day(conn, day))
+        kept = await keep_files(conn, members, day, layouts)
+        await seal_files(conn, sealer, [one.file for one in kept])
         await days.step(conn, day, State.FILED)
-    return Filed(day=day, done=True, files=made, lines=lines)
+    for one in kept:
+        for note in one.notes:
+            _log.warning("characters replaced", file=one.file.name, where=note)
+    return Filed(day=day, done=True, files=len(kept), lines=sum(one.file.records for one in kept))
 
 
 async def close(engine: AsyncEngine, settings: Settings, members: Members, day: date) -> Sequence[Any]:
@@ -221,7 +217,7 @@ async def close(engine: AsyncEngine, settings: Settings, members: Members, day: 
     return [
         await cut(engine, settings, members, day),
         await net(engine, members, day),
-        await file(engine, members, day, sealer_of(settings, members)),
+        await file(engine, settings, members, day),
     ]
 
 

@@ -13,7 +13,15 @@ from datetime import date, time
 from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 
 from clearing.errors import MembersRefused
 from clearing.ledger.business_day import BusinessClock
@@ -23,6 +31,10 @@ from clearing.ledger.seal_terms import PLAIN, Seal
 Code = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,11}$")]
 Account = Annotated[str, Field(min_length=1, max_length=40)]
 Area = Annotated[str, Field(pattern=r"^\d{6}$")]
+Profiles = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,15}$")], ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+]
 Route = Literal["DIRECT", "UNIONPAY", "CHANNEL"]
 
 INSTITUTION: Final = frozenset({"hospital", "pharmacy"})
@@ -49,6 +61,8 @@ class Member(BaseModel):
     valid_from: date | None = None
     valid_to: date | None = None
     agents: tuple[Code, ...] = ()
+    profile: Profiles = ()
+    """In which layouts it gets its files; those of the settings when it names none."""
     seal: Seal = PLAIN
     """How files to and from it are signed and wrapped."""
 

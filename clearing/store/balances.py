@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,6 +40,11 @@ async def of_day(conn: AsyncConnection, day: date) -> dict[str, int]:
 async def as_of(conn: AsyncConnection, day: date | None = None, prefix: str = "") -> dict[str, int]:
     """Each account's balance over the clearing dates up to `day` (None: all), fen, signed, no zeros. 余额"""
     return dict(await (await driver(conn)).fetch(_AS_OF, day, prefix))
+
+
+async def before(conn: AsyncConnection, day: date, prefix: str) -> dict[str, int]:
+    """Each account's balance over the clearing dates before `day`, fen, signed, no zeros. 期初余额"""
+    return await as_of(conn, day - timedelta(days=1), prefix)
 
 
 async def differing(conn: AsyncConnection, day: date | None = None) -> list[tuple[date, str, int, int]]:

@@ -12,13 +12,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import InvariantViolated
+from clearing.files.draft import PART_BYTES, Finished
 from clearing.files.layout import Layout
 from clearing.files.outgoing import RenderedFile
 from clearing.store.job_tables import file, layout
 from clearing.store.seal_tables import file_seal
 from clearing.store.session import driver
-
-PART_BYTES: Final = 1 << 18
 
 
 class StoredSeal(NamedTuple):
@@ -114,6 +113,28 @@ def stored(one: RenderedFile, used: Layout, members: int) -> StoredFile:
         hash_total=str(one.hash_total),
         sha256=bytes.fromhex(one.sha256),
         sm3=bytes.fromhex(one.sm3),
+        replaces=one.replaces,
+    )
+
+
+def stored_of(one: Finished, sha256: bytes, sm3: bytes, members: int) -> StoredFile:
+    """What is kept of a file whose parts are kept already."""
+    return StoredFile(
+        name=one.name,
+        clearing_date=one.clearing_date,
+        type=one.type,
+        receiver=one.receiver,
+        seq=one.seq,
+        version=one.version,
+        profile=one.layout.profile,
+        layout=one.layout.sm3,
+        members=members,
+        size=one.size,
+        records=one.records,
+        amount_total_fen=one.amount_total,
+        hash_total=str(one.hash_total),
+        sha256=sha256,
+        sm3=sm3,
         replaces=one.replaces,
     )
 

@@ -33,7 +33,7 @@ def made(layout: Layout, kind: str, lines: list[tuple[str, Any]]) -> RenderedFil
 
 
 @pytest.mark.parametrize(("profile", "kind"), EVERY)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_parse_of_render_is_the_identity(profile: str, kind: str, data: st.DataObject) -> None:
     """Each value comes back as it was, text as far as a file can carry it; nothing is wrong with the form."""

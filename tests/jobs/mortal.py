@@ -36,7 +36,6 @@ from clearing.jobs import close, consume, deliver, ingest
 from clearing.jobs.delivery.folders import Directory
 from clearing.jobs.delivery.partners import DirectoryPlace, Partners, Target
 from clearing.jobs.publish import Publisher
-from clearing.jobs.seal import sealer_of
 from clearing.ledger.members import Members, load_members
 from clearing.settings import PREFIX, Settings, load
 from clearing.store import days, deliveries, files, locks
@@ -185,7 +184,7 @@ async def perform(
         elif what == "net":
             await close.net(engine, members, day)
         elif what == "file":
-            await close.file(engine, members, day, sealer_of(settings, members))
+            await close.file(engine, settings, members, day)
         else:
             place = DirectoryPlace(kind="directory", folder=Path(given["out"]) / "{receiver}")
             everyone = Partners(target=(Target(receiver="*", name="all", place=place),))

@@ -17,7 +17,6 @@ from clearing.errors import InvariantViolated, NotBalanced, UsageError
 from clearing.files.manifest import Manifest, read_manifest
 from clearing.jobs.close import close, cut, file, net
 from clearing.jobs.deliver import write_files
-from clearing.jobs.seal import sealer_of
 from clearing.jobs.verify import verify
 from clearing.store.database import open_database
 from tests.jobs.running import (
@@ -97,7 +96,7 @@ async def test_a_cut_holds_while_workers_run(blank: Callable[[], str]) -> None:
         assert len({day for day, fen in sums.items() if fen}) == CUTS, "every day took something"
         for day in sums:
             assert await net(the.engine, the.members, day)
-            await file(the.engine, the.members, day, sealer_of(the.settings, the.members))
+            await file(the.engine, the.settings, the.members, day)
         assert (await verify(the.engine, the.members))["ok"]
 
 
@@ -229,7 +228,8 @@ async def test_files_are_delivered_once_and_never_over_others(
         await the.ingest(worked_lines(9))
         await the.close(FIRST_DAY)
         stored = await the.rows(
-            "SELECT receiver, name, content FROM file JOIN file_part USING (name) ORDER BY name"
+            "SELECT receiver, name, string_agg(content, '' ORDER BY no) FROM file JOIN file_part USING (name) "
+            "GROUP BY receiver, name ORDER BY name"
         )
         first = await write_files(the.engine, FIRST_DAY, tmp_path)
         assert (first.written, first.already) == (len(stored), 0)
@@ -268,7 +268,13 @@ async def test_a_file_stands_before_its_manifest(blank: Callable[[], str], tmp_p
     async with books(blank(), settings_of(), worked_members()) as the:
         await the.ingest(worked_lines(9))
         await the.close(FIRST_DAY)
-        contents = dict(iter(await the.rows("SELECT name, content FROM file_part")))
+        contents = dict(
+            iter(
+                await the.rows(
+                    "SELECT name, string_agg(content, '' ORDER BY no) FROM file_part GROUP BY name"
+                )
+            )
+        )
     finished = asyncio.Event()
 
     def look() -> int:

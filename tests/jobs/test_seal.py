@@ -130,11 +130,10 @@ async def test_a_signature_that_was_promised_is_not_left_out(
         await cut(the.engine, the.settings, the.members, FIRST_DAY)
         await net(the.engine, the.members, FIRST_DAY)
         with pytest.raises(UsageError, match=r"B2 is to get a signature of Ed25519.*keys make sign-ed25519"):
-            await file(the.engine, the.members, FIRST_DAY, sealer_of(the.settings, the.members))
+            await file(the.engine, the.settings, the.members, FIRST_DAY)
         assert await the.one("SELECT count(*) FROM file") == 0
         write_pair(make_pair(ED25519), tmp_path / "sign-ed25519.pem")
-        sealer = sealer_of(settings_of(keys=tmp_path), the.members)
-        assert (await file(the.engine, the.members, FIRST_DAY, sealer)).done
+        assert (await file(the.engine, settings_of(keys=tmp_path), the.members, FIRST_DAY)).done
 
 
 async def test_what_was_changed_in_the_database_is_found(blank: Callable[[], str], keys: Path) -> None:

@@ -1,0 +1,189 @@
+"""Files that are being written: lines go in, parts of whole lines come out. 在写文件
+
+A file says in its head what only its last line tells. So its lines are written first, in parts that may be kept
+as they come, and the head is put before them at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final, TypeAlias
+
+from clearing.files.layout import FileName, Layout
+from clearing.files.records import TxnLine
+from clearing.files.render import Writer
+from clearing.files.totals import HASH_MODULUS, ID_DIGITS, Totals
+from clearing.ledger.business_day import BusinessClock
+
+NOTES_MAX: Final = 100
+PART_BYTES: Final = 1 << 18
+"""A part is taken when it has so many bytes: small against memory, large against a row of the database."""
+Group: TypeAlias = tuple[str, str, str, str]
+"""(event type, institution, bank, route) of a line of SUM."""
+
+
+class Body:
+    """The lines of one file in one layout."""
+
+    __slots__ = ("encoding", "held", "kept", "lines", "name", "notes", "size", "sm3", "taken", "writer")
+
+    def __init__(self, writer: Writer, name: FileName) -> None:
+        self.writer = writer
+        self.name = name
+        self.lines = writer.lines
+        self.encoding = writer.layout.encoding
+        self.held: list[bytes] = []
+        """Lines that are in no part yet."""
+        self.size = 0
+        """Bytes of those."""
+        self.kept = 0
+        """Bytes in parts."""
+        self.taken = 0
+        """Parts taken: the first is number 1, since the head is 0."""
+        self.sm3: Any = hashlib.new("sm3")
+        """Over the parts; whoever takes a part updates it, at once or beside the writing."""
+        self.notes: list[str] = []
+
+    def add(self, tag: str, record: Any, line_no: int) -> None:  # noqa: ANN401  (a record of any model)
+        """Write one line."""
+        text = self.lines[tag](record, line_no, self.notes)
+        line = text.encode("ascii") if text.isascii() else text.encode(self.encoding)
+        self.held.append(line)
+        self.size += len(line)
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        layout = self.writer.layout
+        return f"{layout.stem(self.name)}.{layout.extension}"
+
+    def take(self) -> tuple[int, bytes]:
+        """What is held as the next part, and its number; `sm3` must be given it, in order."""
+        content = b"".join(self.held)
+        self.held.clear()
+        self.kept += len(content)
+        self.size = 0
+        self.taken += 1
+        return self.taken, content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A file of which all is known but the digests over the whole."""
+
+    name: str
+    type: str
+    sender: str
+    receiver: str
+    clearing_date: date
+    seq: int
+    version: int
+    layout: Layout
+    before: bytes
+    """Part 0."""
+    parts: int
+    """How many parts stand between `before` and `after`."""
+    after: bytes
+    """The last part."""
+    size: int
+    records: int
+    """Detail lines."""
+    amount_total: int
+    """Fen, sum of the amounts of the lines that carry an id."""
+    hash_total: int
+    net_fen: int
+    """What the receiver gets (positive) or pays."""
+    replaces: str
+    """file_id of the version before, empty for the first."""
+    notes: tuple[str, ...]
+    """Where characters had to be replaced: line and column, never the value; the first 100."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """One file of a receiver, in each layout it gets: its lines are counted once."""
+
+    bodies: Sequence[Body]
+    totals: Totals = field(default_factory=Totals)
+    groups: dict[Group, list[int]] = field(default_factory=dict)
+
+    def add(self, tag: str, record: Any) -> None:  # noqa: ANN401  (a record of any model)
+        """Count a line and write it in every layout."""
+        self.totals.add(record)
+        for body in self.bodies:
+            body.add(tag, record, self.totals.records)
+
+    def add_txn(self, line: TxnLine) -> None:
+        """Count a line of TXN in its group and write it; the file's sums are those of its groups."""
+        totals = self.totals
+        totals.records += 1
+        totals.hash_total += int(line.entry_id[-ID_DIGITS:], 16)
+        totals.amount_fen += line.amount_fen
+        key = (line.event_type, line.institution, line.bank, line.route)
+        sums = self.groups.get(key)
+        if sums is None:
+            sums = self.groups[key] = [0, 0, 0, 0, 0]
+        sums[0] += 1
+        if line.settle_mode == "N":
+            sums[1 if line.direction == "R" else 2] += line.amount_fen
+        sums[3] += line.fee_fen
+        sums[4] += line.settle_fen
+        for body in self.bodies:
+            body.add("D", line, totals.records)
+
+    def sum_up(self) -> None:
+        """Take the file's sums from its groups, once all lines are counted."""
+        sums = [sum(column) for column in zip(*self.groups.values(), strict=True)] or [0] * 5
+        self.totals.hash_total %= HASH_MODULUS
+        _, self.totals.in_fen, self.totals.out_fen, self.totals.fee_fen, self.totals.net_fen = sums
+
+    def finished(self, body: Body, clock: BusinessClock) -> Finished:
+        """The file of one layout with head and tail.
+
+        In:      a body whose every line is in a part, and whose `sm3` has seen them all.
+        """
+        name, layout, totals = body.name, body.writer.layout, self.totals
+        replaces = layout.stem(name._replace(version=name.version - 1)) if name.version > 1 else ""
+        values = {
+            "type": name.type,
+            "file_id": layout.stem(name),
+            "sender": name.sender,
+            "receiver": name.receiver,
+            "clearing_date": name.date,
+            "cut_from": clock.cut_from(name.date),
+            "cut_to": clock.cut_to(name.date),
+            "records": totals.records,
+            "in_fen": totals.in_fen,
+            "out_fen": totals.out_fen,
+            "net_fen": totals.net_fen,
+            "fee_fen": totals.fee_fen,
+            "reprocessed": name.version > 1,
+            "replaces": replaces,
+            "created": clock.cut_to(name.date),
+            "hash_total": totals.hash_total,
+            "body_sm3": body.sm3.hexdigest(),
+        }
+        before, after = body.writer.before(values), body.writer.after(values)
+        return Finished(
+            name=body.file,
+            type=name.type,
+            sender=name.sender,
+            receiver=name.receiver,
+            clearing_date=name.date,
+            seq=name.seq,
+            version=name.version,
+            layout=layout,
+            before=before,
+            parts=body.taken,
+            after=after,
+            size=len(before) + body.kept + len(after),
+            records=totals.records,
+            amount_total=totals.amount_fen,
+            hash_total=totals.hash_total,
+            net_fen=totals.net_fen,
+            replaces=replaces,
+            notes=tuple(body.notes[:NOTES_MAX]),
+        )

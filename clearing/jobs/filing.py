@@ -1,0 +1,189 @@
+"""A day's files, rendered while its entries are read, and kept part by part. 出文件
+
+Three things go on at once: the server sends the next entries, Python writes the lines of those at hand, and a
+thread digests what has been written. Memory holds the open parts and no more, however long the day was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from clearing.day.working_days import working_day_after
+from clearing.files.items import USED
+from clearing.files.outgoing import DayFiles, Opening
+from clearing.files.records import UseLine
+from clearing.jobs.announce import swipe_of, use_of
+from clearing.ledger import accounts
+from clearing.ledger.outcomes import Decision, Outcome
+from clearing.store import balances, entries, files, instructions, reference, uses
+from clearing.store.facts import event_of
+from clearing.store.files import Part, StoredFile
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import date
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from clearing.files.draft import Body, Finished
+    from clearing.files.outgoing import Layouts, Versions
+    from clearing.ledger.members import Members
+
+DIGESTERS: Final = 2
+"""Threads that digest whole files: as many as the machine it was measured on has cores."""
+
+
+class Kept(NamedTuple):
+    """One file that was kept, and where its characters had to be replaced."""
+
+    file: StoredFile
+    notes: tuple[str, ...]
+
+
+async def opening_of(conn: AsyncConnection, members: Members, day: date) -> Opening:
+    """What a day's files say besides the day's entries: what stays held before, uses of cards without entry."""
+    before = await balances.before(conn, day, f"{accounts.DEPOSITS}.")
+    on = members.on(day)
+    told = any(on.kind(code) == "card_platform" for code in on.by_code)
+    found = (_use(one) for one in await uses.not_posted(conn, day, USED)) if told else ()
+    return Opening(before, [use for use in found if use is not None])
+
+
+def _use(one: uses.NotPosted) -> UseLine | None:
+    """The line of an event that made no entry, None when the card was not used as far as anyone knows."""
+    event = event_of(one.raw, f"{one.source}/{one.id}")
+    said = swipe_of(Decision(event=event, outcome=Outcome(one.outcome), reason=one.reason))
+    if said is None:
+        return None
+    text = {name: str(said.get(name) or "") for name in UseLine._fields}
+    _, amount_fen = use_of(event, 0) or ("", 0)
+    found = {"event_id": one.id, "event_type": event.type, "amount_fen": amount_fen, "event_time": event.time}
+    return UseLine(**{**text, **found, "outcome": one.outcome, "source": one.source})  # type: ignore[arg-type]
+
+
+async def keep_files(
+    conn: AsyncConnection,
+    members: Members,
+    day: date,
+    layouts: Layouts,
+    versions: Versions | None = None,
+) -> list[Kept]:
+    """Render every file of a netted day and keep it. 生成并保存
+
+    In:      a transaction that sees the whole day; nobody adds to a day that is cut.
+    Writes:  file, file_part, layout.
+    Again:   refused by the names: a corrected file is a new version.
+    Raises:  as `DayFiles`; nothing of the transaction stays.
+    """
+    in_force = await reference.in_force(conn)
+    number = in_force[0] if in_force else 0
+    for layout in {layout.id: layout for found in layouts.values() for layout in found}.values():
+        await files.add_layout(conn, layout)
+    made = DayFiles(day, members, layouts, opening=await opening_of(conn, members, day), versions=versions)
+    kept: list[Kept] = []
+    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(DIGESTERS) as digesters:
+        async for _ in passing(conn, made, day):
+            await files.add_parts(conn, [_taken(body, beside) for body in made.full()])
+        made.instruct(await instructions.of_day(conn, day), working_day_after(day))
+        for body in made.bodies():
+            last = [_taken(body, beside)] if body.size else []
+            await asyncio.wrap_future(beside.submit(int))  # all parts so far are digested
+            one = made.finished(body)
+            await files.add_parts(conn, [*last, Part(one.name, 0, one.before), *_after(one)])
+            kept.append(Kept(await _stored(conn, one, last, number, digesters), one.notes))
+    await files.add(conn, [one.file for one in kept])
+    return kept
+
+
+async def passing(conn: AsyncConnection, made: DayFiles, day: date) -> AsyncIterator[None]:
+    """Feed a day's entries, a chunk at a time; after each, full parts may be taken."""
+    chunks = entries.chunks_of(conn, day)
+    chunk = await anext(chunks, None)
+    while chunk is not None:
+        writing = asyncio.create_task(asyncio.to_thread(made.feed, chunk))
+        try:
+            chunk = await anext(chunks, None)
+        finally:
+            await writing
+        yield
+
+
+def _taken(body: Body, beside: ThreadPoolExecutor) -> Part:
+    number, content = body.take()
+    beside.submit(body.sm3.update, content)
+    return Part(body.file, number, content)
+
+
+def _after(one: Finished) -> list[Part]:
+    return [Part(one.name, one.parts + 1, one.after)] if one.after else []
+
+
+async def _stored(
+    conn: AsyncConnection, one: Finished, last: list[Part], members: int, digesters: ThreadPoolExecutor
+) -> StoredFile:
+    """What is kept of a file, once its parts are: the digests over the whole begin with the head."""
+    loop = asyncio.get_running_loop()
+    digests: tuple[Any, ...] = (hashlib.sha256(), hashlib.new("sm3"))
+
+    async def update(content: bytes) -> None:
+        await asyncio.gather(*(loop.run_in_executor(digesters, each.update, content) for each in digests))
+
+    if one.parts <= 1:
+        await update(b"".join((one.before, *(part.content for part in last), one.after)))
+    else:
+        async for content in files.parts(conn, one.name):
+            await update(content)
+    return files.stored_of(one, digests[0].digest(), digests[1].digest(), members)
+
+
+class _Walk:
+    """The digest of what lies between the first and the last part of a stored file."""
+
+    def __init__(self) -> None:
+        self.sm3: Any = hashlib.new("sm3")
+        self.first = b""
+        self.last = b""
+        self._parts = 0
+
+    def add(self, content: bytes) -> None:
+        """Take the next part."""
+        if self._parts > 1:
+            self.sm3.update(self.last)
+        if self._parts:
+            self.last = content
+        else:
+            self.first = content
+        self._parts += 1
+
+
+async def differing(conn: AsyncConnection, members: Members, day: date, layouts: Layouts) -> list[str]:
+    """The files of a day that its books do not give again, byte for byte. 重新生成比对
+
+    In:      the members and layouts that the files were made with.
+    Out:     names, in order; one that is not stored, or not made again, is among them.
+    """
+    stored = {one.name: one for one in await files.of_day(conn, day) if one.type in DayFiles.TYPES}
+    latest = {(one.type, one.receiver, one.seq): one.version for one in stored.values()}
+    made = DayFiles(day, members, layouts, opening=await opening_of(conn, members, day), versions=latest)
+    async for _ in passing(conn, made, day):
+        for body in made.full():
+            body.sm3.update(body.take()[1])
+    made.instruct(await instructions.of_day(conn, day), working_day_after(day))
+    found: set[str] = {
+        name for name, one in stored.items() if one.version == latest[one.type, one.receiver, one.seq]
+    }
+    for body in made.bodies():
+        body.sm3.update(body.take()[1])
+        one = made.finished(body)
+        walk = _Walk()
+        if one.name in stored:
+            async for content in files.parts(conn, one.name):
+                walk.add(content)
+        if (walk.first, walk.last, walk.sm3.digest()) == (one.before, one.after, body.sm3.digest()):
+            found.discard(one.name)
+        else:
+            found.add(one.name)
+    return sorted(found)

@@ -1,0 +1,80 @@
+"""Which layouts there are, and which of them a member gets its files in. 格式选用"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clearing.errors import UsageError, WorldFailed
+from clearing.files.layout import SHIPPED, Layout, load_layout, parse_layout
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from clearing.files.outgoing import Layouts
+    from clearing.ledger.members import Members
+    from clearing.settings import Settings
+
+
+def known_layouts(settings: Settings) -> dict[str, Layout]:
+    """Every layout by its profile: those shipped, and those of the folder that the settings name. 可用格式
+
+    Raises:  UsageError for a layout that is not sound, or a profile that there is twice; WorldFailed for the disk.
+    """
+    found = {profile: load_layout(profile) for profile in SHIPPED}
+    texts: dict[str, str] = {}
+    if settings.layouts:
+        try:
+            texts = {
+                path.name: path.read_text(encoding="utf-8")
+                for path in sorted(Path(settings.layouts).glob("*.toml"))
+            }
+        except (OSError, UnicodeDecodeError) as error:
+            raise WorldFailed(
+                f"{settings.layouts}: layouts cannot be read, {error}. Next: mend it"
+            ) from error
+    documents = _documents(texts)
+    for name, text in texts.items():
+        layout = parse_layout(text, name, documents)
+        if layout.profile in found:
+            raise UsageError(f"layout {name}: profile {layout.profile!r} is there already. Next: rename it")
+        found[layout.profile] = layout
+    return found
+
+
+def _documents(texts: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+    """The documents of a folder by profile, for layouts that are `like` one of them."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name, text in texts.items():
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"layout {name}: expected TOML, got {error}. Correct the file") from error
+        found[str(document.get("profile", name))] = document
+    return found
+
+
+def layouts_of(settings: Settings, members: Members, day: date) -> Layouts:
+    """The layouts of each member in force on a day; under `""` those of members that name none. 各方格式
+
+    Raises:  UsageError for a profile that nobody knows, and as `known_layouts`.
+    """
+    known = known_layouts(settings)
+
+    def of(profiles: tuple[str, ...], who: str) -> list[Layout]:
+        missing = [one for one in profiles if one not in known]
+        if missing:
+            raise UsageError(
+                f"{who}: expected a profile of {', '.join(known)}, got {', '.join(missing)}. "
+                f"Next: put its layout into the folder CLEARING_LAYOUTS"
+            )
+        return [known[one] for one in profiles]
+
+    found = {
+        member.code: of(member.profile, f"{member.kind} {member.code}")
+        for member in members.on(day).by_code.values()
+        if member.profile
+    }
+    return {"": of(settings.profiles, "CLEARING_PROFILES"), **found}
