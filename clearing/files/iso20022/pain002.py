@@ -1,0 +1,144 @@
+"""pain.002.001.12: what became of the payments of a pain.001. 代付回盘"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import tzinfo
+from typing import Any, Final
+
+from lxml import etree
+
+from clearing.files.iso20022.message import (
+    NOT_PROVIDED,
+    Head,
+    Message,
+    elements,
+    file_figures,
+    group_header,
+    short_id,
+)
+from clearing.files.iso20022.pain001 import PAIN_001, PRIORITY
+from clearing.files.iso20022.places import CNAPS, Element, Kind, Place, put
+from clearing.files.iso20022.stream import Group
+from clearing.files.records import ResultLine
+
+REASONS: Final[Mapping[str, str]] = {
+    "R01": "AC01",
+    "R02": "BE01",
+    "R03": "AC04",
+    "R04": "AC06",
+    "R10": "MD07",
+    "R11": "AM05",
+    "R13": "RC01",
+}
+"""Our reason → the external code. Any other is NARR with words, MS03 without, and stands in the supplement."""
+NARRATIVE: Final = "NARR"
+NO_REASON: Final = "MS03"
+OTHER: Final = "R99"
+OURS: Final[Mapping[str, str]] = {said: ours for ours, said in REASONS.items()}
+STATUS: Final[Mapping[str, str]] = {"S": "ACSC", "F": "RJCT", "U": "PDNG"}
+PAID: Final = frozenset({"ACSC", "ACCC"})
+REFUSED: Final = frozenset({"RJCT", "CANC"})
+"""Every other status is one on the way: the payment is asked for again, never sent again."""
+
+HEADER: Final = (
+    Place("MsgId", "message_id", required=True),
+    Place("CreDtTm", "created", "instant", required=True),
+    Place("InitgPty/Id/OrgId/Othr/Id", "sender"),
+)
+ORIGINAL: Final = (
+    Place("OrgnlMsgId", "original"),
+    Place("OrgnlMsgNmId", const=PAIN_001.id),
+    Place("OrgnlNbOfTxs", "records", "count"),
+    Place("OrgnlCtrlSum", "out_fen", "sum"),
+)
+_REF: Final = "OrgnlTxRef"
+PLACES: Final = (
+    Place("OrgnlInstrId", "pay_id"),
+    Place("OrgnlEndToEndId", "pay_ref", required=True),
+    Place("TxSts", "status", most=4, required=True),
+    Place("StsRsnInf/Rsn/Cd", "iso_reason", most=4),
+    Place("StsRsnInf/AddtlInf", "reason", most=105),
+    Place("AcctSvcrRef", "bank_ref"),
+    Place(f"{_REF}/Amt/InstdAmt", "amount_fen", "amount"),
+    Place(f"{_REF}/IntrBkSttlmDt", "bank_date", "date"),
+    Place(f"{_REF}/ReqdExctnDt/Dt", "value_date", "date"),
+    Place(f"{_REF}/PmtTpInf/InstrPrty", "urgent", codes=PRIORITY),  # type: ignore[arg-type]  # a flag said as a code
+    Place(f"{_REF}/DbtrAcct/Id/Othr/Id", "payer_account", most=34),
+    Place(f"{_REF}/CdtrAgt/FinInstnId/ClrSysMmbId/ClrSysId/Cd", "payee_bank", const=CNAPS),
+    Place(f"{_REF}/CdtrAgt/FinInstnId/ClrSysMmbId/MmbId", "payee_bank"),
+    Place(f"{_REF}/Cdtr/Pty/Nm", "payee_name", most=140),
+    Place(f"{_REF}/CdtrAcct/Id/Othr/Id", "payee_account", most=34),
+    Place(f"{_REF}/Purp/Prtry", "purpose"),
+)
+KINDS: Final[Mapping[str, Kind]] = {
+    "pay_id": "text",
+    "payer_account": "text",
+    "payee_bank": "text",
+    "payee_account": "text",
+    "payee_name": "text",
+    "corporate": "flag",
+    "purpose": "text",
+    "bank_ref": "text",
+    "reason_code": "text",
+    "reason": "text",
+}
+
+
+def spread(line: ResultLine, _head: Head) -> dict[str, Any]:
+    """A line as values; a reason that ISO 20022 has a code for is not told twice."""
+    values = line._asdict() | {"pay_ref": short_id(line.pay_id), "status": STATUS[line.result]}
+    if line.reason_code:
+        values["iso_reason"] = REASONS.get(line.reason_code) or (NARRATIVE if line.reason else NO_REASON)
+    if line.reason_code in REASONS:
+        del values["reason_code"]
+    return values
+
+
+def gather(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a line. A bank that repeats less of the payment leaves the rest empty, amounts and dates None."""
+    fields = {name: values.get(name, "") for name in ResultLine._fields}
+    fields |= {name: values.get(name) for name in ("amount_fen", "value_date", "bank_date")}
+    fields |= {name: values.get(name, False) for name in ("corporate", "urgent")}
+    fields["pay_id"] = fields["pay_id"] or values["pay_ref"]
+    status = values["status"]
+    fields["result"] = "S" if status in PAID else "F" if status in REFUSED else "U"
+    if not fields["reason_code"] and "iso_reason" in values:
+        fields["reason_code"] = OURS.get(values["iso_reason"], OTHER)
+        if fields["reason_code"] == OTHER and not fields["reason"]:
+            fields["reason"] = values["iso_reason"]
+    return fields
+
+
+PAIN_002: Final = Message(
+    id="pain.002.001.12",
+    file_type="PYR",
+    root="CstmrPmtStsRpt",
+    record="TxInfAndSts",
+    model=ResultLine,
+    places=PLACES,
+    inside="",
+    holder="Result",
+    kinds=KINDS,
+    spread=spread,
+    gather=gather,
+    header=HEADER,
+)
+
+
+def parts(
+    head: Head, lines: Iterable[ResultLine], zone: tzinfo, *, original: str = ""
+) -> Iterator[Element | Group]:
+    """The document's parts: header, which message it answers, each payment's status.
+
+    In:      `original`: the `MsgId` of the pain.001, where the sender knows it.
+    """
+    yield group_header(PAIN_002, head, zone)
+    about = etree.Element("OrgnlGrpInfAndSts")
+    said = {"original": original or NOT_PROVIDED, "records": head.records, "out_fen": head.out_fen}
+    put(about, ORIGINAL, said, zone)
+    yield about
+    number = etree.Element("OrgnlPmtInfId")
+    number.text = NOT_PROVIDED
+    yield Group("OrgnlPmtInfAndSts", [number], elements(PAIN_002, lines, head, zone))
+    yield file_figures(head, zone)
