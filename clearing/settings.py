@@ -68,6 +68,10 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
+def _clocks(text: str) -> tuple[time, ...]:
+    return tuple(sorted(time.fromisoformat(one) for one in text.split()))
+
+
 TABLE: Final = (
     Setting(
         "database_url",
@@ -114,6 +118,21 @@ TABLE: Final = (
     Setting(
         "partners", "partners.toml", "path", "who gets files where, and where files of partners are found"
     ),
+    Setting("dispatch_windows", "08:30 13:30 16:30", "HH:MM …", "when payouts go to their banks", _clocks),
+    Setting("dispatch_rows_max", "50000", "rows", "payouts to one bank in one dispatch", _whole),
+    Setting("pay_rows_max", "5000", "rows", "rows of one PAY file", _whole),
+    Setting("pay_profile", "P", "", "profile of the PAY files; one, so that nothing is ordered twice"),
+    Setting(
+        "pay_tries_max", "3", "times", "how often an order goes out while the bank is busy (R12)", _whole
+    ),
+    Setting(
+        "settle_at",
+        "10:00",
+        "HH:MM",
+        "when settlement instructions go out on a working day",
+        time.fromisoformat,
+    ),
+    Setting("query_after_minutes", "240", "min", "unanswered orders are asked after so long", _whole),
     Setting("delivery_retry_seconds", "60", "s", "first wait after a failed delivery; it doubles", _whole),
     Setting("delivery_retry_seconds_max", "3600", "s", "longest wait; also after a refusal", _whole),
     Setting("sftp_timeout_seconds", "30", "s", "how long an SFTP server may say nothing", _whole),
@@ -156,6 +175,13 @@ class Settings:
     limit_class3_day_fen: int
     limit_class3_year_fen: int
     partners: str
+    dispatch_windows: tuple[time, ...]
+    dispatch_rows_max: int
+    pay_rows_max: int
+    pay_profile: str
+    pay_tries_max: int
+    settle_at: time
+    query_after_minutes: int
     delivery_retry_seconds: int
     delivery_retry_seconds_max: int
     sftp_timeout_seconds: int

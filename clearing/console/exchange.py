@@ -1,8 +1,8 @@
-"""`deliver`: files out to partners. 文件交换"""
+"""`deliver`, `receive`: files out to partners and in from them. 文件交换"""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from clearing.console.show import table
 from clearing.errors import UsageError, WorldFailed
 from clearing.jobs.deliver import Delivered, deliver
 from clearing.jobs.delivery.partners import load_partners
+from clearing.jobs.receive import SHOWN_MAX, Received, receive
 from clearing.store import deliveries
 from clearing.store.session import transaction
 
@@ -76,6 +77,47 @@ def _told(found: list[Delivered], counts: dict[str, int]) -> None:
     later = [one.next_at for one in found if one.next_at is not None]
     if later:
         print(f"{len(later)} wait, the next attempt is at {_instant(min(later))}; --now tries at once")
+
+
+def receive_files(as_json: Json = False) -> None:
+    """Take what is new in the partners' inboxes, answer each file with an ACK 收文.
+
+    Inboxes stand in partners.toml (CLEARING_PARTNERS). STM and HIS wait for `reconcile`, PYR and RTN become payout
+    events, ACK is noted beside our file. Exit code 2 when a file was refused; its ACK says why.
+    """
+
+    async def work() -> list[Received]:
+        async with books() as the:
+            partners = load_partners(Path(the.settings.partners))
+            return await receive(the.engine, the.settings, the.members, partners, now=datetime.now(UTC))
+
+    tell_received(perform(work), as_json=as_json)
+
+
+def tell_received(found: list[Received], *, as_json: bool) -> None:
+    """Say what became of files that came in."""
+    if as_json:
+        rows = [one._asdict() | {"faults": [str(fault) for fault in one.faults]} for one in found]
+        answer({"files": rows})
+    elif not found:
+        print("nothing new")
+    else:
+        table(
+            "Received 收文",
+            ["file", "verdict", "records", "taken", "posted", "refused", "ack"],
+            (
+                [one.file, one.verdict, one.records, one.taken, one.posted, one.refused, one.ack]
+                for one in found
+            ),
+            right=["records", "taken", "posted", "refused"],
+        )
+        for one in found:
+            for fault in one.faults[:SHOWN_MAX]:
+                print(fault)
+            if len(one.faults) > SHOWN_MAX:
+                print(f"{one.file}: {len(one.faults) - SHOWN_MAX} more faults stand in {one.ack}")
+    if any(one.verdict in {"RJCT", "PART"} for one in found):
+        raise typer.Exit(UsageError.exit_code)
 
 
 def _instant(at: Any) -> str | None:  # noqa: ANN401 - an instant or nothing

@@ -11,7 +11,7 @@ import typer
 from clearing.console.breaks import break_table
 from clearing.console.edge import Day, Json, answer, books, named_files, perform
 from clearing.console.show import grouped, table
-from clearing.errors import NotBalanced, UsageError
+from clearing.errors import NotBalanced
 
 
 def reconcile(
@@ -25,16 +25,15 @@ def reconcile(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Match a day with its partners' files, store the breaks, prove the sums 对账."""
+    """Match a day with its partners' files, store the breaks, prove the sums 对账.
+
+    Without --bank and --his it takes the statements and exports that `receive` has taken for the day.
+    """
 
     async def work() -> dict[str, Any]:
         from clearing.jobs.reconcile import reconcile_day  # noqa: PLC0415 - for this command only
 
         banks, exports = named_files(bank or (), "--bank"), named_files(his or (), "--his")
-        if not banks and not exports:
-            raise UsageError(
-                f"reconcile {day}: no file given. Next: --bank B1=STM_B1.csv --his H1=HIS_H1.csv"
-            )
         async with books() as the:
             return await reconcile_day(the.engine, the.settings, the.members, day, banks, exports)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from clearing.console.edge import Json, a_date, answer, books, perform
+from clearing.console.edge import Json, a_date, answer, books, perform, read_file
+from clearing.console.exchange import tell_received
 from clearing.console.look import Rows
 from clearing.console.show import last4, money, table, yuan
 from clearing.errors import NotBalanced, UsageError
+from clearing.files.manifest import MANIFEST_SUFFIX
+from clearing.jobs import dispatch
+from clearing.jobs.receive import Received, Site, take_results
 from clearing.ledger.facts import PayoutBatch
 from clearing.ledger.rules.reimbursements import rows_digest
 from clearing.store import days, registry
@@ -77,6 +82,71 @@ def list_payouts(  # noqa: PLR0917 - the options of a command
         _tables(found, batches, totals, today)
     if any(one.difference_fen for one in totals.accounts):
         raise typer.Exit(NotBalanced.exit_code)
+
+
+@payouts_app.command("dispatch")
+def dispatch_payouts(
+    at_once: Annotated[
+        bool, typer.Option("--now", help="Whatever the window; also asks after all that is unanswered.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make the PAY files that are due, ready for `deliver` 代付发送.
+
+    Accepted payouts once a window (CLEARING_DISPATCH_WINDOWS), settlement instructions on their working day from
+    CLEARING_SETTLE_AT on, and questions about orders whose end is not known. Run it as often as you like.
+    """
+
+    async def work() -> tuple[list[dispatch.Sent], list[dispatch.Asked]]:
+        now = datetime.now(UTC)
+        async with books() as the:
+            world = (the.engine, the.settings, the.members)
+            sent = await dispatch.dispatch(*world, now=now, at_once=at_once)
+            sent += await dispatch.settle(*world, now=now)
+            return sent, await dispatch.ask(*world, now=now, at_once=at_once)
+
+    sent, asked = perform(work)
+    if as_json:
+        answer(
+            {
+                "sent": [
+                    one._asdict() | {"files": list(one.files), "total": yuan(one.total_fen)} for one in sent
+                ],
+                "asked": [one._asdict() for one in asked],
+            }
+        )
+        return
+    if not sent and not asked:
+        print("nothing is due")
+    table(
+        "Sent 已发送",
+        ["kind", "bank", "window", "files", "rows", "total"],
+        ([one.kind, one.bank, one.window, len(one.files), one.rows, money(one.total_fen)] for one in sent),
+        right=["files", "rows"],
+    )
+    for name in (name for one in sent for name in one.files):
+        print(name)
+    for question in asked:
+        print(f"asked {question.bank} after {question.rows} orders: {question.file}")
+    if sent or asked:
+        print("next: clearing deliver")
+
+
+@payouts_app.command("results")
+def payout_results(
+    file: Annotated[Path, typer.Argument(help="A PYR or RTN file; its manifest is looked for beside it.")],
+    as_json: Json = False,
+) -> None:
+    """Take a bank's results or returns in, as if they had come by `receive` 回盘与退票."""
+
+    async def work() -> list[Received]:
+        content, beside = read_file(file), file.with_name(file.name + MANIFEST_SUFFIX)
+        manifest = read_file(beside) if beside.exists() else None
+        async with books() as the:
+            site = Site(the.engine, the.settings, the.members, datetime.now(UTC))
+            return [await take_results(site, file.name, content, manifest)]
+
+    tell_received(perform(work), as_json=as_json)
 
 
 def _payout(row: PayoutRow, today: date) -> dict[str, Any]:

@@ -138,7 +138,7 @@ async def take(engine: AsyncEngine, settings: Settings, members: Members, batch:
         except Busy as busy:
             known = busy.names
         except DATABASE_ERRORS as error:
-            if not _worth_another_try(error) or attempt == TRIES_MAX:
+            if not worth_another_try(error) or attempt == TRIES_MAX:
                 raise database_failed(error) from error
             if state_of(error) == LOCK_TIMEOUT:
                 async with engine.connect() as conn:
@@ -149,7 +149,7 @@ async def take(engine: AsyncEngine, settings: Settings, members: Members, batch:
     )
 
 
-def _worth_another_try(error: Exception) -> bool:
+def worth_another_try(error: Exception) -> bool:
     """Deadlock, serialization failure, a lock waited for in vain, a unique key taken a moment before."""
     return state_of(error) in ("40P01", "40001", "23505", LOCK_TIMEOUT)
 

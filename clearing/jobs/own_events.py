@@ -60,7 +60,22 @@ async def take_own(
     await locks.day_shared(conn)
     open_day = await days.first_uncut(conn)
     at = min(now, members.clock.cut_to(open_day) - _BEFORE_THE_CUT)
-    values = [_bytes(one, members.platform.code, at, settings.env) for one in events]
+    source = members.platform.code
+    values = [event_bytes(one, source, at, settings.env) for one in events]
+    return await take_made(conn, settings, members, values, known)
+
+
+async def take_made(
+    conn: AsyncConnection,
+    settings: Settings,
+    members: Members,
+    values: Sequence[bytes],
+    known: frozenset[str] = frozenset(),
+) -> list[Decision | Malformed]:
+    """Take events that a job has made, its own or those that a partner's file says, in the caller's transaction.
+
+    Out, Writes, Again, Raises: as `take_own`.
+    """
     head = await jobs_stream(conn)
     start = head.position or 0
     records = [Record(start + number, value) for number, value in enumerate(values)]
@@ -68,11 +83,12 @@ async def take_own(
     return list(taken.outcomes)
 
 
-def _bytes(event: OwnEvent, platform: str, at: datetime, env: str) -> bytes:
+def event_bytes(event: OwnEvent, source: str, at: datetime, env: str) -> bytes:
+    """An event as its producer would send it."""
     told = {
         "specversion": "1.0",
         "id": event.id,
-        "source": platform,
+        "source": source,
         "type": event.type,
         "time": at.isoformat(),
         "env": env,

@@ -25,8 +25,10 @@ from pydantic import TypeAdapter
 
 from clearing.day.states import State
 from clearing.errors import UsageError
+from clearing.jobs.judge import plain_of
 from clearing.jobs.reconcile_breaks import Run, save_breaks
 from clearing.jobs.reconcile_ours import our_side
+from clearing.jobs.seal import sealer_of
 from clearing.jobs.setup import with_settings
 from clearing.reconciliation.breaks import AUTO_CLEARED, CODES, OpenItem
 from clearing.reconciliation.ledger_side import LedgerRow
@@ -135,7 +137,7 @@ async def reconcile_day(  # noqa: PLR0917 - the books, the day, and its two kind
     """Match a day with its partners' files and keep what was found. 日对账
 
     In:      a cut day; statements by bank, network or channel, exports by hospital or pharmacy: all files of the
-             day, those of an earlier run too.
+             day, those of an earlier run too. None named: those that were received for the day.
     Out:     the shape of `clearing reconcile --json`, and besides: `state` of the day, `missing` (partners that
              have rows of the day and no file here), `rerun` (later days to be run again), `open` (roll-forward).
     Writes:  statement_file; reconciliation_run, break_, break_step; day, when it is filed, nothing is missing,
@@ -146,11 +148,12 @@ async def reconcile_day(  # noqa: PLR0917 - the books, the day, and its two kind
              nothing but its bytes is stored); NotBalanced when the proof has a residual: nothing is stored.
     """
     members = with_settings(members, settings)
-    given = _given(members.on(day), banks, his)
+    by_hand = _given(members.on(day), banks, his)
     async with transaction(engine) as conn:
         await _closed(conn, day)
+        given = by_hand or await _received(conn, settings, members, day)
     async with transaction(engine) as conn:
-        for one in given:
+        for one in by_hand:
             await statements.keep(
                 conn, kind=one.kind, partner=one.partner, day=day, name=one.name, content=one.content
             )
@@ -171,8 +174,6 @@ async def reconcile_day(  # noqa: PLR0917 - the books, the day, and its two kind
 
 def _given(members: MembersOn, banks: Mapping[str, Path], his: Mapping[str, Path]) -> list[Given]:
     """The files' bytes, once every partner is known to be one."""
-    if not banks and not his:
-        raise UsageError("reconcile: expected a file, got none. Next: --bank CODE=FILE or --his CODE=FILE")
     faults = [
         f"--{option} {code}: expected the code of a {' or '.join(sorted(kinds))}, "
         f"got {'a ' + kind if (kind := members.kind(code)) else 'no member'}"
@@ -185,6 +186,18 @@ def _given(members: MembersOn, banks: Mapping[str, Path], his: Mapping[str, Path
     found = [("STM", code, path) for code, path in banks.items()]
     found += [("HIS", code, path) for code, path in his.items()]
     return [Given(kind, code, path.name, _bytes(path)) for kind, code, path in sorted(found)]
+
+
+async def _received(conn: AsyncConnection, settings: Settings, members: Members, day: date) -> list[Given]:
+    """The statements and exports of the day that `receive` has taken: of each partner the last."""
+    kept = await statements.accepted(conn, day)
+    if not kept:
+        raise UsageError(
+            f"reconcile {day}: no statement or export of this day has been received and none is named. "
+            "Next: clearing receive, or --bank CODE=FILE --his CODE=FILE"
+        )
+    sealer = sealer_of(settings, members)
+    return [Given(one.kind, one.partner, one.name, plain_of(one, sealer)) for one in kept]
 
 
 def _bytes(path: Path) -> bytes:

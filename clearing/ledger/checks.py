@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 from clearing.ledger.business_day import ONE_DAY
 from clearing.ledger.case import Case
@@ -18,6 +18,7 @@ from clearing.ledger.members import INSTITUTION, PAYER
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Parked, Reason, Rejected, Verdict
 from clearing.ledger.permission import Cell, Use, judge
+from messages.reimbursements import Payee
 
 Check: TypeAlias = Callable[[Case], Verdict | None]
 
@@ -119,7 +120,11 @@ def named_in(body: type) -> tuple[tuple[str, frozenset[str]], ...]:
     """The fields of one kind of body that name members; found once."""
     if body not in _NAMED_IN:
         fields: dict[str, Any] = vars(body)["__pydantic_fields__"]
-        _NAMED_IN[body] = tuple(row for row in NAMED_AS if row[0] in fields)
+        # A reimbursement's `payee` is a person, sealed for the bank, and names no member.
+        parts = {
+            name for name, field in fields.items() if Payee in (field.annotation, *get_args(field.annotation))
+        }
+        _NAMED_IN[body] = tuple(row for row in NAMED_AS if row[0] in fields and row[0] not in parts)
     return _NAMED_IN[body]
 
 

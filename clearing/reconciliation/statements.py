@@ -107,12 +107,19 @@ class _Layout(Generic[R]):
 
 
 def parse_statement(
-    data: bytes, *, partner: str, file: str, day: date, clock: BusinessClock, known: Collection[str] = ()
+    data: bytes,
+    *,
+    partner: str,
+    file: str,
+    day: date | None,
+    clock: BusinessClock,
+    known: Collection[str] = (),
 ) -> ParsedStatement | Refused:
     """Rows of a bank's, network's or channel's canonical statement, or every error in it. 银行对账单
 
     In:      the file's bytes, UTF-8 with or without BOM; `known`: keys that may bring a row of another date
-             here (`known_keys`); a file without a row of `day` or with a known key is of a wrong day.
+             here (`known_keys`); a file without a row of `day` or with a known key is of a wrong day, which
+             is not asked when no day is given.
     Out:     Parsed, rows in file order with line numbers; Refused with up to 1 000 messages.
     Source:  contract "Clearing files", coming in.
     """
@@ -120,7 +127,13 @@ def parse_statement(
 
 
 def parse_export(
-    data: bytes, *, partner: str, file: str, day: date, clock: BusinessClock, known: Collection[str] = ()
+    data: bytes,
+    *,
+    partner: str,
+    file: str,
+    day: date | None,
+    clock: BusinessClock,
+    known: Collection[str] = (),
 ) -> ParsedExport | Refused:
     """Rows of a hospital's or pharmacy's canonical export, or every error in it. HIS导出
 
@@ -152,7 +165,7 @@ def _keys(row: StatementRow | HisRow) -> tuple[str, ...]:
 
 
 def _parse(
-    layout: _Layout[R], data: bytes, origin: _Origin, day: date, known: Collection[str]
+    layout: _Layout[R], data: bytes, origin: _Origin, day: date | None, known: Collection[str]
 ) -> Parsed[R] | Refused:
     partner, file, errors = origin.partner, origin.file, Errors(origin.file)
     sha256 = hashlib.sha256(data).hexdigest()
@@ -162,7 +175,7 @@ def _parse(
     text = _decoded(data, errors)
     if text is not None:
         rows, totals, balance = _read(layout, text, origin, errors)
-    if not errors.found:
+    if not errors.found and day is not None:
         _check_day(rows, day, origin.clock, known, errors)
     if errors.found:
         if errors.more:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Table, text
+from sqlalchemy import BigInteger, Date, Index, Integer, LargeBinary, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from clearing.store.tables import Instant, _column, _now, _number, _text, metadata
@@ -39,4 +39,76 @@ delivery_attempt: Final = Table(
         postgresql_where=text("result IN ('DELIVERED', 'ALREADY')"),
     ),
     comment="Every attempt to bring a file to a receiver (交付记录)",
+)
+
+dispatch: Final = Table(
+    "dispatch",
+    metadata,
+    _number("Running number."),
+    _text("kind", "PAYOUT; IN_BANK or INTER_BANK for instructions of a closed day."),
+    _text(
+        "window",
+        "Window it is of, or the day whose instructions it has; empty for one that somebody asked for.",
+    ),
+    _text("bank", "The bank that is to pay."),
+    _now("at", "When."),
+    _column("files", Integer, "PAY files it made."),
+    _column("rows", BigInteger, "Control count: rows of all its files."),
+    _column("total_fen", BigInteger, "Control total: the sum of all its files."),
+    Index(
+        "ix_dispatch_window", "kind", "window", "bank", unique=True, postgresql_where=text("\"window\" <> ''")
+    ),
+    comment="Payment orders handed to a bank, under one control total (代付发送)",
+)
+
+pay_line: Final = Table(
+    "pay_line",
+    metadata,
+    _text("pay_id", "Payout and attempt, or the instruction.", key=True),
+    _text("kind", "PAYOUT, IN_BANK or INTER_BANK."),
+    _text("bank", "The bank that is to pay."),
+    _column("amount_fen", BigInteger, "How much."),
+    _column("dispatch", BigInteger, "The dispatch it went out with last."),
+    _text("file", "The PAY file it went out in last."),
+    _column(
+        "sent", Integer, "How often it went out: more than once only after the bank said that it was busy."
+    ),
+    _text(
+        "result",
+        "S paid, F not paid, U unknown, AGAIN goes out once more, R came back; empty: no answer yet.",
+    ),
+    _text("bank_ref", "The bank's reference of that."),
+    _column("bank_date", Date, "The bank's date of that.", null=True),
+    _text("reason_code", "Why it was not paid or came back."),
+    _column("answered_at", Instant, "When the last answer was taken in.", null=True),
+    _column("asked_at", Instant, "When the bank was last asked what became of it.", null=True),
+    Index("ix_pay_line_open", "bank", "result", postgresql_where=text("result IN ('', 'U', 'AGAIN')")),
+    comment="Every payment order and what the bank said of it (代付明细)",
+)
+
+verdict: Final = Table(
+    "verdict",
+    metadata,
+    _column("file", BigInteger, "Number of the partner's file.", key=True),
+    _column("no", Integer, "1, and one more each time it is judged.", key=True),
+    _now("at", "When."),
+    _text("verdict", "ACPT, PART or RJCT; HELD while a file before it is missing."),
+    _column("records", BigInteger, "Detail lines it has."),
+    _column("taken", BigInteger, "How many of them were taken."),
+    _column("faults", JSONB, "Every fault: [line, field, column, expected, got, code]."),
+    _text("ack", "Name of the ACK file that says so; empty where none is due."),
+    comment="What was said of each file that came in (回执)",
+)
+
+acknowledgement: Final = Table(
+    "acknowledgement",
+    metadata,
+    _text("file", "Name of our file.", key=True),
+    _text("partner", "Who says so.", key=True),
+    _column("received", BigInteger, "Number of the ACK file.", key=True),
+    _text("verdict", "ACPT, PART or RJCT."),
+    _column("records", BigInteger, "Detail lines the partner found."),
+    _column("taken", BigInteger, "How many of them it took."),
+    _column("faults", JSONB, "Every fault: [line, field, column, expected, got, code]."),
+    comment="What receivers said of our files (对方回执)",
 )

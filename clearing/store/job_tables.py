@@ -75,8 +75,9 @@ statement_file: Final = Table(
     _column("sha256", LargeBinary, "SHA-256 of the bytes."),
     _column("sm3", LargeBinary, "SM3 of the bytes."),
     _column("content", LargeBinary, "Its bytes, kept before they are parsed."),
+    _column("manifest", LargeBinary, "The manifest beside it, where there was one.", null=True),
     _now("received_at", "When it came."),
-    UniqueConstraint("kind", "partner", "clearing_date", "sha256"),
+    UniqueConstraint("kind", "partner", "clearing_date", "name", "sha256"),
     comment="Files of partners as they came (对账单)",
 )
 

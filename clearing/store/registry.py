@@ -21,7 +21,7 @@ _CHUNK: Final = 2_000
 """Rows that a walk over everything reads at a time."""
 
 
-def _columns(kind: Kind, of: str) -> str:
+def columns(kind: Kind, of: str) -> str:
     """The columns of a kind, json as text: how the driver would read it is not ours to say."""
     return ", ".join(
         f"{of}.{name}::text AS {name}" if name in kind.json_names else f"{of}.{name}" for name in kind.hints
@@ -30,9 +30,9 @@ def _columns(kind: Kind, of: str) -> str:
 
 _CARD, _ALIAS, _TERMINAL = KINDS["card"], KINDS["alias"], KINDS["terminal"]
 _PAYOUT, _BATCH = KINDS["payout"], KINDS["batch"]
-_CARDS: Final = f"SELECT {_columns(_CARD, 'c')} FROM card c"  # noqa: S608 - our own column names
-_ALIASES: Final = f"SELECT {_columns(_ALIAS, 'a')} FROM alias a"  # noqa: S608
-_TERMINALS: Final = f"SELECT {_columns(_TERMINAL, 't')} FROM terminal t"  # noqa: S608
+_CARDS: Final = f"SELECT {columns(_CARD, 'c')} FROM card c"  # noqa: S608 - our own column names
+_ALIASES: Final = f"SELECT {columns(_ALIAS, 'a')} FROM alias a"  # noqa: S608
+_TERMINALS: Final = f"SELECT {columns(_TERMINAL, 't')} FROM terminal t"  # noqa: S608
 
 
 # ---------------------------------------------------------------- cards
@@ -251,7 +251,7 @@ ON_ACCOUNT: Final = {
 """Account to the states whose payouts stand on it."""
 
 _LISTED: Final = f"""
-    SELECT {_columns(_PAYOUT, "p")}, e.clearing_date AS submitted
+    SELECT {columns(_PAYOUT, "p")}, e.clearing_date AS submitted
     FROM payout p JOIN entry e ON e.source = p.source AND e.event_id = p.id
     WHERE ($1::text IS NULL OR p.state = $1) AND ($2::text IS NULL OR p.payer = $2)
         AND ($3::text IS NULL OR p.batch_id = $3) AND ($4::date IS NULL OR e.clearing_date = $4)
@@ -259,7 +259,7 @@ _LISTED: Final = f"""
     ORDER BY e.clearing_date, p.source, p.id LIMIT $6
 """  # noqa: S608 - our own column names
 _BATCHES: Final = f"""
-    SELECT {_columns(_BATCH, "b")} FROM payout_batch b
+    SELECT {columns(_BATCH, "b")} FROM payout_batch b
     WHERE ($1::text IS NULL OR b.payer = $1) AND ($2::text IS NULL OR b.batch_id = $2)
         AND ($3::date IS NULL OR b.last_date = $3)
     ORDER BY b.state, b.last_date DESC, b.payer, b.batch_id LIMIT $4

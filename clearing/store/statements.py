@@ -26,30 +26,40 @@ class StatementFile:
     sha256: bytes
     sm3: bytes
     content: bytes
+    manifest: bytes | None
     received_at: datetime
 
 
 _SELECT: Final = select(*(statement_file.c[one.name] for one in fields(StatementFile)))
 _ADD: Final = """
     WITH added AS (
-        INSERT INTO statement_file (kind, partner, clearing_date, name, sha256, sm3, content)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id
+        INSERT INTO statement_file (kind, partner, clearing_date, name, sha256, sm3, content, manifest)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id
     )
     SELECT id FROM added UNION ALL
-    SELECT id FROM statement_file WHERE kind = $1 AND partner = $2 AND clearing_date = $3 AND sha256 = $5
+    SELECT id FROM statement_file
+    WHERE kind = $1 AND partner = $2 AND clearing_date = $3 AND name = $4 AND sha256 = $5
 """
 
 
 async def keep(
-    conn: AsyncConnection, *, kind: str, partner: str, day: date, name: str, content: bytes
+    conn: AsyncConnection,
+    *,
+    kind: str,
+    partner: str,
+    day: date,
+    name: str,
+    content: bytes,
+    manifest: bytes | None = None,
 ) -> int:
-    """Keep a file with its digests and give its number. 保存来文
+    """Keep a file with its digests, and the manifest beside it, and give its number. 保存来文
 
     Writes:  statement_file.
-    Again:   the same bytes of the same partner and day keep their number.
+    Again:   the same bytes under the same name, of the same partner and day, keep their number.
     """
     sha256, sm3 = hashlib.sha256(content).digest(), hashlib.new("sm3", content).digest()
-    number: int = await (await driver(conn)).fetchval(_ADD, kind, partner, day, name, sha256, sm3, content)
+    raw = await driver(conn)
+    number: int = await raw.fetchval(_ADD, kind, partner, day, name, sha256, sm3, content, manifest)
     return number
 
 
@@ -57,3 +67,23 @@ async def of_day(conn: AsyncConnection, day: date) -> list[StatementFile]:
     """The files given for a day, in order of arrival."""
     query = _SELECT.where(statement_file.c.clearing_date == day).order_by(statement_file.c.id)
     return [StatementFile(**row) for row in (await conn.execute(query)).mappings()]
+
+
+async def get(conn: AsyncConnection, number: int) -> StatementFile:
+    """One file by its number."""
+    row = (await conn.execute(_SELECT.where(statement_file.c.id == number))).mappings().one()
+    return StatementFile(**row)
+
+
+async def accepted(conn: AsyncConnection, day: date) -> list[StatementFile]:
+    """The statements and exports of a day that came in and were taken: of each sender the last. 已收对账单"""
+    rows = await (await driver(conn)).fetch(_ACCEPTED, day)
+    return [StatementFile(**dict(row)) for row in rows]
+
+
+_ACCEPTED: Final = f"""
+    SELECT DISTINCT ON (s.kind, s.partner) {", ".join(f"s.{one.name}" for one in fields(StatementFile))}
+    FROM statement_file s JOIN verdict v ON v.file = s.id
+    WHERE s.clearing_date = $1 AND s.kind IN ('STM', 'HIS') AND v.verdict = 'ACPT'
+    ORDER BY s.kind, s.partner, v.at DESC, s.id DESC
+"""  # noqa: S608 - our own column names

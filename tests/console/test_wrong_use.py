@@ -33,7 +33,7 @@ WRONG = {
     "files check missing.txt": "missing.txt",
     "reconcile 2026-03-09 --bank B1": "expected CODE=FILE",
     "reconcile 2026-03-09 --bank B1=missing.csv": "no such file",
-    "reconcile 2026-03-09": "no file given",
+    "reconcile 2026-03-09": "expected it cut",
     "entries show zzz": "expected 8 to 32 hex digits",
     "entries show 2026030900000000": "there is none",
     "trace H1": "expected SOURCE/ID",

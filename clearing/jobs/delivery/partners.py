@@ -14,6 +14,12 @@
     known_hosts = "known_hosts"
     folder = "in/{receiver}"
 
+    [[inbox]]
+    partner = "B1"
+    partial = true                # good lines are taken of a file with bad ones; else all or nothing
+    profile = "P"                 # of the ACK files, which go out like any file: by a target
+    place = { kind = "directory", folder = "in/B1" }
+
 Other places: { kind = "directory", folder = "out/{receiver}" } and
 { kind = "store", url = "s3://bucket/clearing/{receiver}", options = { region = "…" } }; what an object store
 needs to let us in comes from the environment, as its own clients read it. Relative paths start at the file.
@@ -93,10 +99,20 @@ class Target(Strict):
         return _filled(self.place, receiver)
 
 
+class Inbox(Strict):
+    """Where files of a partner are found."""
+
+    partner: Code
+    partial: bool = False
+    profile: Literal["P", "H"] = "P"
+    place: Annotated[DirectoryPlace | SftpPlace, Field(discriminator="kind")]
+
+
 class Partners(Strict):
     """The whole file."""
 
     target: tuple[Target, ...] = ()
+    inbox: tuple[Inbox, ...] = ()
 
     @model_validator(mode="after")
     def _names_once(self) -> Partners:
@@ -142,7 +158,8 @@ def _faults(error: ValidationError) -> Iterator[str]:
 def _placed(partners: Partners, start: Path) -> Partners:
     """The same with relative paths of this machine starting at the file."""
     targets = tuple(one.model_copy(update={"place": _started(one.place, start)}) for one in partners.target)
-    return partners.model_copy(update={"target": targets})
+    inboxes = tuple(one.model_copy(update={"place": _started(one.place, start)}) for one in partners.inbox)
+    return partners.model_copy(update={"target": targets, "inbox": inboxes})
 
 
 def _started(place: Place, start: Path) -> Place:

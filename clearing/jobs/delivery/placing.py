@@ -36,6 +36,10 @@ class Folder(Protocol):
         """Bytes of a file, None when there is none."""
         ...
 
+    async def names(self) -> list[str]:
+        """The names of the files, in order."""
+        ...
+
     async def read(self, name: str, at: int, length: int) -> bytes:
         """So many bytes from there on, fewer at the end; Unreadable where we may not read."""
         ...

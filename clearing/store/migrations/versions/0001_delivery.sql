@@ -37,6 +37,96 @@ COMMENT ON COLUMN delivery_attempt.manifest IS 'The manifest that went with it.'
 COMMENT ON COLUMN delivery_attempt.receipt IS 'What the other side let us see of it.';
 COMMENT ON COLUMN delivery_attempt.message IS 'Why it failed or was refused; empty when it did not.';
 COMMENT ON COLUMN delivery_attempt.next_at IS 'Not tried again before; null when there is nothing to try.';
+CREATE TABLE dispatch (
+    id BIGINT GENERATED ALWAYS AS IDENTITY,
+    kind TEXT COLLATE "C" NOT NULL,
+    "window" TEXT COLLATE "C" NOT NULL,
+    bank TEXT COLLATE "C" NOT NULL,
+    at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    files INTEGER NOT NULL,
+    rows BIGINT NOT NULL,
+    total_fen BIGINT NOT NULL,
+    CONSTRAINT pk_dispatch PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX ix_dispatch_window ON dispatch (kind, "window", bank) WHERE "window" <> '';
+COMMENT ON TABLE dispatch IS 'Payment orders handed to a bank, under one control total (代付发送)';
+COMMENT ON COLUMN dispatch.id IS 'Running number.';
+COMMENT ON COLUMN dispatch.kind IS 'PAYOUT; IN_BANK or INTER_BANK for instructions of a closed day.';
+COMMENT ON COLUMN dispatch."window" IS 'Window it is of, or the day whose instructions it has; empty for one that somebody asked for.';
+COMMENT ON COLUMN dispatch.bank IS 'The bank that is to pay.';
+COMMENT ON COLUMN dispatch.at IS 'When.';
+COMMENT ON COLUMN dispatch.files IS 'PAY files it made.';
+COMMENT ON COLUMN dispatch.rows IS 'Control count: rows of all its files.';
+COMMENT ON COLUMN dispatch.total_fen IS 'Control total: the sum of all its files.';
+CREATE TABLE pay_line (
+    pay_id TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    bank TEXT COLLATE "C" NOT NULL,
+    amount_fen BIGINT NOT NULL,
+    dispatch BIGINT NOT NULL,
+    file TEXT COLLATE "C" NOT NULL,
+    sent INTEGER NOT NULL,
+    result TEXT COLLATE "C" NOT NULL,
+    bank_ref TEXT COLLATE "C" NOT NULL,
+    bank_date DATE,
+    reason_code TEXT COLLATE "C" NOT NULL,
+    answered_at TIMESTAMP WITH TIME ZONE,
+    asked_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_pay_line PRIMARY KEY (pay_id)
+);
+CREATE INDEX ix_pay_line_open ON pay_line (bank, result) WHERE result IN ('', 'U', 'AGAIN');
+COMMENT ON TABLE pay_line IS 'Every payment order and what the bank said of it (代付明细)';
+COMMENT ON COLUMN pay_line.pay_id IS 'Payout and attempt, or the instruction.';
+COMMENT ON COLUMN pay_line.kind IS 'PAYOUT, IN_BANK or INTER_BANK.';
+COMMENT ON COLUMN pay_line.bank IS 'The bank that is to pay.';
+COMMENT ON COLUMN pay_line.amount_fen IS 'How much.';
+COMMENT ON COLUMN pay_line.dispatch IS 'The dispatch it went out with last.';
+COMMENT ON COLUMN pay_line.file IS 'The PAY file it went out in last.';
+COMMENT ON COLUMN pay_line.sent IS 'How often it went out: more than once only after the bank said that it was busy.';
+COMMENT ON COLUMN pay_line.result IS 'S paid, F not paid, U unknown, AGAIN goes out once more, R came back; empty: no answer yet.';
+COMMENT ON COLUMN pay_line.bank_ref IS 'The bank''s reference of that.';
+COMMENT ON COLUMN pay_line.bank_date IS 'The bank''s date of that.';
+COMMENT ON COLUMN pay_line.reason_code IS 'Why it was not paid or came back.';
+COMMENT ON COLUMN pay_line.answered_at IS 'When the last answer was taken in.';
+COMMENT ON COLUMN pay_line.asked_at IS 'When the bank was last asked what became of it.';
+CREATE TABLE verdict (
+    file BIGINT NOT NULL,
+    no INTEGER NOT NULL,
+    at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    verdict TEXT COLLATE "C" NOT NULL,
+    records BIGINT NOT NULL,
+    taken BIGINT NOT NULL,
+    faults JSONB NOT NULL,
+    ack TEXT COLLATE "C" NOT NULL,
+    CONSTRAINT pk_verdict PRIMARY KEY (file, no)
+);
+COMMENT ON TABLE verdict IS 'What was said of each file that came in (回执)';
+COMMENT ON COLUMN verdict.file IS 'Number of the partner''s file.';
+COMMENT ON COLUMN verdict.no IS '1, and one more each time it is judged.';
+COMMENT ON COLUMN verdict.at IS 'When.';
+COMMENT ON COLUMN verdict.verdict IS 'ACPT, PART or RJCT; HELD while a file before it is missing.';
+COMMENT ON COLUMN verdict.records IS 'Detail lines it has.';
+COMMENT ON COLUMN verdict.taken IS 'How many of them were taken.';
+COMMENT ON COLUMN verdict.faults IS 'Every fault: [line, field, column, expected, got, code].';
+COMMENT ON COLUMN verdict.ack IS 'Name of the ACK file that says so; empty where none is due.';
+CREATE TABLE acknowledgement (
+    file TEXT COLLATE "C" NOT NULL,
+    partner TEXT COLLATE "C" NOT NULL,
+    received BIGINT NOT NULL,
+    verdict TEXT COLLATE "C" NOT NULL,
+    records BIGINT NOT NULL,
+    taken BIGINT NOT NULL,
+    faults JSONB NOT NULL,
+    CONSTRAINT pk_acknowledgement PRIMARY KEY (file, partner, received)
+);
+COMMENT ON TABLE acknowledgement IS 'What receivers said of our files (对方回执)';
+COMMENT ON COLUMN acknowledgement.file IS 'Name of our file.';
+COMMENT ON COLUMN acknowledgement.partner IS 'Who says so.';
+COMMENT ON COLUMN acknowledgement.received IS 'Number of the ACK file.';
+COMMENT ON COLUMN acknowledgement.verdict IS 'ACPT, PART or RJCT.';
+COMMENT ON COLUMN acknowledgement.records IS 'Detail lines the partner found.';
+COMMENT ON COLUMN acknowledgement.taken IS 'How many of them it took.';
+COMMENT ON COLUMN acknowledgement.faults IS 'Every fault: [line, field, column, expected, got, code].';
 
 -- An attempt is begun, and ends once.
 CREATE FUNCTION clearing_attempt_ends_once() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -54,3 +144,20 @@ CREATE TRIGGER delivery_attempt_stays BEFORE DELETE OR TRUNCATE ON delivery_atte
     FOR EACH STATEMENT EXECUTE FUNCTION clearing_refuse();
 GRANT SELECT, INSERT, UPDATE (ended_at, result, sent, resumed_from, receipt, message, next_at)
     ON delivery_attempt TO clearing_app;
+
+-- What was dispatched, judged and acknowledged stays; a payment order hears its answer.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['dispatch', 'verdict', 'acknowledgement'] LOOP
+        EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
+            FOR EACH STATEMENT EXECUTE FUNCTION clearing_refuse()', name || '_grows', name);
+        EXECUTE format('GRANT SELECT, INSERT ON %I TO clearing_app', name);
+    END LOOP;
+END $$;
+CREATE TRIGGER pay_line_stays BEFORE DELETE OR TRUNCATE ON pay_line
+    FOR EACH STATEMENT EXECUTE FUNCTION clearing_refuse();
+GRANT SELECT, INSERT, UPDATE ON pay_line TO clearing_app;
+ALTER TABLE verdict ADD CONSTRAINT ck_verdict_verdict CHECK (verdict IN ('ACPT', 'PART', 'RJCT', 'HELD'));
+ALTER TABLE pay_line ADD CONSTRAINT ck_pay_line_result CHECK (result IN ('', 'S', 'F', 'U', 'AGAIN', 'R'));

@@ -590,9 +590,10 @@ CREATE TABLE statement_file (
     sha256 BYTEA NOT NULL,
     sm3 BYTEA NOT NULL,
     content BYTEA NOT NULL,
+    manifest BYTEA,
     received_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT pk_statement_file PRIMARY KEY (id),
-    CONSTRAINT uq_statement_file_kind_partner_clearing_date_sha256 UNIQUE (kind, partner, clearing_date, sha256)
+    CONSTRAINT uq_statement_file_kind_partner_clearing_date_name_sha256 UNIQUE (kind, partner, clearing_date, name, sha256)
 );
 COMMENT ON TABLE statement_file IS 'Files of partners as they came (对账单)';
 COMMENT ON COLUMN statement_file.id IS 'Running number.';
@@ -603,6 +604,7 @@ COMMENT ON COLUMN statement_file.name IS 'Its name as it came.';
 COMMENT ON COLUMN statement_file.sha256 IS 'SHA-256 of the bytes.';
 COMMENT ON COLUMN statement_file.sm3 IS 'SM3 of the bytes.';
 COMMENT ON COLUMN statement_file.content IS 'Its bytes, kept before they are parsed.';
+COMMENT ON COLUMN statement_file.manifest IS 'The manifest beside it, where there was one.';
 COMMENT ON COLUMN statement_file.received_at IS 'When it came.';
 CREATE TABLE reconciliation_run (
     id BIGINT GENERATED ALWAYS AS IDENTITY,

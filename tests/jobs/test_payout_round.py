@@ -1,0 +1,406 @@
+"""Payouts all the way round: dispatched, delivered by SFTP, answered by a bank, received, booked."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearing.files.records import PayLine
+from clearing.jobs.deliver import deliver
+from clearing.jobs.delivery.partners import Partners
+from clearing.jobs.dispatch import Sent, ask, dispatch, settle
+from clearing.jobs.receive import Received, receive
+from clearing.store import registry
+from clearing.store.session import transaction
+from tests.jobs.mock_bank import BUSY, PAID, REJECTED, SILENT, UNKNOWN, MockBank
+from tests.jobs.running import DAYS, Books, books, members_of, settings_of
+from tests.services.sftp_server import SftpServer, sftp_server
+
+STORY = DAYS / "2026-05-18-batch-with-a-bad-row"
+DAY = date(2026, 5, 18)
+CARDS = {"B1": "tok_P1_B1_0001", "B2": "tok_P3_B2_0001"}
+MORNING = datetime(2026, 5, 18, 0, 31, tzinfo=UTC)
+"""08:31 in the morning, a minute into the first window."""
+
+
+def told(type_: str, id_: str, data: dict[str, Any], at: str = "09:00", source: str = "F1") -> bytes:
+    """One event of the day."""
+    time = f"{DAY}T{at}:00+08:00"
+    said = {"specversion": "1.0", "id": id_, "source": source, "type": type_, "time": time, "data": data}
+    return json.dumps(said).encode()
+
+
+def submitted(number: int, bank: str, yuan: str = "100.00", **more: Any) -> bytes:  # noqa: ANN401 - fields
+    """A reimbursement to the card of a bank."""
+    claim = {
+        "settlement_id": f"S-{number}",
+        "payer": "F1",
+        "kind": "OUTPATIENT",
+        "total": yuan,
+        "eligible": yuan,
+    }
+    claim |= {"fund_amount": yuan, "patient_amount": "0.00"}
+    data = {"card": CARDS[bank], "bank": bank, "amount": yuan, "claim": claim, **more}
+    data["approval"] = {"maker": "op-01", "checker": "op-02"}
+    return told("reimbursement.submitted", f"P{number}", data)
+
+
+def cards() -> list[bytes]:
+    """The cards of the story."""
+    return [line for line in (STORY / "events.jsonl").read_bytes().splitlines() if b'"card.' in line]
+
+
+@pytest.fixture
+async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
+    """Books with a card at each of two banks."""
+    settings = settings_of(pay_rows_max=2)
+    async with books(blank(), settings, members_of(STORY / "members.toml"), DAY) as opened:
+        await opened.ingest(cards())
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
+    """The SFTP server where platform and banks meet."""
+    with sftp_server(tmp_path_factory.mktemp("sftp")) as found:
+        yield found
+
+
+class Round:
+    """The platform and its two banks."""
+
+    def __init__(self, the: Books, server: SftpServer, root: Path) -> None:
+        self.the = the
+        self.now = MORNING
+        self.root = root
+        out, back = server.place(folder=f"{root}/to/{{receiver}}"), server.place
+        self.partners = Partners.model_validate(
+            {
+                "target": [{"receiver": "*", "types": ["PAY", "PYR", "ACK"], "place": out.model_dump()}],
+                "inbox": [
+                    {"partner": code, "place": back(folder=f"{root}/from/{code}").model_dump()}
+                    for code in ("B1", "B2")
+                ],
+            }
+        )
+        for code in ("B1", "B2"):
+            (root / "from" / code).mkdir(parents=True)
+        self.b1, self.b2 = (
+            MockBank(code, root / "to" / code, root / "from" / code, DAY) for code in ("B1", "B2")
+        )
+
+    async def dispatch(self, **more: Any) -> list[Sent]:  # noqa: ANN401 - as `dispatch`
+        """Make the PAY files that are due."""
+        return await dispatch(self.the.engine, self.the.settings, self.the.members, now=self.now, **more)
+
+    async def deliver(self) -> None:
+        """Bring them to the banks."""
+        done = await deliver(self.the.engine, self.the.settings, self.partners, now=lambda: self.now)
+        assert {one.result for one in done} <= {"DELIVERED"}, done
+
+    async def receive(self) -> list[Received]:
+        """Take what the banks say, and acknowledge it."""
+        found = await receive(
+            self.the.engine, self.the.settings, self.the.members, self.partners, now=self.now
+        )
+        await self.deliver()
+        return found
+
+    async def turn(self) -> list[Received]:
+        """Deliver, let the banks work, receive, and let them read what was said."""
+        await self.deliver()
+        for bank in (self.b1, self.b2):
+            bank.work()
+        found = await self.receive()
+        for bank in (self.b1, self.b2):
+            bank.work()
+        return found
+
+    async def states(self) -> dict[str, str]:
+        """Payout to state."""
+        return dict(iter(await self.the.rows("SELECT id, state FROM payout ORDER BY id")))
+
+    async def holds(self) -> None:
+        """The accounts of payouts say what the payouts say, and nobody was paid twice."""
+        async with transaction(self.the.engine) as conn:
+            totals = await registry.totals(conn)
+        assert [one.difference_fen for one in totals.accounts] == [0, 0]
+        for bank in (self.b1, self.b2):
+            assert set(bank.paid.values()) <= {1}, bank.paid
+
+
+@pytest.fixture
+def round_(the: Books, server: SftpServer, tmp_path: Path) -> Round:
+    """A round of its own on the server."""
+    return Round(the, server, server.root / tmp_path.name)
+
+
+# ---------------------------------------------------------------- the round
+
+
+async def test_payouts_go_out_are_paid_and_are_booked(round_: Round) -> None:
+    """Three payouts to one bank and one to another: three files, all SENT, then PAID, nothing left in process."""
+    await round_.the.ingest([*(submitted(n, "B1") for n in (1, 2, 3)), submitted(4, "B2", "250.00")])
+    sent = await round_.dispatch()
+    assert [(one.window, one.bank, len(one.files), one.rows, one.total_fen) for one in sent] == [
+        ("2026-05-18 08:30", "B1", 2, 3, 30_000),
+        ("2026-05-18 08:30", "B2", 1, 1, 25_000),
+    ]
+    assert sent[0].files == (
+        "RHC_PAY_PLAT_B1_20260518_001_V1.txt",
+        "RHC_PAY_PLAT_B1_20260518_002_V1.txt",
+    )
+    assert set((await round_.states()).values()) == {"SENT"}
+    found = await round_.turn()
+    assert Counter((one.type, one.verdict, one.posted) for one in found) == {
+        ("ACK", "ACPT", 0): 3,
+        ("PYR", "ACPT", 2): 1,
+        ("PYR", "ACPT", 1): 2,
+    }
+    assert set((await round_.states()).values()) == {"PAID"}
+    assert (await round_.the.balances())["1010.B1"] == -30_000
+    assert round_.b1.verdicts == [
+        ("RHC_PYR_B1_PLAT_20260518_001_V1.txt", "ACPT"),
+        ("RHC_PYR_B1_PLAT_20260518_002_V1.txt", "ACPT"),
+    ]
+    acks = await round_.the.rows("SELECT file, partner, verdict, taken FROM acknowledgement ORDER BY file")
+    assert acks[0] == ("RHC_PAY_PLAT_B1_20260518_001_V1.txt", "B1", "ACPT", 2)
+    await round_.holds()
+
+
+async def test_what_an_order_says(round_: Round) -> None:
+    """The payer's expense account, the bank's code, the card or what the payer sealed, and no clock in it."""
+    payee = {"name": "c2VhbGVkLW5hbWU=", "account": "c2VhbGVkLWFjY291bnQ="}
+    await round_.the.ingest([submitted(1, "B1"), submitted(2, "B1", payee=payee)])
+    await round_.dispatch()
+    await round_.deliver()
+    round_.b1.work()
+    said = PayLine(
+        pay_id="F1/P1/1",
+        payer_account="99020000000000003",
+        payee_bank="990121000010",
+        payee_account="tok_P1_B1_0001",
+        payee_name="",
+        corporate=False,
+        amount_fen=10_000,
+        purpose="门诊报销",
+        value_date=DAY,
+        urgent=False,
+    )
+    other = said._replace(pay_id="F1/P2/1", payee_account=payee["account"], payee_name=payee["name"])
+    assert list(round_.b1.orders.values()) == [said, other]
+
+
+async def test_a_window_is_worked_off_once(round_: Round) -> None:
+    """Nothing before the first window; what is accepted in a window waits for the next; --now asks no window."""
+    await round_.the.ingest([submitted(1, "B1")])
+    round_.now = MORNING - timedelta(minutes=2)
+    assert await round_.dispatch() == []
+    round_.now = MORNING
+    assert len(await round_.dispatch()) == 1
+    await round_.the.ingest([submitted(2, "B1"), submitted(3, "B2")])
+    round_.now = MORNING + timedelta(hours=4)
+    assert await round_.dispatch() == []
+    round_.now = MORNING + timedelta(hours=5)
+    assert [(one.window, one.bank) for one in await round_.dispatch()] == [
+        ("2026-05-18 13:30", "B1"),
+        ("2026-05-18 13:30", "B2"),
+    ]
+    assert await round_.dispatch() == []
+    await round_.the.ingest([submitted(4, "B1")])
+    assert [(one.window, one.rows) for one in await round_.dispatch(at_once=True)] == [("", 1)]
+    files = await round_.the.rows("SELECT seq FROM file WHERE type = 'PAY' AND receiver = 'B1' ORDER BY seq")
+    assert files == [(1,), (2,), (3,)]
+
+
+async def test_only_released_batches_go_out(round_: Round) -> None:
+    """Rows of a batch that is not complete stay here; those of the complete one go."""
+    lines = (STORY / "events.jsonl").read_bytes().splitlines()
+    await round_.the.ingest([line for line in lines if b'"reimbursement.' in line])
+    assert [(one.bank, one.rows, one.total_fen) for one in await round_.dispatch()] == [
+        ("B1", 1, 10_000),
+        ("B2", 1, 30_000),
+    ]
+    assert await round_.states() == {"F1-R1": "SENT", "F1-R3": "SENT", "F1-R4": "ACCEPTED"}
+
+
+async def test_a_rejection_goes_to_returned_funds(round_: Round) -> None:
+    """A refused order is REJECTED with its reason, its money stands with the payer; repaid, it goes out as the next
+    attempt under a name of its own.
+    """
+    round_.b1.decide = lambda line: REJECTED if line.pay_id == "F1/P1/1" else PAID
+    await round_.the.ingest([submitted(1, "B1"), submitted(2, "B1")])
+    await round_.dispatch()
+    await round_.turn()
+    assert await round_.states() == {"P1": "REJECTED", "P2": "PAID"}
+    assert (await round_.the.balances())["2030.F1"] == -10_000
+    people = {
+        "business": {"maker": "op-01", "checker": "op-02"},
+        "finance": {"maker": "op-03", "checker": "op-04"},
+    }
+    again = {"original": {"source": "F1", "id": "P1"}, "card": CARDS["B1"], "bank": "B1", **people}
+    await round_.the.ingest([told("payout.repaid", "RP1", again, "15:00")])
+    assert [one.rows for one in await round_.dispatch(at_once=True)] == [1]
+    await round_.turn()
+    assert await round_.states() == {"P1": "PAID", "P2": "PAID"}
+    assert set(round_.b1.paid) == {"F1/P1/2", "F1/P2/1"}
+    await round_.holds()
+
+
+async def test_what_the_bank_does_not_know_is_asked_and_never_sent_again(round_: Round) -> None:
+    """U and silence leave a payout SENT; later the bank is asked by a PYR, and its answer ends it."""
+    say = {"F1/P1/1": UNKNOWN, "F1/P2/1": SILENT}
+    round_.b1.decide = lambda line: say.get(line.pay_id, PAID)
+    await round_.the.ingest([submitted(n, "B1") for n in (1, 2, 3)])
+    await round_.dispatch()
+    await round_.turn()
+    assert await round_.states() == {"P1": "SENT", "P2": "SENT", "P3": "PAID"}
+    assert await round_.dispatch(at_once=True) == []
+    the = round_.the
+    assert await ask(the.engine, the.settings, the.members, now=round_.now) == []
+    round_.now += timedelta(hours=4)
+    asked = await ask(the.engine, the.settings, the.members, now=round_.now)
+    assert [(one.bank, one.rows) for one in asked] == [("B1", 2)]
+    assert await ask(the.engine, the.settings, the.members, now=round_.now) == []
+    say.clear()
+    await round_.turn()
+    assert set((await round_.states()).values()) == {"PAID"}
+    await round_.holds()
+
+
+async def test_a_busy_bank_gets_the_same_order_again(round_: Round) -> None:
+    """R12 alone is sent again by itself, under the same name, until it has been tried three times."""
+    round_.b1.decide = lambda _: BUSY
+    await round_.the.ingest([submitted(1, "B1")])
+    for tries in (1, 2):
+        assert [one.rows for one in await round_.dispatch(at_once=True)] == [1]
+        await round_.turn()
+        assert await round_.states() == {"P1": "SENT"}, tries
+    await round_.dispatch(at_once=True)
+    await round_.turn()
+    assert await round_.states() == {"P1": "REJECTED"}
+    assert await round_.dispatch(at_once=True) == []
+    await round_.holds()
+
+
+async def test_money_that_came_back_stands_with_the_payer(round_: Round) -> None:
+    """An RTN after the result turns PAID into RETURNED, and the bank's position back."""
+    await round_.the.ingest([submitted(1, "B1"), submitted(2, "B1")])
+    await round_.dispatch()
+    await round_.turn()
+    round_.b1.return_("F1/P2/1", "R03")
+    ((received),) = await round_.receive()
+    assert (received.verdict, received.posted, received.refused) == ("ACPT", 1, 0)
+    assert await round_.states() == {"P1": "PAID", "P2": "RETURNED"}
+    balances = await round_.the.balances()
+    assert (balances["1010.B1"], balances["2030.F1"]) == (-10_000, -10_000)
+    await round_.holds()
+
+
+async def test_the_bank_may_say_it_twice(round_: Round) -> None:
+    """The same result by message and by file, and the same file again, count once."""
+    await round_.the.ingest([submitted(1, "B1")])
+    await round_.dispatch()
+    data = {
+        "original": {"source": "F1", "id": "P1"},
+        "result": "PAID",
+        "amount": "100.00",
+        "bank_date": f"{DAY}",
+    }
+    data["bank_ref"] = round_.b1.reference("F1/P1/1")
+    await round_.the.ingest([told("payout.result", "B1-R", data, "10:00", "B1")])
+    found = await round_.turn()
+    assert [(one.verdict, one.posted, one.refused) for one in found if one.type == "PYR"] == [("ACPT", 0, 0)]
+    assert await round_.receive() == []
+    assert (await round_.the.balances())["1010.B1"] == -10_000
+    await round_.holds()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"pay_id": "F1/P9/1"},
+            'field 3 pay_id: expected an order that was given to B1, got "F1/P9/1" [FMT-008]',
+        ),
+        ({"pay_id": "F1/P3/1"}, 'expected an order that was given to B1, got "F1/P3/1" [FMT-008]'),
+        ({"amount_fen": 9_999}, 'amount: expected the whole 100.00, got "99.99" [FMT-009]'),
+        (
+            {"payee_account": "tok_other"},
+            'payee_account: expected what the order says, got "another" [FMT-009]',
+        ),
+        (
+            {"result": "F", "reason_code": "R77"},
+            'reason_code: expected a reason R01 to R14 or R99, got "R77"',
+        ),
+        ({"result": "S", "bank_ref": ""}, "bank_ref: expected a reference and a bank_date"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+async def test_an_answer_that_does_not_fit_its_order_is_refused(
+    round_: Round, change: dict[str, Any], says: str
+) -> None:
+    """Nothing of the file is taken, the ACK names the line; where it was agreed, the good lines are taken."""
+    await round_.the.ingest([submitted(1, "B1"), submitted(2, "B1"), submitted(3, "B2")])
+    await round_.dispatch()
+    await round_.deliver()
+    bank = round_.b1
+    bank.decide = lambda _: SILENT
+    bank.work()
+    bank.decide = lambda _: PAID
+    lines = [bank.ordered(line) for line in list(bank.orders.values())]
+    assert lines[0] is not None
+    bank.answer([lines[0]._replace(**change), lines[1]])
+    (refused,) = [one for one in await round_.receive() if one.type == "PYR"]
+    assert (refused.verdict, refused.taken, refused.posted) == ("RJCT", 0, 0)
+    assert any(says in str(one) for one in refused.faults), refused.faults
+    assert (await round_.states())["P2"] == "SENT"
+    bank.work()
+    assert bank.verdicts == [("RHC_PYR_B1_PLAT_20260518_001_V1.txt", "RJCT")]
+    inboxes = tuple(one.model_copy(update={"partial": True}) for one in round_.partners.inbox)
+    round_.partners = round_.partners.model_copy(update={"inbox": inboxes})
+    bank.seqs["PYR"] = 0
+    bank.day += timedelta(days=1)
+    bank.answer([lines[0]._replace(**change), lines[1]])
+    (part,) = [one for one in await round_.receive() if one.type == "PYR"]
+    assert (part.verdict, part.records, part.taken, part.posted) == ("PART", 2, 1, 1)
+    assert (await round_.states())["P2"] == "PAID"
+    assert (await round_.states())["P1"] == "SENT"
+
+
+# ---------------------------------------------------------------- settlement instructions
+
+
+async def test_settlement_instructions_go_out_on_their_working_day(round_: Round) -> None:
+    """At ten of the next working day each instruction goes once to its bank; in-bank ones are confirmed by it."""
+    await round_.the.ingest([submitted(1, "B1")])
+    await round_.dispatch()
+    await round_.turn()
+    await round_.the.close(DAY)
+    the = round_.the
+    world = (the.engine, the.settings, the.members)
+    assert await settle(*world, now=datetime(2026, 5, 19, 1, 59, tzinfo=UTC)) == []
+    assert await settle(*world, now=datetime(2026, 5, 23, 3, 0, tzinfo=UTC)) == [], "a Saturday"
+    round_.now = datetime(2026, 5, 19, 2, 0, tzinfo=UTC)
+    sent = await settle(*world, now=round_.now)
+    instructions = await the.rows("SELECT id, kind, debtor, amount_fen FROM instruction ORDER BY id")
+    assert sum(one.rows for one in sent) == len(instructions)
+    assert sum(one.total_fen for one in sent) == sum(one[3] for one in instructions)
+    assert await settle(*world, now=round_.now) == []
+    await round_.turn()
+    for bank in (round_.b1, round_.b2):
+        for id_, kind, debtor, fen in instructions:
+            if debtor == bank.code:
+                line = bank.orders[id_]
+                assert (line.amount_fen, line.corporate, line.value_date) == (fen, True, date(2026, 5, 19)), (
+                    kind
+                )
+                assert line.purpose == "清算 20260518"
+    said = dict(iter(await the.rows("SELECT kind, state FROM instruction GROUP BY kind, state")))
+    assert said == {"IN_BANK": "CONFIRMED", "INTER_BANK": "WAITING"}
