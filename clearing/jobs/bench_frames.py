@@ -67,7 +67,8 @@ async def _take_lane(
     stream = replace(Stream.of("one", number, None), lane=number)
     for position, one in enumerate(lane):
         batch = decoded(stream, [Record(position, one.value)], position + 1)
-        stream = (await take(engine, settings, members, batch)).stream
+        [taken] = await take(engine, settings, members, [batch])
+        stream = taken.stream
 
 
 async def copy_rows(database: Database, place: Path) -> float:

@@ -177,10 +177,9 @@ class TimedWorker(Worker):
         await super().on_partitions_assigned(assigned)
         self.began = self.began or (time.monotonic(), time.process_time())
 
-    async def _take_all(self, fetched: dict[Any, list[Any]]) -> None:
-        await super()._take_all(fetched)
-        if fetched:
-            self.ended = (time.monotonic(), time.process_time())
+    async def _take_group(self, hand: int, fetched: dict[Any, list[Any]], then: dict[Any, Any]) -> None:
+        await super()._take_group(hand, fetched, then)
+        self.ended = (time.monotonic(), time.process_time())
 
 
 async def _work(*, until_idle: bool) -> Told:

@@ -85,7 +85,7 @@ async def bench_latency(
                 others = [one for one in sent if one.family != "cards"]
                 await produce(given, cards)
                 async with running_workers(given, database.dsn):
-                    taken = await _run(given, others, rate, after=len(cards))
+                    taken = await _run(given, others, rate, after={f"{one.source}/{one.id}" for one in cards})
             rows.append({"rate": rate, "events": len(others), **_percentiles(taken)})
     return {
         "machine": ran_on,
@@ -94,10 +94,10 @@ async def bench_latency(
     }
 
 
-async def _run(settings: Settings, sent: Sequence[Sent], rate: int, *, after: int) -> list[float]:
+async def _run(settings: Settings, sent: Sequence[Sent], rate: int, *, after: set[str]) -> list[float]:
     """Send at the rate and listen: seconds from when each event was due to its first result.
 
-    In:      `after`: how many results come before those, of the cards already in their topic.
+    In:      `after`: the events that are in their topic already and must have their results first.
     """
     arrived: dict[str, float] = {}
     consumer = AIOKafkaConsumer(
@@ -106,7 +106,7 @@ async def _run(settings: Settings, sent: Sequence[Sent], rate: int, *, after: in
     await consumer.start()
     listening = asyncio.create_task(_listen(consumer, arrived))
     try:
-        while len(arrived) < after:  # noqa: ASYNC110 - results come by a task that knows no event of ours
+        while not after <= arrived.keys():  # noqa: ASYNC110 - results come by a task that knows no event of ours
             await asyncio.sleep(0.05)
         due = await _send(settings, sent, rate)
         ends = time.monotonic() + LAST_SECONDS_MAX

@@ -36,14 +36,14 @@ WRAPPED: Final[tuple[tuple[ModuleType, str, str], ...]] = (
     (parked, "waiting", "read parked"),
     (ingest, "decide", "decide"),
     (ingest, "ends_of", "outcomes"),
-    (ingest, "record", "copy events and entries"),
+    (ingest, "record_all", "copy events and entries"),
     (record, "collect", "make rows"),
     (chain, "seal", "digest"),
     (record, "_add_balances", "balances"),
     (record, "_park", "park"),
     (facts, "write", "write facts"),
 )
-"""(module, function, stage): what is left of `record` is the COPY of its tables and the position."""
+"""(module, function, stage): what is left of `record_all` is the COPY of its tables and the position."""
 TRANSACTION: Final = (ingest, "transaction")
 """What opens and commits."""
 

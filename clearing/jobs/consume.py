@@ -1,7 +1,7 @@
 """The worker: records from Kafka to durable outcomes to notices, until it is told to stop. 消费
 
     assigned  → load the stored positions, send what was committed and not announced, seek
-    records   → one batch a partition: decode, take (one transaction), announce
+    records   → a batch a partition, all that came in one transaction: decode, take, announce
     revoked   → finish the batch in hand; the new owner goes on from the stored position
 
 The database holds the position, so the group's own offsets are only committed for people who watch the lag. A
@@ -12,9 +12,10 @@ nothing, and the worker loads the position again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import ssl
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
@@ -61,8 +63,9 @@ WATCH_SECONDS: Final = 5.0
 """How often the brokers are asked whether they are there: the client waits for them without a word."""
 STOP_SECONDS_MAX: Final = 8.0
 """How long a worker that is told to stop may take for each of: its batch, its consumer, its producer."""
-LANES_AT_ONCE: Final = 8
-"""Batches under way at once: more only wait for the same two cores, each on a connection of its own."""
+HANDS: Final = 2
+"""Transactions under way at once: while one waits for the database the other decides. Each hand has its own
+partitions, by their number, so that the topics keyed by card are in one hand and never wait for each other."""
 LANES: Final = 8
 """Partitions of one family have lanes of their own: lane = partition × LANES + family."""
 
@@ -152,8 +155,12 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self._streams: dict[TopicPartition, Stream] = {}
         self._wait_ms = settings.batch_wait_ms_max
         self._errands_at = 0.0
-        self._lanes = asyncio.Semaphore(LANES_AT_ONCE)
-        self._announcing: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._announcing: dict[int, asyncio.Task[None]] = {}
+        """By hand, the notices under way of its last group."""
+        self._let_go = False
+        """One hand has ended: the other ends too, once it has finished what it holds."""
+        self._taken = 0
+        """Groups made durable."""
         self._begin_again = False
         """Something failed: before anything else is taken, all partitions begin from their stored positions."""
         self.totals = Totals()
@@ -165,6 +172,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             # A partition that was never taken is sought to its beginning on assignment; any other to its
             # stored position. A position that the broker does not have any more must stop us, not skip.
             auto_offset_reset="none",
+            # One worker gets the same partition numbers of all topics: what is keyed by one card stays together.
+            partition_assignment_strategy=(RangePartitionAssignor,),
             max_partition_fetch_bytes=1024 * 1024,
             fetch_max_wait_ms=50,
             heartbeat_interval_ms=1000,  # how soon a worker that joins gets its share
@@ -268,28 +277,59 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
     async def _consume(self, *, until_idle: bool) -> None:
         failures = 0
         while not self._stopping.is_set():
-            fetched: dict[TopicPartition, list[Any]] = {}
+            before = self._taken
             try:
                 if self._begin_again:
                     await self._begin_all()
-                # All that has been fetched: a limit here would be shared by the partitions and make small batches.
-                fetched = await self._consumer.getmany(timeout_ms=self._wait_ms)
-                await self._take_all(fetched)
-                await self._announced(*(one for one, task in self._announcing.items() if task.done()))
-                await self._run_errands()
-                failures = 0
-            except NoOffsetForPartitionError:
-                await asyncio.sleep(0.02)  # assigned a moment ago; its seek is on its way
-                continue
+                await self._with_both_hands(until_idle=until_idle)
+                if until_idle and await self._idle():
+                    return
             except OffsetOutOfRangeError as error:
                 raise position_gone(error) from error
             except WORTH_WAITING as error:
-                failures += 1
+                failures = 1 if self._taken > before else failures + 1
                 self._begin_again = True
                 await self._pause(waiting(error, failures))
-                continue
-            if until_idle and not fetched and await self._idle():
-                return
+
+    async def _with_both_hands(self, *, until_idle: bool) -> None:
+        """Work until stopped, or idle, or something fails; then let each hand finish what it holds."""
+        self._let_go = False
+        results = await asyncio.gather(
+            *(self._hand(number, until_idle=until_idle) for number in range(HANDS)), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _hand(self, hand: int, *, until_idle: bool) -> None:
+        """Take what comes in this hand's partitions, a group at a time, announcing one while taking the next."""
+        try:
+            while not (self._stopping.is_set() or self._begin_again or self._let_go):
+                mine = {one: stream for one, stream in self._streams.items() if one.partition % HANDS == hand}
+                fetched = await self._fetched(mine)
+                if fetched:
+                    await self._take_group(hand, fetched, mine)
+                elif until_idle and await self._idle():
+                    return
+                if (task := self._announcing.get(hand)) is not None and task.done():
+                    await self._announced(hand)
+                if hand == 0:
+                    await self._run_errands()
+        except BaseException:
+            self._let_go = True
+            raise
+
+    async def _fetched(self, mine: Collection[TopicPartition]) -> dict[TopicPartition, list[Any]]:
+        """The next records of these partitions, at most a group's; none when none came for a while."""
+        if mine:
+            with contextlib.suppress(IllegalStateError, NoOffsetForPartitionError):
+                found: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
+                    *mine, timeout_ms=self._wait_ms, max_records=self._settings.batch_events_max
+                )
+                return found
+        # None is ours, or where ours stand is being loaded, or one was revoked or assigned a moment ago.
+        await asyncio.sleep(0.02)
+        return {}
 
     async def _run_errands(self) -> None:
         """One worker of the group, the owner of the first control partition, announces for the jobs."""
@@ -305,77 +345,75 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         except TimeoutError:
             return
 
-    async def _take_all(self, fetched: dict[TopicPartition, list[Any]]) -> None:
-        """One batch a partition. They share nothing but the database, so they run together."""
-        results = await asyncio.gather(
-            *(
-                self._take_partition(partition, records, self._streams.get(partition))
-                for partition, records in fetched.items()
-            ),
-            return_exceptions=True,
-        )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-
-    async def _take_partition(
-        self, partition: TopicPartition, messages: Sequence[Any], then: Stream | None
+    async def _take_group(
+        self,
+        hand: int,
+        fetched: dict[TopicPartition, list[Any]],
+        then: dict[TopicPartition, Stream],
     ) -> None:
-        """What was fetched of one partition, in batches, while there is a lane and nobody stops us."""
-        most = self._settings.batch_events_max
-        async with self._lanes:
-            if self._streams.get(partition) is not then:
-                return  # it began anew since this was fetched, and was sought elsewhere
-            for start in range(0, len(messages), most):
-                if self._stopping.is_set() or not await self._take(partition, messages[start : start + most]):
-                    return  # what is left is fetched again, from the stored position
+        """What was fetched, in one transaction: a batch a partition, of the cards' topic first.
 
-    async def _take(self, partition: TopicPartition, messages: Sequence[Any]) -> bool:
-        """One batch; False when what was fetched after it must not be taken: revoked, or fenced and sought anew."""
-        stream = self._streams.get(partition)
-        if stream is None:
-            return False  # revoked, or not yet sought to its stored position
-        # Records fetched before the seek to the stored position may come after it.
-        records = [
-            Record(one.offset, one.value, datetime.fromtimestamp(one.timestamp / 1000, UTC))
-            for one in messages
-            if stream.position is None or one.offset >= stream.position
-        ]
-        if not records:
-            return True
-        batch = decoded(stream, records, records[-1].position + 1)
+        In:      `then`: where the partitions stood before the fetch. One that has begun anew meanwhile was sought
+                 elsewhere: its records are dropped and it is sought again.
+        """
+        batches: list[Batch] = []
+        moved: list[TopicPartition] = []
+        for partition in sorted(fetched, key=self._order):
+            stream = self._streams.get(partition)
+            if stream is not then[partition]:
+                moved.append(partition)
+                continue
+            records = [
+                Record(one.offset, one.value, datetime.fromtimestamp(one.timestamp / 1000, UTC))
+                for one in fetched[partition]
+                if stream.position is None or one.offset >= stream.position
+            ]
+            if records:
+                batches.append(decoded(stream, records, records[-1].position + 1))
+        if again := [one for one in moved if one in self._streams]:
+            await self._begin(again)
+        if not batches:
+            return
         try:
-            taken = await take(self._engine, self._settings, self._members, batch)
+            taken = await take(self._engine, self._settings, self._members, batches)
         except Fenced as fenced:
-            log.warning("fenced", stream=partition.topic, partition=partition.partition, error=str(fenced))
-            self._streams.pop(partition, None)
-            await self._begin([partition])
-            return False
-        if partition in self._streams:  # else it was revoked meanwhile
-            self._streams[partition] = taken.stream
-        self.totals.add(taken)
-        # The notices go out while the next batch is taken; one batch behind at most, in order.
-        await self._announced(partition)
-        self._announcing[partition] = asyncio.create_task(self._announce(partition, batch, taken))
-        return partition in self._streams
+            log.warning("fenced", error=str(fenced))
+            held = [TopicPartition(one.head.name, one.head.partition) for one in batches]
+            await self._begin([one for one in held if self._streams.pop(one, None) is not None])
+            return
+        for partition, one in zip(map(_partition, batches), taken, strict=True):
+            if partition in self._streams:  # else it was revoked meanwhile
+                self._streams[partition] = one.stream
+            self.totals.add(one)
+        self._taken += 1
+        # The notices go out while the next group is taken; one group behind at most, in order.
+        await self._announced(hand)
+        self._announcing[hand] = asyncio.create_task(self._announce(batches, taken))
 
-    async def _announce(self, partition: TopicPartition, batch: Batch, taken: Taken) -> None:
-        await self._publisher.publish(batch, taken)
-        await self._commit_offset(partition, taken)
+    async def _announce(self, batches: Sequence[Batch], taken: Sequence[Taken]) -> None:
+        await self._publisher.publish(batches, taken)
+        assigned = self._consumer.assignment()
+        ends = {
+            partition: one.stream.position or 0
+            for partition, one in zip(map(_partition, batches), taken, strict=True)
+            if partition in assigned
+        }
+        if ends:
+            await self._commit_offsets(ends)
 
-    async def _announced(self, *partitions: TopicPartition) -> None:
-        """Wait until the notices under way for these partitions, or all, are out."""
-        for partition in partitions:
-            task = self._announcing.pop(partition, None)
-            if task is not None:
-                await task
-
-    async def _commit_offset(self, partition: TopicPartition, taken: Taken) -> None:
+    async def _commit_offsets(self, ends: dict[TopicPartition, int]) -> None:
         """For lag monitoring only: nothing of ours reads it."""
         try:
-            await self._consumer.commit({partition: taken.stream.position or 0})
+            await self._consumer.commit(ends)
         except (CommitFailedError, IllegalStateError):
-            log.info("group offset not committed; the partition has moved", topic=partition.topic)
+            log.info("group offsets not committed; a partition has moved")
+
+    async def _announced(self, *hands: int) -> None:
+        """Wait until the notices under way of these hands are out."""
+        for hand in hands:
+            task = self._announcing.pop(hand, None)
+            if task is not None:
+                await task
 
     async def _idle(self) -> bool:
         """Whether every assigned partition has been taken to its end."""
@@ -442,9 +480,20 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             position = stream.position if stream.position is not None else first[partition]
             self._consumer.seek(partition, position)
 
+    def _order(self, partition: TopicPartition) -> tuple[int, int]:
+        """Families in the contract's order: a card is known before it is used."""
+        return (
+            event_topics(self._settings.kafka_prefix).index(partition.topic),
+            int(partition.partition),
+        )
+
     def _lane(self, partition: TopicPartition) -> int:
-        family = event_topics(self._settings.kafka_prefix).index(partition.topic)
-        return int(partition.partition) * LANES + family
+        family, number = self._order(partition)
+        return number * LANES + family
+
+
+def _partition(batch: Batch) -> TopicPartition:
+    return TopicPartition(batch.head.name, batch.head.partition)
 
 
 async def _within(seconds: float, stopping: Coroutine[Any, Any, None]) -> None:

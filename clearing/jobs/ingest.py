@@ -28,7 +28,7 @@ from clearing.ledger.outcomes import Decision, Outcome
 from clearing.settings import Settings
 from clearing.store import days, locks
 from clearing.store.chain import GENESIS
-from clearing.store.record import BatchRecord, Item, record
+from clearing.store.record import BatchRecord, Item, record_all
 from clearing.store.session import IDLE_SECONDS_MAX, transaction
 from clearing.store.streams import Head
 from messages import Event, Malformed, decode
@@ -123,18 +123,21 @@ def context_of(settings: Settings, members: Members, open_day: date) -> Context:
     )
 
 
-async def take(engine: AsyncEngine, settings: Settings, members: Members, batch: Batch) -> Taken:
-    """Decide a batch and make it durable, all of it or nothing.
+async def take(
+    engine: AsyncEngine, settings: Settings, members: Members, batches: Sequence[Batch]
+) -> list[Taken]:
+    """Decide batches of some stream partitions and make them durable in one transaction, all or nothing. 入账
 
-    Writes:  events, entries, balances, facts, parked events, quarantine, the stream's position and digest.
-    Again:   a batch that is durable is refused as Fenced; load the position and go on from there.
+    In:      at most one batch a stream partition; those before are decided before those after.
+    Writes:  events, entries, balances, facts, parked events, quarantine, the streams' positions and digests.
+    Again:   what is durable is refused as Fenced; load the positions and go on from there.
     Raises:  Fenced, WorldFailed when the database cannot be had, InvariantViolated.
     """
     known: frozenset[str] = frozenset()
     for attempt in range(1, TRIES_MAX + 1):
         try:
             async with transaction(engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
-                return await take_in(conn, settings, members, batch, known)
+                return await take_in(conn, settings, members, batches, known)
         except Busy as busy:
             known = busy.names
         except DATABASE_ERRORS as error:
@@ -144,9 +147,8 @@ async def take(engine: AsyncEngine, settings: Settings, members: Members, batch:
                 async with engine.connect() as conn:
                     await locks.end_silent(conn, IDLE_SECONDS_MAX)
         await asyncio.sleep(0.01 * attempt)
-    raise WorldFailed(
-        f"{batch.head.name}[{batch.head.partition}]: other batches held its keys {TRIES_MAX} times. Next: try again"
-    )
+    names = ", ".join(f"{one.head.name}[{one.head.partition}]" for one in batches)
+    raise WorldFailed(f"{names}: other batches held their keys {TRIES_MAX} times. Next: try again")
 
 
 def worth_another_try(error: Exception) -> bool:
@@ -172,9 +174,13 @@ def database_failed(error: Exception) -> WorldFailed | InvariantViolated:
 
 
 async def take_in(
-    conn: AsyncConnection, settings: Settings, members: Members, batch: Batch, known: frozenset[str]
-) -> Taken:
-    """Decide a batch and write it inside a transaction that the caller commits. 入账
+    conn: AsyncConnection,
+    settings: Settings,
+    members: Members,
+    batches: Sequence[Batch],
+    known: frozenset[str] = frozenset(),
+) -> list[Taken]:
+    """Decide batches and write them inside a transaction that the caller commits. 入账
 
     In:      `known`: the names that an earlier `Busy` gave.
     Writes, Again: as `take`.
@@ -182,41 +188,49 @@ async def take_in(
     """
     await locks.day_shared(conn)
     open_day = await days.first_uncut(conn)
-    events = [one for one in batch.decoded if isinstance(one, Event)]
+    decoded_ = [one for batch in batches for one in batch.decoded]
+    events = [one for one in decoded_ if isinstance(one, Event)]
     gathered = await gather(conn, events, networks_of(members), known_names=known)
     incoming = [
         Incoming(one, record_.recorded_at)
+        for batch in batches
         for one, record_ in zip(batch.decoded, batch.records, strict=True)
         if isinstance(one, Event)
     ]
     folded = decide(incoming, gathered.waiting, gathered.facts, context_of(settings, members, open_day))
-    outcomes, woken = ends_of(folded, batch.decoded)
-    head = batch.head
-    number, digest = await record(
-        conn,
+    outcomes, woken = ends_of(folded, decoded_)
+    decided = iter(outcomes)
+    recorded = [
         BatchRecord(
-            stream=head.name,
-            partition=head.partition,
-            position_from=head.position,
+            stream=batch.head.name,
+            partition=batch.head.partition,
+            position_from=batch.head.position,
             position_to=batch.position_to,
-            previous=head.digest,
-            lane=head.lane,
+            previous=batch.head.digest,
+            lane=batches[0].head.lane,
             items=[
                 Item(one.position, one.value or b"", outcome)
-                for one, outcome in zip(batch.records, outcomes, strict=True)
+                for one, outcome in zip(batch.records, decided, strict=False)
             ],
-            woken=woken,
-            changes=folded.changes,
-            new=new_keys(folded, gathered),
             first_uncut=open_day,
-        ),
-    )
-    return Taken(
-        number=number,
-        stream=replace(head, position=batch.position_to, digest=digest),
-        outcomes=outcomes,
-        woken=[one for one in woken if one.outcome is not Outcome.PARKED],
-    )
+        )
+        for batch in batches
+    ]
+    # What earlier batches had parked stands with the first of these, and what changed is written with it.
+    changes, new = folded.changes, new_keys(folded, gathered)
+    recorded[0] = replace(recorded[0], woken=woken, changes=changes, new=new)
+    told = [one for one in woken if one.outcome is not Outcome.PARKED]
+    return [
+        Taken(
+            number=number,
+            stream=replace(batch.head, position=batch.position_to, digest=digest),
+            outcomes=[item.outcome for item in written.items],
+            woken=told if batch is batches[0] else (),
+        )
+        for batch, written, (number, digest) in zip(
+            batches, recorded, await record_all(conn, recorded), strict=True
+        )
+    ]
 
 
 def networks_of(members: Members) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ async def ingest_lines(
         while ready is not None:
             # The next batch is read and decoded while this one waits for the database.
             coming = asyncio.create_task(asyncio.to_thread(_next, todo))
-            taken = await take(engine, settings, members, _placed(stream, *ready))
+            [taken] = await take(engine, settings, members, [_placed(stream, *ready)])
             stream = taken.stream  # noqa: PLW2901 - where the next batch goes on
             totals.add(taken)
             if told is not None:

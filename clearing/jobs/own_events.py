@@ -79,7 +79,7 @@ async def take_made(
     head = await jobs_stream(conn)
     start = head.position or 0
     records = [Record(start + number, value) for number, value in enumerate(values)]
-    taken = await take_in(conn, settings, members, decoded(head, records, start + len(records)), known)
+    [taken] = await take_in(conn, settings, members, [decoded(head, records, start + len(records))], known)
     return list(taken.outcomes)
 
 

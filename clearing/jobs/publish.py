@@ -47,25 +47,30 @@ class Publisher:
         self._platform = platform
         self._prefix = prefix
 
-    async def publish(self, batch: Batch, taken: Taken) -> None:
-        """Send the notices of a batch just committed, and remember it.
+    async def publish(self, batches: Sequence[Batch], taken: Sequence[Taken]) -> None:
+        """Send the notices of batches just committed, and remember them.
 
         Writes:  the topics results, swipes, quarantine; stream.announced.
         Again:   the same notices under the same ids.
         """
-        positions = [one.position for one in batch.records]
-        await self._send(
-            batch_notices(
-                zip(positions, taken.outcomes, strict=True),
-                taken.woken,
+        told: list[Notice] = []
+        for batch, one in zip(batches, taken, strict=True):
+            told += batch_notices(
+                zip([record.position for record in batch.records], one.outcomes, strict=True),
+                one.woken,
                 stream=batch.head.name,
                 partition=batch.head.partition,
                 platform=self._platform,
                 prefix=self._prefix,
                 malformed_at=EPOCH,
             )
+        await self._send(told)
+        await self._remember(
+            [
+                (batch.head.name, batch.head.partition, one.number)
+                for batch, one in zip(batches, taken, strict=True)
+            ]
         )
-        await self._remember(batch.head.name, batch.head.partition, taken.number)
 
     async def catch_up(self, stream: str, partition: int) -> int:
         """Send what is committed and was not sent, and give how many notices that were.
@@ -84,7 +89,7 @@ class Publisher:
             for one in told:
                 await self._send(one)
                 sent += len(one)
-            await self._remember(stream, partition, batches[-1][0])
+            await self._remember([(stream, partition, batches[-1][0])])
 
     async def errands(self) -> int:
         """Announce what no worker commits: the cut's outcomes, files taken in, and the days' new states.
@@ -178,9 +183,9 @@ class Publisher:
             grouped.setdefault((one.topic, crc32(one.key) % counts[one.topic]), []).append(one)
         return grouped
 
-    async def _remember(self, stream: str, partition: int, number: int) -> None:
+    async def _remember(self, ends: Sequence[tuple[str, int, int]]) -> None:
         async with transaction(self._engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
-            await notices.announced(conn, stream, partition, number)
+            await notices.announced(conn, ends)
 
 
 def _malformed(row: notices.Row) -> Malformed:

@@ -6,7 +6,7 @@ batch whose notices were published. Two publishers at once announce twice, which
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -92,15 +92,24 @@ async def behind(conn: AsyncConnection, streams: Collection[str]) -> list[tuple[
     return [tuple(row) for row in rows]
 
 
-async def announced(conn: AsyncConnection, stream: str, partition: int, batch: int) -> None:
-    """Remember that all notices up to this batch are out. 已发通知
+_ANNOUNCED: Final = """
+    UPDATE stream s SET announced = told.batch
+    FROM (
+        SELECT o.name, o.partition, told.batch FROM unnest($1::text[], $2::integer[], $3::bigint[])
+            AS told(name, partition, batch)
+        JOIN stream o ON o.name = told.name COLLATE "C" AND o.partition = told.partition AND o.announced < told.batch
+        ORDER BY o.name, o.partition FOR UPDATE OF o
+    ) AS told
+    WHERE s.name = told.name AND s.partition = told.partition
+"""
 
-    Writes:  stream.
+
+async def announced(conn: AsyncConnection, ends: Sequence[tuple[str, int, int]]) -> None:
+    """Remember that all notices up to these batches are out. 已发通知
+
+    In:      (stream, partition, batch), each stream partition once.
+    Writes:  stream, its rows locked in the order in which batches lock them.
     Again:   it never goes back.
     """
-    await (await driver(conn)).execute(
-        "UPDATE stream SET announced = $3 WHERE name = $1 AND partition = $2 AND announced < $3",
-        stream,
-        partition,
-        batch,
-    )
+    names, partitions, batches = map(list, zip(*ends, strict=True))
+    await (await driver(conn)).execute(_ANNOUNCED, names, partitions, batches)

@@ -19,29 +19,41 @@ __all__ = ["BatchRecord", "Item", "record"]
 
 
 async def record(conn: AsyncConnection, batch: BatchRecord) -> tuple[int, bytes]:
-    """Write a batch, all of it or nothing, and give its number and the chain's new head. 记录一批
+    """Write one batch; see `record_all`. 记录一批"""
+    return (await record_all(conn, [batch]))[0]
 
-    In:      decided facts, with their names locked and the day held shared in this transaction.
+
+async def record_all(conn: AsyncConnection, batches: Sequence[BatchRecord]) -> list[tuple[int, bytes]]:
+    """Write batches of some stream partitions, all or nothing, and give each one's number and chain head. 记录
+
+    In:      decided facts, with their names locked and the day held shared in this transaction; no two batches
+             of one stream partition.
     Writes:  batch, stream, event, woken, repeat, quarantine, entry, balance, parked, a table a kind of fact.
     Again:   refused: the position has moved.
-    Raises:  Fenced when another worker moved the stream since it was loaded; InvariantViolated for a decision
+    Raises:  Fenced when another worker moved a stream since it was loaded; InvariantViolated for a decision
              that cannot be recorded.
     """
-    rows = collect(batch)
     raw = await driver(conn)
-    digest = chain.seal(batch.previous, rows.lines)
-    number = await _advance(raw, batch, digest)
+    rows = [collect(batch) for batch in batches]
+    digests = [chain.seal(batch.previous, one.lines) for batch, one in zip(batches, rows, strict=True)]
+    numbers: dict[int, int] = {}
+    # In one order whoever writes: two that move the same streams, one of them to be fenced, never wait in a ring.
+    for place in sorted(range(len(batches)), key=lambda place: _name(batches[place])):
+        numbers[place] = await _advance(raw, batches[place], digests[place])
     for table, columns in COLUMNS.items():
-        values = getattr(rows, table)
+        values = [(*row, numbers[place]) for place, one in enumerate(rows) for row in getattr(one, table)]
         if values:
-            await raw.copy_records_to_table(
-                table, records=[(*row, number) for row in values], columns=[*columns, "batch"]
-            )
-    await _add_balances(raw, batch, rows.entry)
-    await _park(raw, batch, rows)
-    if batch.changes:
-        await facts.write(conn, batch.changes, batch.new)
-    return number, digest
+            await raw.copy_records_to_table(table, records=values, columns=[*columns, "batch"])
+    await _add_balances(raw, batches[0].lane, (row for one in rows for row in one.entry))
+    for batch, one in zip(batches, rows, strict=True):
+        await _park(raw, batch, one)
+        if batch.changes:
+            await facts.write(conn, batch.changes, batch.new)
+    return [(numbers[place], digest) for place, digest in enumerate(digests)]
+
+
+def _name(batch: BatchRecord) -> tuple[str, int]:
+    return batch.stream, batch.partition
 
 
 _MOVE: Final = """
@@ -99,8 +111,8 @@ async def _advance(raw: Driver, batch: BatchRecord, digest: bytes) -> int:
     return number
 
 
-async def _add_balances(raw: Driver, batch: BatchRecord, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Add what moved to this lane's share of each account and day."""
+async def _add_balances(raw: Driver, lane: int, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Add what moved to a lane's share of each account and day."""
     moved: defaultdict[tuple[date, str], int] = defaultdict(int)
     for row in rows:
         day = row[1]
@@ -109,7 +121,7 @@ async def _add_balances(raw: Driver, batch: BatchRecord, rows: Iterable[tuple[An
     if moved:
         keys = sorted(moved)
         days, accounts = map(list, zip(*keys, strict=True))
-        await raw.execute(_BALANCES, batch.lane, days, accounts, [moved[key] for key in keys])
+        await raw.execute(_BALANCES, lane, days, accounts, [moved[key] for key in keys])
 
 
 async def _park(raw: Driver, batch: BatchRecord, rows: Rows) -> None:

@@ -61,12 +61,12 @@ WORKER: Final = {
     "records decoded": Step(consume, "decoded", "after"),
     "facts read": Step(ingest, "gather", "after"),
     "in the middle of a COPY": Step(asyncpg.Connection, "copy_records_to_table", "halfway"),
-    "all written, not committed": Step(ingest, "record", "after"),
+    "all written, not committed": Step(ingest, "record_all", "after"),
     "committed, nothing told": Step(consume, "take", "after"),
     "some notices sent": Step(AIOKafkaProducer, "send_batch", "after"),
     "notices sent, not remembered": Step(Publisher, "_send", "after"),
-    "before the group's commit": Step(consume.Worker, "_commit_offset", "before"),
-    "after the group's commit": Step(consume.Worker, "_commit_offset", "after"),
+    "before the group's commit": Step(consume.Worker, "_commit_offsets", "before"),
+    "after the group's commit": Step(consume.Worker, "_commit_offsets", "after"),
 }
 CUT: Final = {
     "the day is held": Step(locks, "day_exclusive", "after"),

@@ -15,7 +15,7 @@ from clearing.ledger.facts import BankRef
 from clearing.ledger.outcomes import Decision, Outcome, Reason
 from clearing.store import balances, chain, entries, facts, locks, notices, parked, streams
 from clearing.store.database import Database
-from clearing.store.record import record
+from clearing.store.record import record, record_all
 from clearing.store.session import driver, transaction
 from messages import Malformed
 from tests.store import made
@@ -191,10 +191,10 @@ async def test_notices_are_pending_until_announced(books: Database) -> None:
             (first, 0, "posted"), (first, 1, "malformed"), (second, 0, "rejected"),
         ]  # fmt: skip
         assert len(await notices.pending(conn, "clearing.payments", 0, batches_max=1)) == 2
-        await notices.announced(conn, "clearing.payments", 0, first)
-        await notices.announced(conn, "clearing.payments", 0, 0)  # never back
+        await notices.announced(conn, [("clearing.payments", 0, first)])
+        await notices.announced(conn, [("clearing.payments", 0, 0)])  # never back
         assert made.ids(await notices.pending(conn, "clearing.payments", 0)) == ["P2"]
-        await notices.announced(conn, "clearing.payments", 0, second)
+        await notices.announced(conn, [("clearing.payments", 0, second)])
         assert await notices.pending(conn, "clearing.payments", 0) == []
 
 
@@ -285,3 +285,28 @@ async def test_copying_without_a_transaction_is_refused(books: Database) -> None
     async with books.engine.connect() as conn:
         with pytest.raises(InvariantViolated):
             await driver(conn)
+
+
+async def test_batches_of_several_streams_commit_together(books: Database) -> None:
+    """One transaction moves each stream partition and seals each chain; one that has moved refuses them all."""
+    several = [batch([posted("P1")]), batch([posted("P2"), malformed()], partition=3)]
+    async with transaction(books.engine) as conn:
+        (first, head), (second, other) = await record_all(conn, several)
+        assert first != second
+        assert head != other
+        told = [(one.id, one.no) for one in await notices.pending(conn, "clearing.payments", 3) if one.id]
+        assert told == [("P2", 0)]
+    moved = [
+        batch([posted("P3")], first=1, previous=head),
+        batch([posted("P4")], first=9, previous=other, partition=3),
+    ]
+    with pytest.raises(Fenced, match=r"clearing\.payments\[3\]"):
+        async with transaction(books.engine) as conn:
+            await record_all(conn, moved)
+    async with transaction(books.engine) as conn:
+        assert {
+            place: one.position for place, one in (await streams.load(conn, "clearing.payments")).items()
+        } == {
+            0: 1,
+            3: 2,
+        }
