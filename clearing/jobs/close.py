@@ -20,7 +20,17 @@ from clearing.day.working_days import working_day_after
 from clearing.errors import InvariantViolated, WorldFailed
 from clearing.jobs.filing import keep_files
 from clearing.jobs.gather import Busy, gather, waiting_of
-from clearing.jobs.ingest import TRIES_MAX, Stream, context_of, ends_of, networks_of, new_keys
+from clearing.jobs.ingest import (
+    DATABASE_ERRORS,
+    LOCK_TIMEOUT,
+    TRIES_MAX,
+    Stream,
+    context_of,
+    ends_of,
+    networks_of,
+    new_keys,
+    state_of,
+)
 from clearing.jobs.layouts import layouts_of
 from clearing.jobs.seal import seal_files, sealer_of
 from clearing.ledger.business_day import ONE_DAY
@@ -28,7 +38,7 @@ from clearing.ledger.decide import decide
 from clearing.ledger.outcomes import Outcome
 from clearing.store import balances, days, locks, parked, streams
 from clearing.store.record import BatchRecord, record
-from clearing.store.session import transaction
+from clearing.store.session import IDLE_SECONDS_MAX, transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -78,13 +88,18 @@ async def cut(engine: AsyncEngine, settings: Settings, members: Members, day: da
                 return await _cut(conn, settings, members, day, known)
         except Busy as busy:
             known = busy.names
+        except DATABASE_ERRORS as error:
+            if state_of(error) != LOCK_TIMEOUT:
+                raise
+            async with engine.connect() as conn:  # a worker that stands still would keep the day for ever
+                await locks.end_silent(conn, IDLE_SECONDS_MAX)
     raise WorldFailed(f"day {day}: cannot cut, keys stayed locked after {TRIES_MAX} tries. Next: try again")
 
 
 async def _cut(
     conn: AsyncConnection, settings: Settings, members: Members, day: date, known: frozenset[str]
 ) -> Cut:
-    await locks.day_exclusive(conn)
+    await locks.day_exclusive(conn, IDLE_SECONDS_MAX)
     if not await _may(conn, day, "cut"):
         return Cut(day=day, done=False)
     stream = await jobs_stream(conn)

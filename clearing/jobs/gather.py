@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from messages import Event
 
 LEADING: Final = frozenset(
-    {"alias", "original", "timeout", "stay", "settlement", "payout", "aliases_of", "held"}
+    {"alias", "original", "timeout", "stay", "settlement", "payout", "payouts_of", "aliases_of", "held"}
 )
-"""Kinds of facts that lead to other keys, besides cards that were replaced or have limits."""
+"""Kinds of facts that lead to other keys, besides cards that were replaced, took a place or have limits."""
 
 
 class Busy(Exception):
@@ -127,7 +127,7 @@ def _ask_again(
 
 def _leads(key: Key, fact: Fact) -> bool:
     if key[0] == "card":
-        return bool(fact.replaced_by) or fact.account_class != "I"
+        return bool(fact.replaced_by) or fact.account_class != "I" or fact.root not in {"", fact.token}
     return key[0] in LEADING and bool(fact)
 
 

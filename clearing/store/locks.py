@@ -50,10 +50,17 @@ async def day_shared(conn: AsyncConnection) -> None:
     await (await driver(conn)).fetchval("SELECT pg_advisory_xact_lock_shared($1, 0)", _DAY)
 
 
-async def day_exclusive(conn: AsyncConnection) -> None:
-    """Wait for every running batch and keep new ones away until this transaction ends: the cut. 日切排他锁"""
+async def day_exclusive(conn: AsyncConnection, seconds_max: int = 0) -> None:
+    """Wait for every running batch and keep new ones away until this transaction ends: the cut. 日切排他锁
+
+    In:      `seconds_max`: how long it and later locks of this transaction are waited for; 0 for ever.
+    """
+    if seconds_max:
+        await conn.execute(_LOCK_TIMEOUT, {"most": f"{seconds_max}s"})
     await (await driver(conn)).fetchval("SELECT pg_advisory_xact_lock($1, 0)", _DAY)
 
+
+_LOCK_TIMEOUT: Final = text("SELECT set_config('lock_timeout', :most, true)")
 
 # The server itself ends a transaction that is idle, but not one that waits in the middle of a COPY.
 _END_SILENT: Final = text(

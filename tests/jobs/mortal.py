@@ -35,6 +35,7 @@ from clearing.console.edge import logs
 from clearing.jobs import close, consume, deliver, ingest
 from clearing.jobs.delivery.folders import Directory
 from clearing.jobs.delivery.partners import DirectoryPlace, Partners, Target
+from clearing.jobs.patience import patiently
 from clearing.jobs.publish import Publisher
 from clearing.ledger.members import Members, load_members
 from clearing.settings import PREFIX, Settings, load
@@ -83,7 +84,8 @@ NET: Final = {
     "netted and committed": Step(close, "net", "after"),
 }
 FILE: Final = {
-    "half of the files kept": Step(files, "keep", "after"),
+    "some files kept": Step(files, "add_parts", "after"),
+    "all files kept, not signed": Step(files, "add", "after"),
     "files sealed": Step(close, "seal_files", "after"),
     "filed, not committed": Step(days, "step", "after"),
     "filed and committed": Step(close, "file", "after"),
@@ -99,13 +101,8 @@ DELIVER: Final = {
 STEPS: Final = {"worker": WORKER, "cut": CUT, "net": NET, "file": FILE, "deliver": DELIVER}
 
 
-def die() -> None:
-    """End as a crash does: no handler runs, nothing is flushed."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def die_at(step: Step, nth: int) -> None:
-    """Wrap the step's function in this process so that its nth call is the last thing that happens."""
+def die_at(step: Step, nth: int, by: signal.Signals) -> None:
+    """Wrap the step's function so that this process gets the signal at its nth call: killed, or stopped there."""
     original: Callable[..., Any] = getattr(step.owner, step.name)
     calls = 0
 
@@ -114,7 +111,7 @@ def die_at(step: Step, nth: int) -> None:
         if when == step.when:
             calls += 1
             if calls == nth:
-                die()
+                os.kill(os.getpid(), by)
 
     async def waited(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the engine's function takes
         mortal("before")
@@ -167,14 +164,22 @@ def tell(number: int) -> None:
 
 
 async def perform(
-    settings: Settings, members: Members, what: str, at: str | None, nth: int | None, **given: str
+    settings: Settings,
+    members: Members,
+    *,
+    what: str,
+    at: str | None,
+    nth: int | None,
+    by: int = signal.SIGKILL,
+    **given: str,
 ) -> None:
     """Run a worker or a step of the close, to its end or to the step it dies at."""
     if at is not None:
         step = STEPS[what][at]
-        die_at(step, nth or step.nth)
-    async with open_database(settings.database_url) as database:
-        engine = database.engine
+        die_at(step, nth or step.nth, signal.Signals(by))
+    async with contextlib.AsyncExitStack() as stack:
+        opened = await patiently(lambda: stack.enter_async_context(open_database(settings.database_url)))
+        engine = opened.engine
         if what == "worker":
             await consume.work(engine, settings, members)
             return
@@ -264,12 +269,19 @@ class Mortal:
         return await self.ended()
 
 
+def written(value: object) -> str:
+    """A setting as the environment has it."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 @contextlib.contextmanager
 def mortals(the: Books, members_file: Path, **given: object) -> Iterator[Mortal]:
     """A process that forks others which work on these books and topics; what is left ends with the block."""
     settings = {one.name: getattr(the.settings, one.name) for one in fields(the.settings)}
     settings |= {"database_url": the.url, **given}
-    told = {f"{PREFIX}{name.upper()}": str(value) for name, value in settings.items() if value is not None}
+    told = {
+        f"{PREFIX}{name.upper()}": written(value) for name, value in settings.items() if value is not None
+    }
     log = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed below, after a last look
     popen = subprocess.Popen(
         [sys.executable, "-m", "tests.jobs.mortal", str(members_file)],

@@ -227,8 +227,10 @@ async def topics(bootstrap: str, *, partitions: int = PARTITIONS, **given: objec
 
 
 async def send(settings: Settings, sent: Iterable[Sent]) -> None:
-    """Send records and wait until the broker has them all."""
-    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, linger_ms=5) as producer:
+    """Send records and wait until the broker has them all, in order and once, also if it falls over meanwhile."""
+    async with AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap, linger_ms=5, enable_idempotence=True
+    ) as producer:
         for one in sent:
             await producer.send(
                 f"{settings.kafka_prefix}.{one.family}",

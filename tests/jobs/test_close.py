@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 
 from clearing.errors import InvariantViolated, NotBalanced, UsageError
 from clearing.files.manifest import Manifest, read_manifest
-from clearing.jobs.close import close, cut, file, net
+from clearing.jobs.close import close, cut, net
 from clearing.jobs.deliver import write_files
 from clearing.jobs.verify import verify
 from clearing.store.database import open_database
@@ -31,7 +31,6 @@ from tests.jobs.running import (
 )
 
 CARDS = [line for line in worked_lines(9) if b'"card.' in line]
-CUTS = 10
 
 
 def at_noon(number: int, day: date) -> bytes:
@@ -56,59 +55,6 @@ def at_noon(number: int, day: date) -> bytes:
             "data": data,
         }
     ).encode()
-
-
-async def test_a_cut_holds_while_workers_run(blank: Callable[[], str]) -> None:
-    """Ten cuts while two tasks take payments of all days: nothing enters a day after its cut, sums are right."""
-    url = blank()
-    async with books(url, settings_of(batch_events_max=5), worked_members()) as the:
-        await the.ingest(CARDS)
-        numbers: Iterator[int] = iter(range(1_000_000))
-        stopping = asyncio.Event()
-
-        async def take_payments() -> int:
-            """Take what is of the first day for ever: most of it comes late."""
-            count = 0
-            async with open_database(url) as database:
-                mine = Books(url, database.engine, the.settings, the.members)
-                while not stopping.is_set():
-                    lines = [at_noon(next(numbers), FIRST_DAY) for _ in range(10)]
-                    count += (await mine.ingest(lines))["posted"]
-            return count
-
-        tasks = [asyncio.create_task(take_payments()) for _ in range(2)]
-        sums: dict[date, int] = {}
-        for number in range(CUTS):
-            await asyncio.sleep(0.1)
-            day = FIRST_DAY + timedelta(days=number)
-            assert (await cut(the.engine, the.settings, the.members, day)).done
-            sums[day] = await of_day(the, day)
-        stopping.set()
-        posted = sum(await asyncio.gather(*tasks))
-        assert {day: await of_day(the, day) for day in sums} == sums
-        late = await the.rows(
-            "SELECT n.clearing_date FROM entry n JOIN batch b ON b.id = n.batch "
-            "JOIN day d ON d.clearing_date = n.clearing_date WHERE d.cut_at < b.at"
-        )
-        assert late == []
-        last = FIRST_DAY + timedelta(days=CUTS)
-        assert sum(sums.values()) + await of_day(the, last) == -100 * posted
-        assert len({day for day, fen in sums.items() if fen}) == CUTS, "every day took something"
-        for day in sums:
-            assert await net(the.engine, the.members, day)
-            await file(the.engine, the.settings, the.members, day)
-        assert (await verify(the.engine, the.members))["ok"]
-
-
-async def of_day(the: Books, day: date) -> int:
-    """What H1 is owed for one day, before its end."""
-    return int(
-        await the.one(
-            "SELECT coalesce(sum(f), 0)::bigint FROM entry, unnest(accounts, fens) AS p(a, f) "
-            "WHERE clearing_date = :day AND a = '2010.H1' AND type = 'payment.made'",
-            day=day,
-        )
-    )
 
 
 async def test_a_close_killed_anywhere_goes_on_where_it_stood(blank: Callable[[], str]) -> None:

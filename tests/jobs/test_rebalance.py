@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 from clearing.jobs.broker import Broker
+from clearing.jobs.close import cut
 from clearing.jobs.generate import CITY
+from clearing.jobs.verify import verify
 from tests.jobs.mortal import mortals
 from tests.jobs.running import (
     FIRST_DAY,
+    Books,
     a_day,
     all_told,
     books,
@@ -21,11 +26,16 @@ from tests.jobs.running import (
     same,
     send,
     settings_of,
+    slices,
     taken,
     topics,
     values,
     working,
 )
+from tests.soaking import SEED, size
+
+EVENTS = size(900, 20_000)
+TURNS = size(3, 60)
 
 
 async def test_a_worker_frozen_past_its_session_is_fenced(blank: Callable[[], str], broker: Broker) -> None:
@@ -67,19 +77,62 @@ async def test_a_worker_frozen_past_its_session_is_fenced(blank: Callable[[], st
 
 
 async def test_workers_that_come_and_go_share_the_work(blank: Callable[[], str], broker: Broker) -> None:
-    """Workers join and leave while records arrive; every event has one outcome and one notice."""
-    sent = a_day(1200, 6)
-    cards, others = cards_first(sent)
+    """Workers join and leave every second or two under load: every event has one outcome and one notice."""
+    rng = random.Random(SEED)
+    cards, others = cards_first(a_day(EVENTS, SEED))
+    members = city_members()
+    async with books(blank(), settings_of(), members) as quiet:
+        await quiet.ingest(values(cards + others))
+        await quiet.close(FIRST_DAY)
+        wanted = await picture(quiet)
     settings = await topics(broker.bootstrap, batch_events_max=20)
-    async with books(blank(), settings, city_members()) as the, working(the):
-        await send(settings, cards)
-        await taken(the)
-        async with working(the, 2) as crew:
-            await send(settings, others[:400])
-            await asyncio.sleep(1)
+    async with books(blank(), settings, members) as the:
+        await the.ingest(values(cards))
         async with working(the):
-            await send(settings, others[400:])
+            for part in slices(others, TURNS):
+                async with working(the, rng.choice((1, 2))):
+                    await send(settings, part)
+                    await asyncio.sleep(rng.random() * 2)
             await taken(the)
-        await one_outcome_each(the, sent)
+        await one_outcome_each(the, cards + others)
         await all_told(the)
-        assert len(crew) == 2
+        await the.close(FIRST_DAY)
+        same(await picture(the), wanted)
+
+
+async def test_a_worker_that_stands_still_in_a_transaction_does_not_keep_the_day(
+    blank: Callable[[], str], broker: Broker
+) -> None:
+    """Stopped in the middle of a COPY it is cut off, the day is cut, another goes on; woken, it does too."""
+    cards, others = cards_first(a_day(300, SEED))
+    settings = await topics(broker.bootstrap, batch_events_max=10)
+    async with books(blank(), settings, city_members()) as the:
+        await the.ingest(values(cards))
+        with mortals(the, CITY) as frozen:
+            frozen.start("worker", at="in the middle of a COPY", nth=5, by=signal.SIGSTOP)
+            await send(settings, others)
+            async with asyncio.timeout(60):
+                while not stopped(frozen.pid):
+                    await asyncio.sleep(0.05)
+            assert (await cut(the.engine, the.settings, the.members, FIRST_DAY)).done
+            before = await of_day(the)
+            async with working(the):
+                await taken(the)
+                frozen.signal(signal.SIGCONT)
+                await send(settings, others[:20])
+                await taken(the)
+            await frozen.stop()
+        assert await of_day(the) == before
+        await one_outcome_each(the, cards + others)
+        await all_told(the)
+        assert (await verify(the.engine, the.members))["ok"]
+
+
+async def of_day(the: Books) -> list[tuple[object, ...]]:
+    """The entries of the first day."""
+    return await the.rows("SELECT id FROM entry WHERE clearing_date = :day ORDER BY id", day=FIRST_DAY)
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process stands still by a signal."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"

@@ -272,3 +272,18 @@ async def test_a_limit_counts_what_was_paid_before_the_number_was_known(
         assert await the.outcome("F1", "PO-00001") == ("posted", "")
         assert await the.outcome("F1", "PO-2") == ("rejected", "account_limit")
         assert await the.outcome("F1", "PO-3") == ("rejected", "account_limit")
+
+
+async def test_what_is_on_its_way_follows_the_card_however_often_it_is_replaced(
+    blank: Callable[[], str],
+) -> None:
+    """An accepted payout goes from the first number to the second and the third, each told in a batch of its own."""
+    story = Story(1)
+    third = ("card.replaced", "B1", "12:00", {"card": story.next, "new_card": "tok_R00001c"})
+    story.cards(*story.issued(), ("card.replaced", "B1", "11:00", {"new_card": story.next}), third)
+    cards = [one.value or b"" for one in story.sent[0]]
+    async with books(blank(), settings_of(batch_events_max=1), worked_members()) as the:
+        await the.ingest([*cards[:3], line(story.reimbursed())])
+        for told, card in zip(cards[3:], (story.next, "tok_R00001c"), strict=True):
+            await the.ingest([told])
+            assert await the.rows("SELECT card, state FROM payout") == [(card, "ACCEPTED")]
