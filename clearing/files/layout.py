@@ -33,7 +33,7 @@ Leniency = Literal[
 """What is let through in reading, each by its name: line_ends (LF for CRLF and back, none after the last line);
 bom (there or not); spaces (around values); decimals (12, 12.5, 012.50 and +12.50 for 12.50); thousands
 (1,234.50); trailing_delimiter (there or not); more_columns (after the last one); empty_lines."""
-SHIPPED: Final = ("P", "H")
+SHIPPED: Final = ("P", "H", "B", "F", "N")
 NUMBERS: Final = frozenset({"amount", "signed", "count", "line"})
 
 

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from clearing.files.characters import carries, exchangeable, fits, shortened
+from clearing.files.characters import GETA, carries, exchangeable, fits, shortened
 from clearing.files.layout import NUMBERS, Column, Layout
 from clearing.ledger.money import yuan
 
@@ -110,6 +110,8 @@ def carryable(text: str, column: Column, layout: Layout) -> tuple[str, str]:
         found = ""
     if not layout.delimiter:
         found = found.rstrip(" ")
+    if text and not found and not column.empty:
+        found = GETA  # a value must stand here, and none of it can
     done = "" if found == text else "characters replaced that the file cannot carry"
     for most, encoding in ((column.max, "gb18030"), (column.width, layout.encoding)):
         if not fits(found, most, encoding):

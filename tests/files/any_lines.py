@@ -55,13 +55,13 @@ def lines_of(layout: Layout, file_type: str) -> st.SearchStrategy[list[tuple[str
         fields = {column.key: values_of(column) for column in record.columns if column.kind != "line"}
         made = st.builds(MODELS[file_type, record.tag], **fields)
         kinds.append(st.tuples(st.just(record.tag), made))
-    return st.lists(st.one_of(kinds), max_size=3)
+    return st.lists(st.one_of(kinds), max_size=2)
 
 
 def carried(layout: Layout, file_type: str, tag: str, record: Any) -> Any:  # noqa: ANN401  (of any model)
-    """The record as a file can carry it: its texts without what no file may contain, cut where they are too long."""
+    """The record as a file can carry it: texts as they are allowed to be, None for what is no column."""
     columns = next(one for one in layout.records(file_type) if one.tag == tag).columns
-    found = {}
+    found: dict[str, Any] = dict.fromkeys(set(record._fields) - {column.key for column in columns})
     for column in columns:
         if column.is_text:
             found[column.key] = carryable(getattr(record, column.key), column, layout)[0]

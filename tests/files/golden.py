@@ -12,15 +12,15 @@ from tests.files.small_day import files, manifest_for
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "files" / "small-day"
 WRITTEN_AT = datetime(2026, 3, 10, 16, 30, tzinfo=UTC)
-IN_H = ("B1", "R1")
-"""Whose files are kept in profile H too: one of each shape is enough to look at."""
+ALSO_IN = {"P": None, "H": ("B1", "R1"), "B": ("B1",), "F": ("B2",), "N": ("F1",)}
+"""Whose files are kept in each profile, None for everybody's: one of each shape is enough to look at."""
 
 
 def golden() -> Iterator[tuple[str, bytes]]:
     """Name and bytes of every golden file, manifests after their files."""
-    for profile in ("P", "H"):
+    for profile, receivers in ALSO_IN.items():
         for name, file in files(layout=load_layout(profile)).items():
-            if profile == "P" or file.receiver in IN_H:
+            if receivers is None or file.receiver in receivers:
                 yield name, file.content
                 yield f"{name}.ok", write_manifest(manifest_for(file, run_id="golden", created_at=WRITTEN_AT))
 

@@ -349,7 +349,7 @@ def test_a_column_without_a_field_is_refused_when_the_writer_is_made() -> None:
         Writer(layout, "TXN", BUSINESS_ZONE)
     with pytest.raises(UsageError, match="expected a type of TXN, SUM"):
         P.records("ZZZ")
-    with pytest.raises(UsageError, match="expected one of P, H"):
+    with pytest.raises(UsageError, match="expected one of P, H, B, F, N"):
         load_layout("Q")
 
 

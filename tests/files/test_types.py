@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from clearing.files.check import check_file
 from clearing.files.faults import Fault
-from clearing.files.layout import FileName, Layout, load_layout
-from clearing.files.outgoing import RenderedFile, file_of
+from clearing.files.layout import SHIPPED, FileName, Layout, load_layout
+from clearing.files.outgoing import DayFiles, RenderedFile, file_of
 from clearing.files.parse import parse
 from clearing.files.records import BadLine, PayLine, ResultLine, ReturnLine, VerdictLine
 from clearing.files.totals import hash_part
@@ -20,10 +20,11 @@ from clearing.files.values import BUSINESS_ZONE
 from clearing.files.verdict import verdict_lines
 from clearing.ledger.business_day import BusinessClock
 from tests.files.any_lines import carried, lines_of
+from tests.files.small_day import files
 
 CLOCK = BusinessClock(BUSINESS_ZONE, time(23, 0))
 DAY = date(2026, 3, 10)
-LAYOUTS = {name: load_layout(name) for name in ("P", "H")}
+LAYOUTS = {name: load_layout(name) for name in SHIPPED}
 EVERY = [(profile, kind) for profile, layout in LAYOUTS.items() for kind in layout.types]
 
 
@@ -33,7 +34,7 @@ def made(layout: Layout, kind: str, lines: list[tuple[str, Any]]) -> RenderedFil
 
 
 @pytest.mark.parametrize(("profile", "kind"), EVERY)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_parse_of_render_is_the_identity(profile: str, kind: str, data: st.DataObject) -> None:
     """Each value comes back as it was, text as far as a file can carry it; nothing is wrong with the form."""
@@ -129,3 +130,16 @@ def test_the_head_says_the_instants_of_its_clearing_date() -> None:
     file = made(LAYOUTS["P"], "ACK", ACCEPTED)
     head = parse(file.name, file.content, LAYOUTS["P"]).head
     assert head["cut_to"] == head["created"] == datetime(2026, 3, 10, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("profile", LAYOUTS)
+def test_a_days_files_are_sound_in_every_profile(profile: str) -> None:
+    """Each type that the profile has, for every member; each reads as its own profile and no other."""
+    layout = LAYOUTS[profile]
+    found = files(layout=layout)
+    assert {one.type for one in found.values()} == set(DayFiles.TYPES) & set(layout.types)
+    for file in found.values():
+        checked = check_file(file.name, file.content)
+        assert [str(one) for one in checked.faults] == []
+        assert checked.parsed is not None
+        assert checked.parsed.layout.profile == profile
