@@ -12,7 +12,8 @@ from clearing.jobs.close import netting_of
 from clearing.jobs.reports import FORMATS, possible, write_document
 from clearing.ledger.accounts import CLAIMS, DEPOSITS, RETENTION, RETURNED_FUNDS
 from clearing.ledger.members import Institution
-from clearing.reports.daily import DayFigures, daily
+from clearing.reports.daily import daily
+from clearing.reports.daily_items import DayFigures
 from clearing.reports.figures import Cards, Returned
 from clearing.reports.monthly import MonthFigures, Place, monthly
 from clearing.reports.table import Document

@@ -27,6 +27,7 @@ from clearing.errors import UsageError, WorldFailed
 from clearing.jobs import close, consume, deliver, setup
 from clearing.jobs import generate as generator
 from clearing.jobs.broker import Broker, NoBroker, kafka
+from clearing.jobs.day_reports import write_day
 from clearing.jobs.ingest_file import ingest_lines
 from clearing.jobs.reconcile import reconcile_day
 from clearing.jobs.reports import possible_here, write_report
@@ -94,7 +95,9 @@ async def run(asked: Asked, settings: Settings, say: Say) -> dict[str, Any]:
         reconciled = await reconcile_day(
             engine, settings, members, asked.day, written.statements, written.exports
         )
-        report = await write_report(engine, members, asked.day, asked.out / "report", possible_here())
+        formats = possible_here()
+        report = await write_report(engine, members, asked.day, asked.out / "report", formats)
+        report += await write_day(engine, members, asked.day, asked.out / "report", formats)
         say("verifying the books")
         checks = await verify(engine, members)
         async with transaction(engine) as conn:

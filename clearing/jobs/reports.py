@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 from clearing.errors import UsageError, WorldFailed
 from clearing.jobs.reconcile_breaks import MAKER
 from clearing.reconciliation.report import Report, digest
-from clearing.reports.mismatch import Done, mismatch
+from clearing.reports.mismatch import mismatch
+from clearing.reports.mismatch_detail import Done
 from clearing.reports.paper import as_paper, fonts
 from clearing.reports.table import Document
 from clearing.reports.text import as_csv, as_json

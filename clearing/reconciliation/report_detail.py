@@ -73,7 +73,6 @@ class DetailLine:
     differences: str
     rows: tuple[SideLine, ...]
     """Ledger, then bank, then HIS."""
-    handling: str
     detail: str
 
 
@@ -109,7 +108,6 @@ def detail_line(one: Break, banks: Collection[str]) -> DetailLine:
         difference_fen=one.difference_fen,
         differences="; ".join(f"{partner} {yuan(fen)}" for partner, fen in one.differences if fen),
         rows=tuple(_marked(rows, tuple(_names(one.codes)))),
-        handling=CODES[one.code].handling,
         detail=one.detail,
     )
 

@@ -7,20 +7,18 @@ Ids and whatever a partner wrote are text cells; the one kind of formula is our 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import Any, Final, TypeAlias
 
 import xlsxwriter
-from xlsxwriter.utility import xl_range, xl_range_abs
+from xlsxwriter.utility import xl_range
 
-from clearing.reports.table import Cell, Chart, Document, Fact, Kind, Table
+from clearing.reports.table import Cell, Document, Fact, Kind, Table
 from clearing.reports.text import FORMULA
+from clearing.reports.workbook_chart import NUMBERS, Sheet, Workbook, chart_of
+from clearing.reports.workbook_chart import ROWS as CHART_ROWS
 
-Workbook: TypeAlias = Any
-"""The library ships without types; so do its sheets, formats and charts."""
-Sheet: TypeAlias = Any
 Format: TypeAlias = Any
 
 ROWS_MAX: Final = 1_000_000
@@ -30,16 +28,7 @@ FONT: Final = "Microsoft YaHei"
 
 _SIDES: Final = {"": "#1F3864", "L": "#375623", "B": "#7F6000", "H": "#833C0B"}
 """Colour of a header by side."""
-_NUMBERS: Final = {
-    Kind.FEN: "#,##0.00",
-    Kind.COUNT: "#,##0",
-    Kind.PERCENT: "0.00%",
-    Kind.DATE: "yyyy-mm-dd",
-    Kind.TEXT: "@",
-}
 _RIGHT: Final = frozenset({Kind.FEN, Kind.COUNT, Kind.PERCENT})
-_CHART_ROWS: Final = 16
-"""Height of a chart, in rows."""
 _CHART_LINES_MAX: Final = 60
 """Lines of a table that one chart can show."""
 _WIDE: Final = 14
@@ -98,7 +87,7 @@ class _Styles:
         return self.cells[key]
 
     def _cell(self, kind: Kind, *, marked: bool, bold: bool, quoted: bool) -> Format:
-        said: dict[str, Any] = {"num_format": _NUMBERS[kind], "valign": "top"}
+        said: dict[str, Any] = {"num_format": NUMBERS[kind], "valign": "top"}
         said |= {"align": "right"} if kind in _RIGHT else {"align": "left", "indent": 1}
         if marked:
             said |= {"bg_color": "#FFC7CE", "font_color": "#9C0006", "bold": True}
@@ -252,8 +241,8 @@ def _table(  # noqa: PLR0917 - a place on a sheet
         sheet.write_string(row, 0, "无 none", styles.of(font_color="#7F7F7F"))
     if table.chart is not None and end > top and not span[0]:
         charted = min(end, top + _CHART_LINES_MAX)
-        sheet.insert_chart(row + 2, 0, _chart(book, sheet, table, table.chart, (top + 1, charted)))
-        row += _CHART_ROWS + 3
+        sheet.insert_chart(row + 2, 0, chart_of(book, sheet, table, table.chart, (top + 1, charted)))
+        row += CHART_ROWS + 3
     return row + 1
 
 
@@ -295,7 +284,7 @@ def _write(  # noqa: PLR0917 - a cell and its place
         sheet.write_string(row, place, cell, styles.cell(Kind.TEXT, marked=marked, bold=bold, quoted=quoted))
         return
     style = (
-        styles.of(num_format=_NUMBERS[kind], align="left", indent=1)
+        styles.of(num_format=NUMBERS[kind], align="left", indent=1)
         if left
         else styles.cell(kind, marked=marked, bold=bold)
     )
@@ -304,52 +293,3 @@ def _write(  # noqa: PLR0917 - a cell and its place
         sheet.write_number(row, place, cell / divisor if divisor > 1 else cell, style)
     else:
         sheet.write_datetime(row, place, datetime.combine(cell, time()), style)
-
-
-def _chart(book: Workbook, sheet: Sheet, table: Table, said: Chart, rows: tuple[int, int]) -> Any:  # noqa: ANN401
-    """The chart of a table's rows: columns, and what is of another kind as a line on an axis of its own."""
-    first = table.columns[table.place(said.values[0])].kind
-    chart = book.add_chart({"type": "column"})
-    line = None
-    for code in said.values:
-        column = table.columns[table.place(code)]
-        series: dict[str, Any] = {
-            "name": f"{column.chinese} {column.code}",
-            "categories": _area(sheet, table, said.labels, rows),
-            "values": _area(sheet, table, [code], rows),
-            "data_labels": {"value": True, "num_format": _NUMBERS[column.kind]},
-        }
-        if column.kind is first:
-            chart.add_series(series)
-        else:
-            line = line or book.add_chart({"type": "line"})
-            marker = {"type": "diamond", "size": 7}
-            labels = series["data_labels"] | {"position": "above"}
-            line.add_series(series | {"y2_axis": True, "marker": marker, "data_labels": labels})
-    if line is not None:
-        chart.combine(line)
-        line.set_y2_axis({"min": 0, "num_format": "#,##0"})
-    chart.set_title({"name": said.chinese, "name_font": {"size": 12}, "overlay": False})
-    chart.set_legend({"position": "bottom"})
-    axis: dict[str, Any] = {
-        "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}},
-        "num_format": _NUMBERS[first],
-    }
-    if first is Kind.PERCENT:
-        axis |= {"min": _lowest(table, said), "max": 1, "num_format": "0%"}
-    chart.set_y_axis(axis)
-    chart.set_size({"width": 820, "height": 20 * _CHART_ROWS})
-    return chart
-
-
-def _area(sheet: Sheet, table: Table, codes: Sequence[str], rows: tuple[int, int]) -> str:
-    area = xl_range_abs(rows[0], table.place(codes[0]), rows[1], table.place(codes[-1]))
-    return f"='{sheet.get_name()}'!{area}"
-
-
-def _lowest(table: Table, said: Chart) -> float:
-    """Where an axis of percents begins: a full tenth below the lowest, so that small differences are seen."""
-    places = [table.place(code) for code in said.values]
-    cells = [row[place] for row in table.rows for place in places]
-    lowest = min((cell for cell in cells if isinstance(cell, int)), default=0)
-    return max(0, (lowest - 1) // 1000) / 10

@@ -29,7 +29,8 @@ from clearing.reconciliation.statements import (
     parse_statement,
 )
 from clearing.reports import paper
-from clearing.reports.mismatch import Done, mismatch
+from clearing.reports.mismatch import mismatch
+from clearing.reports.mismatch_detail import Done
 from clearing.reports.paper import as_paper
 from clearing.reports.table import Document, Table
 from clearing.reports.text import as_csv, as_json
@@ -239,7 +240,6 @@ def line(number: int) -> DetailLine:
             side("B", f"STM_B1.csv:{number}", fen - 100),
             side("H", f"HIS_H1.csv:{number}", fen),
         ),
-        handling="difference to 1091",
         detail="",
     )
 
