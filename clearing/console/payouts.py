@@ -86,8 +86,9 @@ def list_payouts(  # noqa: PLR0917 - the options of a command
 
 @payouts_app.command("dispatch")
 def dispatch_payouts(
-    at_once: Annotated[
-        bool, typer.Option("--now", help="Whatever the window; also asks after all that is unanswered.")
+    at_once: Annotated[bool, typer.Option("--now", help="Send payouts whatever the window.")] = False,
+    ask_now: Annotated[
+        bool, typer.Option("--ask", help="Ask after all orders that are unanswered, however short a time.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -103,7 +104,7 @@ def dispatch_payouts(
             world = (the.engine, the.settings, the.members)
             sent = await dispatch.dispatch(*world, now=now, at_once=at_once)
             sent += await dispatch.settle(*world, now=now)
-            return sent, await dispatch.ask(*world, now=now, at_once=at_once)
+            return sent, await dispatch.ask(*world, now=now, at_once=ask_now)
 
     sent, asked = perform(work)
     if as_json:
@@ -118,6 +119,7 @@ def dispatch_payouts(
         return
     if not sent and not asked:
         print("nothing is due")
+        return
     table(
         "Sent 已发送",
         ["kind", "bank", "window", "files", "rows", "total"],
