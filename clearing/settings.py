@@ -136,6 +136,7 @@ TABLE: Final = (
     Setting("delivery_retry_seconds", "60", "s", "first wait after a failed delivery; it doubles", _whole),
     Setting("delivery_retry_seconds_max", "3600", "s", "longest wait; also after a refusal", _whole),
     Setting("sftp_timeout_seconds", "30", "s", "how long an SFTP server may say nothing", _whole),
+    Setting("archive", "archive", "path", "folder in which signed days are sealed away"),
     Setting("write_off_fen_max", "10000", "fen", "a break above it cannot be written off", _whole),
 )
 
@@ -185,6 +186,7 @@ class Settings:
     delivery_retry_seconds: int
     delivery_retry_seconds_max: int
     sftp_timeout_seconds: int
+    archive: str
     write_off_fen_max: int
 
 

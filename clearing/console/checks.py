@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from clearing.console.edge import Json, answer, books, perform
 from clearing.console.look import Rows
 from clearing.console.show import table
+from clearing.console.signing import archive_checked
 from clearing.errors import InvariantViolated, UsageError
 from clearing.store import views
 from clearing.store.session import transaction
@@ -70,14 +72,24 @@ def show_quarantine(
             print(f"{name:<10} {value}")
 
 
-def verify(as_json: Json = False) -> None:
+def verify(
+    archive: Annotated[
+        Path | None, typer.Option("--archive", help="Compare sealed days in this folder with the books too.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Replay the books: balances, sums of zero, digest chains, stored files 校验."""
 
     async def work() -> dict[str, Any]:
         from clearing.jobs.verify import verify as check  # noqa: PLC0415 - for this command only
 
         async with books() as the:
-            return await check(the.engine, the.members)
+            found = await check(the.engine, the.members)
+            if archive is not None:
+                said = await archive_checked(the.engine, archive)
+                found["checks"]["archive"] = said
+                found["ok"] = found["ok"] and said == "ok"
+            return found
 
     found = perform(work)
     if as_json:

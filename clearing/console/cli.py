@@ -25,6 +25,7 @@ from clearing.console import (
     payouts,
     reference,
     reports,
+    signing,
 )
 
 app = typer.Typer(
@@ -58,6 +59,8 @@ app.command("init")(reference.init)
 app.add_typer(reference.members_app, name="members")
 app.command("ingest")(intake.ingest)
 app.command("worker")(intake.worker)
+days.day_app.command("sign")(signing.sign_day)
+days.day_app.command("archive")(signing.archive_day)
 app.add_typer(days.day_app, name="day")
 app.command("close")(days.close)
 app.command("balances")(look.balances)

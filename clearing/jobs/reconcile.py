@@ -283,6 +283,24 @@ async def _closed(conn: AsyncConnection, day: date) -> None:
     if found is None or State(found.state) not in _CLOSED_DAYS:
         state = found.state if found else "never opened"
         raise UsageError(f"day {day}: expected it cut, {state} found. Next: clearing close {day}")
+    if found.state == State.SIGNED:
+        raise UsageError(
+            f"day {day}: it is signed, its reconciliation stands. Its open breaks are met again in the runs of later "
+            f"days. Next: clearing breaks list --date {day} --open"
+        )
+
+
+async def _not_signed_upon(conn: AsyncConnection, day: date) -> None:
+    """What a signed day began with cannot be changed any more.
+
+    Raises:  UsageError when a later day is signed.
+    """
+    signed = [one for one in await days.every(conn) if one.clearing_date > day and one.state == State.SIGNED]
+    if signed:
+        raise UsageError(
+            f"day {day}: these files would hand on other breaks to {signed[0].clearing_date}, which is signed. "
+            "Nothing was stored. Next: give what differs with the files of the first day that is not signed"
+        )
 
 
 async def _before(conn: AsyncConnection, day: date) -> Before:
@@ -361,6 +379,8 @@ async def _recorded(conn: AsyncConnection, sides: Sides, found: Reconciled) -> J
     changed = last is None or _handed_on(last.open_after, last.waiting, last.taken) != _handed_on(
         open_after, waiting, taken
     )
+    if changed:
+        await _not_signed_upon(conn, day)
     model = report(found, "", sides.files.statements, sides.files.exports)
     number = await breaks.add_run(
         conn,

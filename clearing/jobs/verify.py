@@ -6,6 +6,8 @@
     chains, days        every digest from its batch's rows, link by link; every cut day's root from its heads
     records, files      every kept byte against its digest
     signatures          every signature of ours over the figures of its file
+    sign_offs           every sign-off over its day's report and root, by three people; signed days by all who have to
+    breaks              every break stands where its last step has brought it, each end agreed to by others
 
 It reads one snapshot while workers go on, changes nothing and trusts no constraint: it is for the day on
 which somebody with all rights has been at the tables.
@@ -24,9 +26,11 @@ from clearing.day.netting import NET, ROLL_UP
 from clearing.day.states import day_root
 from clearing.files.manifest import Figures
 from clearing.files.public_keys import key_of
+from clearing.jobs.sign import signature_holds
 from clearing.ledger.entry import entry_id
 from clearing.ledger.money import yuan
-from clearing.store import audit, chain, streams
+from clearing.reconciliation.report import digest as report_digest
+from clearing.store import audit, chain, proposals, signing, streams
 from clearing.store.session import transaction
 from messages.decode import canonical_bytes
 
@@ -78,6 +82,8 @@ async def verify(
         "records": _records,
         "files": _files,
         "signatures": _signatures,
+        "sign_offs": _sign_offs,
+        "breaks": _breaks,
     }
     checks: dict[str, str] = {}
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
@@ -261,6 +267,35 @@ async def _signatures(conn: AsyncConnection) -> str:
         )
         if not key.verifies(value, figures.text, one.user_id):
             faults.add(f"file {one.name}", f"a signature of key {key.id} over its figures, got another")
+    return faults.text
+
+
+async def _sign_offs(conn: AsyncConnection) -> str:
+    """Every sign-off names its run's report and its day's root, and what is signed by key is signed by it."""
+    faults = _Faults()
+    async for step, report, root in signing.every(conn):
+        where = f"day {step.clearing_date} {step.member} {step.role}"
+        if step.report.hex() != report_digest(report):
+            faults.add(
+                where,
+                f"report, expected {report_digest(report)[:16]} (of run {step.run}), got {_short(step.report)}",
+            )
+        elif step.root != root:
+            faults.add(where, f"root, expected the day's {_short(root or b'')}, got {_short(step.root)}")
+        elif not signature_holds(step):
+            faults.add(where, "signature, expected one over what it signs, got one that does not fit")
+    for day in await signing.not_all(conn):
+        faults.add(
+            f"day {day}", "expected a signed day to be approved by all who have to, got one that is not"
+        )
+    return faults.text
+
+
+async def _breaks(conn: AsyncConnection) -> str:
+    """Every break stands where its last step has brought it, and every end was agreed to by others than its maker."""
+    faults = _Faults()
+    for break_id, what in await proposals.forged(conn):
+        faults.add(f"break {break_id}", what)
     return faults.text
 
 

@@ -42,9 +42,10 @@ async def first_uncut(conn: AsyncConnection) -> date:
     return found
 
 
-async def get(conn: AsyncConnection, day: date) -> Day | None:
-    """One day, None when it was never opened."""
-    row = (await conn.execute(_DAY.where(days.c.clearing_date == day))).one_or_none()
+async def get(conn: AsyncConnection, day: date, *, lock: bool = False) -> Day | None:
+    """One day, None when it was never opened; locked to the end of the transaction if wanted."""
+    query = _DAY.where(days.c.clearing_date == day)
+    row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
     return None if row is None else Day(*row)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.store.break_tables import break_approval, break_proposal
 from clearing.store.kinds import NAME
+from clearing.store.session import driver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +86,32 @@ async def approve(conn: AsyncConnection, break_id: str, number: int, *, checker:
     """
     row = {"break_id": break_id, "proposal": number, "checker": checker, "why": why}
     await conn.execute(break_approval.insert().values(row | {"at": func.clock_timestamp()}))
+
+
+_FORGED: Final = """
+    SELECT b.id, 'state ' || b.state || ', expected that of its last step, ' || s.state AS what
+    FROM break_ b, LATERAL (
+        SELECT state, owner, ending FROM break_step WHERE break_id = b.id ORDER BY no DESC LIMIT 1) AS s
+    WHERE (b.state, b.owner, b.ending) <> (s.state, s.owner, s.ending)
+    UNION ALL
+    SELECT s.break_id, 'step ' || s.no || ', expected ' || coalesce(p.approvals, 1)
+        || ' approvals by others than its maker'
+    FROM break_step s LEFT JOIN break_proposal p ON p.break_id = s.break_id AND p.no = s.proposal
+    WHERE s.state = 'RESOLVED' AND coalesce(p.approvals, 1) > (
+        SELECT count(DISTINCT lower(btrim(a.checker))) FROM break_approval a
+        WHERE a.break_id = s.break_id AND a.proposal = s.proposal
+            AND lower(btrim(a.checker)) <> lower(btrim(coalesce(p.maker, a.checker))))
+    UNION ALL
+    SELECT s.break_id, 'step ' || s.no || ', expected a step that may follow ' || s.before
+    FROM (
+        SELECT break_id, no, state, lag(state) OVER (PARTITION BY break_id ORDER BY no) AS before FROM break_step
+    ) AS s
+    WHERE s.before IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM break_transition t WHERE t.before = s.before AND t.after = s.state)
+    ORDER BY 1
+"""
+
+
+async def forged(conn: AsyncConnection) -> list[tuple[str, str]]:
+    """Breaks whose life does not hold by its own steps and approvals, and why: for checking. 差错核验"""
+    return [(row["id"], row["what"]) for row in await (await driver(conn)).fetch(_FORGED)]

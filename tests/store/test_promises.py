@@ -13,12 +13,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from clearing.store import days, job_tables, seal_tables
+from clearing.store import breaks, days, job_tables, seal_tables, signing
 from clearing.store.database import Database, open_database
 from clearing.store.entries import COLUMNS, row_of
 from clearing.store.migrations import upgrade
 from clearing.store.record import record
 from clearing.store.session import driver, transaction
+from clearing.store.signing import StoredSignOff
 from clearing.store.tables import metadata
 from tests.conftest import DatabaseServer
 from tests.store.made import DAY, NOON, batch, entry, malformed, parked, posted
@@ -195,9 +196,24 @@ async def test_a_signed_day_never_moves(any_books: Database) -> None:
     async with transaction(any_books.engine) as conn:
         await days.open_day(conn, DAY)
         await days.cut(conn, DAY, NOON, root=bytes(32), heads={})
-        for state in days.STATES[2:]:
+        for state in days.STATES[2:-1]:
             assert await days.step(conn, DAY, state)
             assert not await days.step(conn, DAY, state)
+    assert (
+        await refusal(any_books, f"UPDATE day SET state = 'signed' WHERE clearing_date = '{DAY}'") == "23001"  # noqa: S608
+    )
+    async with transaction(any_books.engine) as conn:
+        run = await breaks.add_run(conn, DAY, [], 0, {})
+        await signing.add_duties(conn, run, ["PLAT"])
+        for role, person in (("prepared", "ann"), ("reviewed", "bob"), ("approved", "cat")):
+            await signing.add(
+                conn,
+                StoredSignOff(
+                    run=run, member="PLAT", role=role, clearing_date=DAY, person=person, report=bytes(32),
+                    root=bytes(32),
+                ),
+            )  # fmt: skip
+        assert await days.step(conn, DAY, "signed")
         await days.announced(conn, DAY, "signed")
         assert (await days.unannounced(conn))[0][0] > DAY
     for change in ("state = 'reconciled'", "cut_at = now()", "root = NULL"):

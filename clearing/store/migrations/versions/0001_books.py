@@ -19,7 +19,13 @@ HERE = Path(__file__).parent
 
 
 def upgrade() -> None:
-    for part in ("0001_tables.sql", "0001_rules.sql", "0001_delivery.sql", "0001_breaks.sql"):
+    for part in (
+        "0001_tables.sql",
+        "0001_rules.sql",
+        "0001_delivery.sql",
+        "0001_breaks.sql",
+        "0001_signing.sql",
+    ):
         _run((HERE / part).read_text(encoding="utf-8"))
 
 
