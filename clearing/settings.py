@@ -69,7 +69,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _clocks(text: str) -> tuple[time, ...]:
-    return tuple(sorted(time.fromisoformat(one) for one in text.split()))
+    return tuple(sorted(map(time.fromisoformat, _words(text))))
 
 
 TABLE: Final = (

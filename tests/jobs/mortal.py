@@ -23,23 +23,24 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 import asyncpg
 import uvloop
 from aiokafka import AIOKafkaProducer
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from clearing.console.edge import logs
-from clearing.jobs import close, consume, deliver, ingest
+from clearing.jobs import close, consume, deliver, dispatch, ingest, receive
 from clearing.jobs.delivery.folders import Directory
 from clearing.jobs.delivery.partners import DirectoryPlace, Partners, Target
 from clearing.jobs.patience import patiently
 from clearing.jobs.publish import Publisher
 from clearing.ledger.members import Members, load_members
 from clearing.settings import PREFIX, Settings, load
-from clearing.store import days, deliveries, files, locks
+from clearing.store import days, deliveries, files, locks, payments, verdicts
 from clearing.store.database import open_database
 from tests.jobs.running import ROOT, Books, taken
 
@@ -98,7 +99,30 @@ DELIVER: Final = {
     "a manifest without its name": Step(Directory, "write", "after", 4),
     "delivered, not noted": Step(deliveries, "end", "before", 3),
 }
-STEPS: Final = {"worker": WORKER, "cut": CUT, "net": NET, "file": FILE, "deliver": DELIVER}
+DISPATCH: Final = {
+    "payouts sent, no file yet": Step(dispatch, "take_own", "after"),
+    "files rendered and kept": Step(files, "keep", "after"),
+    "files sealed": Step(dispatch, "seal_files", "after"),
+    "all written, not committed": Step(payments, "add_lines", "after"),
+    "one bank done, not the other": Step(payments, "due", "before", 2),
+}
+RECEIVE: Final = {
+    "bytes kept, not judged": Step(receive, "judge", "before"),
+    "judged, no ACK yet": Step(receive, "judge", "after"),
+    "ACK kept": Step(verdicts, "add", "before"),
+    "answers noted, no event yet": Step(payments, "answer", "after"),
+    "events taken, not committed": Step(receive, "take_made", "after"),
+    "one file done, not the other": Step(receive, "judge", "before", 2),
+}
+STEPS: Final = {
+    "worker": WORKER,
+    "cut": CUT,
+    "net": NET,
+    "file": FILE,
+    "deliver": DELIVER,
+    "dispatch": DISPATCH,
+    "receive": RECEIVE,
+}
 
 
 def die_at(step: Step, nth: int, by: signal.Signals) -> None:
@@ -183,6 +207,9 @@ async def perform(
         if what == "worker":
             await consume.work(engine, settings, members)
             return
+        if what in {"dispatch", "receive"}:
+            await exchanged(opened.engine, settings, members, what, **given)
+            return
         day = date.fromisoformat(given["day"])
         if what == "cut":
             await close.cut(engine, settings, members, day)
@@ -194,6 +221,18 @@ async def perform(
             place = DirectoryPlace(kind="directory", folder=Path(given["out"]) / "{receiver}")
             everyone = Partners(target=(Target(receiver="*", name="all", place=place),))
             await deliver.deliver(engine, settings, everyone, day=day, at_once=True)
+
+
+async def exchanged(
+    engine: AsyncEngine, settings: Settings, members: Members, what: str, *, now: str, partners: str = ""
+) -> None:
+    """Send what is due to the banks, or take what they say."""
+    at = datetime.fromisoformat(now)
+    if what == "dispatch":
+        await dispatch.dispatch(engine, settings, members, now=at, at_once=True)
+    else:
+        told = Partners.model_validate_json(partners)
+        await receive.receive(engine, settings, members, told, now=at)
 
 
 # ---------------------------------------------------------------- in the test

@@ -19,6 +19,7 @@ from clearing.jobs.receive import Received, receive
 from clearing.store import registry
 from clearing.store.session import transaction
 from tests.jobs.mock_bank import BUSY, PAID, REJECTED, SILENT, UNKNOWN, MockBank
+from tests.jobs.mortal import DISPATCH, KILLED, RECEIVE, mortals
 from tests.jobs.running import DAYS, Books, books, members_of, settings_of
 from tests.services.sftp_server import SftpServer, sftp_server
 
@@ -404,3 +405,48 @@ async def test_settlement_instructions_go_out_on_their_working_day(round_: Round
                 assert line.purpose == "清算 20260518"
     said = dict(iter(await the.rows("SELECT kind, state FROM instruction GROUP BY kind, state")))
     assert said == {"IN_BANK": "CONFIRMED", "INTER_BANK": "WAITING"}
+
+
+# ---------------------------------------------------------------- killed on the way
+
+
+async def test_killed_at_any_step_nobody_is_paid_twice(round_: Round) -> None:
+    """Each step of dispatching and receiving, ended by SIGKILL: all or nothing stands, and the next run goes on."""
+    number = 0
+    with mortals(round_.the, STORY / "members.toml") as mortal:
+        for at in DISPATCH:
+            number += 2
+            await round_.the.ingest([submitted(number, "B1"), submitted(number + 1, "B2")])
+            assert await mortal.run("dispatch", at=at, now=round_.now) == KILLED, at
+            await together(round_)
+        assert await mortal.run("dispatch", now=round_.now) == 0
+        await together(round_)
+        assert set((await round_.states()).values()) == {"SENT"}
+        await round_.deliver()
+        for bank in (round_.b1, round_.b2):
+            bank.work()
+        partners = round_.partners.model_dump_json()
+        for at in RECEIVE:
+            ended = await mortal.run("receive", at=at, now=round_.now, partners=partners)
+            assert ended == KILLED, at
+            await round_.holds()
+        assert await mortal.run("receive", now=round_.now, partners=partners) == 0
+    await round_.deliver()
+    for bank in (round_.b1, round_.b2):
+        bank.work()
+        assert {verdict for _, verdict in bank.verdicts} == {"ACPT"}
+        assert len(bank.verdicts) == len({file for file, _ in bank.verdicts}), "one ACK a file"
+    assert set((await round_.states()).values()) == {"PAID"}
+    assert sum(round_.b1.paid.values()) == sum(round_.b2.paid.values()) == len(DISPATCH)
+    await round_.holds()
+
+
+async def together(round_: Round) -> None:
+    """What is SENT is what stands in the files, once; control totals are those of the orders."""
+    sent = await round_.the.rows(
+        "SELECT source || '/' || id || '/' || attempt FROM payout WHERE state = 'SENT' ORDER BY 1"
+    )
+    assert await round_.the.rows("SELECT pay_id FROM pay_line ORDER BY 1") == sent
+    files = await round_.the.one("SELECT coalesce(sum(records), 0) FROM file WHERE type = 'PAY'")
+    rows = await round_.the.one("SELECT coalesce(sum(rows), 0) FROM dispatch")
+    assert files == rows == len(sent)
