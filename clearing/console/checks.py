@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from clearing.console.edge import Json, answer, books, perform
+from clearing.console.edge import Json, answer, books, perform, read_file
 from clearing.console.look import Rows
 from clearing.console.show import table
 from clearing.console.signing import archive_checked
@@ -70,6 +71,76 @@ def show_quarantine(
     else:
         for name, value in found.items():
             print(f"{name:<10} {value}")
+
+
+@quarantine_app.command("retry")
+def retry_quarantine(
+    sm3: Annotated[
+        str, typer.Argument(metavar="[SM3]", help="One record, by how its digest begins; all when left out.")
+    ] = "",
+    mended: Annotated[
+        Path | None, typer.Option("--mended", help="The record as it should have been, one JSON object.")
+    ] = None,
+    who: Annotated[str, typer.Option("--as", help="Who does it; the account's name when left out.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Take quarantined records again, as they came or mended; say what the others lack 待处理重试."""
+    if mended is not None and not sm3:
+        raise typer.BadParameter("--mended is of one record: expected its SM3")
+
+    async def work() -> dict[str, Any]:
+        from clearing.jobs.retry import retry  # noqa: PLC0415 - for this command only
+
+        value = read_file(mended) if mended is not None else None
+        async with books() as the:
+            return await retry(
+                the.engine,
+                the.settings,
+                the.members,
+                begins=sm3,
+                mended=value,
+                maker=who or getpass.getuser(),
+            )
+
+    found = perform(work)
+    if as_json:
+        answer(found)
+        return
+    table(
+        "Taken again 重试",
+        ["SM3", "event", "type", "mended", "outcome", "reason"],
+        (
+            [
+                one["sm3"][:12],
+                one["event"],
+                one["type"],
+                "yes" if one["mended"] else "",
+                one["outcome"],
+                one["reason"],
+            ]
+            for one in found["retried"]
+        ),
+    )
+    table(
+        "Still malformed 待处理",
+        ["SM3", "event", "where", "what is missing"],
+        (
+            [one["sm3"][:12], f"{one['source']}/{one['id']}".strip("/"), one["where"], one["what"]]
+            for one in found["malformed"]
+        ),
+    )
+    table(
+        "Parked 挂起",
+        ["event", "type", "waits for", "until the cut of"],
+        (
+            [one["event"], one["type"], one["detail"] or one["waits_for"], one["until"]]
+            for one in found["parked"]
+        ),
+    )
+    if found["malformed"]:
+        print(
+            "next  clearing quarantine retry SM3 --mended FILE, or let the producer send it again under the same id"
+        )
 
 
 def verify(

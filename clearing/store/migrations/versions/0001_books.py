@@ -25,6 +25,7 @@ def upgrade() -> None:
         "0001_delivery.sql",
         "0001_breaks.sql",
         "0001_signing.sql",
+        "0001_quarantine.sql",
     ):
         _run((HERE / part).read_text(encoding="utf-8"))
 
