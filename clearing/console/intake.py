@@ -97,11 +97,11 @@ def worker(
     """Consume from Kafka until stopped; any number of them, one consumer group 消费."""
 
     async def work() -> dict[str, Any]:
-        from clearing.jobs import consume  # noqa: PLC0415 - the Kafka client, for this command only
+        from clearing.jobs import consume, topics  # noqa: PLC0415 - the Kafka client, for this command only
 
         async with books(patient=True) as the:
             if create_topics:
-                for name in await patiently(lambda: consume.create_topics(the.settings)):
+                for name in await patiently(lambda: topics.create_topics(the.settings)):
                     say(f"topic {name} created")
             say(
                 f"worker: {the.how}; Kafka {the.settings.kafka_bootstrap}. SIGTERM or Ctrl-C ends it after its batch"

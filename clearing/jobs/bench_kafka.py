@@ -24,8 +24,9 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 
 from clearing.errors import WorldFailed
-from clearing.jobs.consume import Worker, create_topics, kafka_options
+from clearing.jobs.consume import Worker
 from clearing.jobs.setup import members_in_force, with_settings
+from clearing.jobs.topics import create_topics, kafka_options
 from clearing.settings import PREFIX, TABLE, load
 from clearing.store.database import open_database
 from messages.notices import topic_name

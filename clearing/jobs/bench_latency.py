@@ -25,9 +25,9 @@ from clearing.jobs import broker as brokers
 from clearing.jobs.bench import DAY, Bench, Told, embedded_server
 from clearing.jobs.bench_kafka import WORKERS, produce, running_workers
 from clearing.jobs.bench_machine import machine
-from clearing.jobs.consume import kafka_options
 from clearing.jobs.generate import CITY, Plan, Sent, generate_day
 from clearing.jobs.setup import with_settings
+from clearing.jobs.topics import kafka_options
 from clearing.ledger.members import load_members
 from messages.notices import RESULTS, topic_name
 

@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from clearing.errors import UsageError, WorldFailed
-from clearing.jobs import close, consume, deliver, setup
+from clearing.jobs import close, consume, deliver, setup, topics
 from clearing.jobs import generate as generator
 from clearing.jobs.broker import Broker, NoBroker, kafka
 from clearing.jobs.day_reports import write_day
@@ -234,7 +234,7 @@ async def _through(
     A whole day comes at once here, so topics overtake each other by hours. Cards go first, as in a city where a
     card is known long before it pays; everything else finds its own order.
     """
-    await consume.create_topics(settings)
+    await topics.create_topics(settings)
     cards = [one for one in generated.events() if one.family == CARDS]
     others = [one for one in generated.events() if one.family != CARDS]
     totals: Counter[str] = Counter()
@@ -259,7 +259,7 @@ async def _through(
 
 
 async def _produce(settings: Settings, records: Iterable[generator.Sent]) -> None:
-    producer = AIOKafkaProducer(**consume.kafka_options(settings), enable_idempotence=True, linger_ms=5)
+    producer = AIOKafkaProducer(**topics.kafka_options(settings), enable_idempotence=True, linger_ms=5)
     await producer.start()
     try:
         sent = [
@@ -273,7 +273,7 @@ async def _produce(settings: Settings, records: Iterable[generator.Sent]) -> Non
 
 async def _records(settings: Settings, topic: str) -> int:
     """How many records a topic holds."""
-    consumer = AIOKafkaConsumer(topic, **consume.kafka_options(settings))
+    consumer = AIOKafkaConsumer(topic, **topics.kafka_options(settings))
     await consumer.start()
     try:
         parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
@@ -284,7 +284,7 @@ async def _records(settings: Settings, topic: str) -> int:
 
 async def _remove_topics(settings: Settings) -> None:
     """Leave the site's broker as it was; where that is not allowed the topics stay."""
-    admin = AIOKafkaAdminClient(**consume.kafka_options(settings))
+    admin = AIOKafkaAdminClient(**topics.kafka_options(settings))
     with contextlib.suppress(Exception):
         await admin.start()
         try:

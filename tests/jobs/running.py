@@ -29,9 +29,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from clearing.jobs.close import close
-from clearing.jobs.consume import Worker, create_topics, event_topics
+from clearing.jobs.consume import Worker
 from clearing.jobs.generate import CITY, Plan, generate_day
 from clearing.jobs.ingest_file import ingest_lines
+from clearing.jobs.topics import create_topics, event_topics
 from clearing.ledger.members import Members, load_members
 from clearing.settings import Settings, load
 from clearing.store import balances, days, files, parked, streams
