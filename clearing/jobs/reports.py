@@ -18,10 +18,11 @@ from clearing.reconciliation.report import Report, digest
 from clearing.reports.mismatch import mismatch
 from clearing.reports.mismatch_detail import Done
 from clearing.reports.paper import as_paper, fonts
+from clearing.reports.sign_offs import SignOff
 from clearing.reports.table import Document
 from clearing.reports.text import as_csv, as_json
 from clearing.reports.workbook import as_workbook
-from clearing.store import breaks
+from clearing.store import breaks, days, signing
 from clearing.store.session import transaction
 
 if TYPE_CHECKING:
@@ -54,10 +55,28 @@ async def mismatch_document(engine: AsyncEngine, members: Members, day: date) ->
             )
         model = replace(_REPORT.validate_python(run.report), run=str(run.id))
         steps = await breaks.steps_by_people(conn, [one.id for one in model.detail], MAKER)
+        duties, signed = await signing.duties(conn, run.id), await signing.of_run(conn, run.id)
+        closed = await days.get(conn, day)
     zone = members.clock.zone
+    names = {one.code: one.name for one in members.on(day).by_code.values()}
     return mismatch(
         model,
         sm3=digest(run.report),
+        root=closed.root.hex() if closed and closed.root else "",
+        sign_offs=[
+            SignOff(
+                code,
+                names.get(code, ""),
+                {
+                    one.role: (one.person, f"{one.at.astimezone(zone):%Y-%m-%d %H:%M:%S}" if one.at else "")
+                    for one in signed
+                    if one.member == code
+                },
+                next((one.alg for one in signed if one.member == code and one.alg), ""),
+            )
+            for code in duties
+        ],
+        signs=members.platform.code,
         platform=members.platform.name or members.platform.code,
         done=[
             Done(

@@ -8,7 +8,8 @@ from typing import Final
 from clearing.reconciliation.breaks import AUTO_CLEARED
 from clearing.reconciliation.report import Report
 from clearing.reports.mismatch_detail import Done, adjustments, cleared, detail
-from clearing.reports.table import SIGNERS, Cell, Chart, Column, Document, Fact, Kind, Signer, Table, share
+from clearing.reports.sign_offs import SignOff, sign_off_table, signers
+from clearing.reports.table import Cell, Chart, Column, Document, Fact, Kind, Table, share
 
 FEN, COUNT, PERCENT, DATE = Kind.FEN, Kind.COUNT, Kind.PERCENT, Kind.DATE
 
@@ -19,11 +20,14 @@ def mismatch(
     sm3: str,
     platform: str,
     done: Sequence[Done] = (),
-    signers: Sequence[Signer] = SIGNERS,
+    root: str = "",
+    sign_offs: Sequence[SignOff] = (),
+    signs: str = "",
 ) -> Document:
     """The report of a run as tables. 差错报告
 
-    In:      the stored model and its digest; the steps people have taken since, oldest first.
+    In:      the stored model and its digest; the steps people have taken since, oldest first; the day's root in
+             hex; who has to sign, and the member whose three stand on the cover.
     Out:     all tables of the report, also those without lines.
     Source:  contract "The report".
     """
@@ -43,6 +47,7 @@ def mismatch(
             Fact("amount", "差错金额", model.total_fen, FEN),
             Fact("open", "其中未清", len(opened), COUNT),
             Fact("open_after", "日终未清（含以前）", after, COUNT),
+            Fact("root", "日根", root),
             Fact("residual", "未解释差额", sum(abs(one.residual_fen) for one in model.bridges), FEN),
         ),
         tables=(
@@ -55,9 +60,10 @@ def mismatch(
             detail(model.detail),
             cleared(model.detail),
             adjustments(model.detail, done),
+            sign_off_table(sign_offs),
             _files(model),
         ),
-        signers=signers,
+        signers=signers(sign_offs, signs),
         sm3=sm3,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from clearing.jobs.reports import FORMATS, mismatch_document, write_report
 from clearing.store import breaks
 from clearing.store.session import transaction
 from tests.conftest import DatabaseServer
+from tests.jobs.reconciled_story import FIRST, story_books
 from tests.jobs.running import Books, books, settings_of, worked_members
 from tests.jobs.test_reconcile import ELEVENTH, PLANTED, TENTH, Desk, _three_days, run
+from tests.jobs.test_sign import MEMBERS, all_sign, owned
+from tests.reports.reading import pages
 
 
 @pytest.fixture
@@ -94,3 +98,25 @@ async def test_a_report_needs_a_run_and_a_format(the: Books, tmp_path: Path) -> 
         await write_report(the.engine, the.members, TENTH, tmp_path)
     with pytest.raises(UsageError, match="expected a format of xlsx, pdf, csv, json, got ods"):
         await write_report(the.engine, the.members, TENTH, tmp_path, ["ods"])
+
+
+async def test_who_has_signed_stands_on_the_report(database_server: DatabaseServer) -> None:
+    """Each member with its three people and the time; the platform's own on the cover; the digest stays."""
+    async with story_books(database_server) as the:
+        before = await mismatch_document(the.engine, the.members, FIRST)
+        assert [one.name for one in before.signers] == ["", "", ""]
+        await owned(the)
+        await all_sign(the, FIRST)
+        after = await mismatch_document(the.engine, the.members, FIRST)
+    assert [one.name for one in after.signers] == ["ann-PLAT", "bob-PLAT", "cat-PLAT"]
+    rows = next(one for one in after.tables if one.code == "sign_offs").rows
+    assert [(row[0], row[2], row[4], row[6]) for row in rows] == [
+        (member, f"ann-{member}", f"bob-{member}", f"cat-{member}") for member in MEMBERS
+    ]
+    assert after.digest == before.digest
+    cover = pages(after)[0]
+    assert all(one in cover for one in ("cat-BX", "cat-H1", "cat-PLAT"))
+    root = next(str(one.value) for one in after.facts if one.code == "root")
+    assert re.fullmatch("[0-9a-f]{64}", root)
+    done = next(one for one in after.tables if one.code == "adjustments")
+    assert {row[3] for row in done.rows} == {"ASSIGNED"}
