@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+import time
 import tomllib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -255,18 +256,20 @@ async def ends(settings: Settings) -> dict[tuple[str, int], int]:
 
 
 async def taken(the: Books, *, announced: bool = True) -> None:
-    """Wait until all that is in the topics has been taken, and announced."""
+    """Wait until all that is in the topics has been taken, and announced; a minute without progress fails."""
     wanted = await ends(the.settings)
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await _reached(the, wanted, announced=announced):
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        who = await the.rows(
-            "SELECT pid, state, wait_event_type, wait_event, pg_blocking_pids(pid), now() - xact_start, query "
-            "FROM pg_stat_activity WHERE datname = current_database()"
-        )
-        pytest.fail("\n".join(["not all was taken; in the database:", *map(str, who)]))
+    so_far, since = -1, time.monotonic()
+    while not await _reached(the, wanted, announced=announced):
+        done = await the.one("SELECT coalesce(sum(position + announced), 0)::bigint FROM stream")
+        if done != so_far:
+            so_far, since = done, time.monotonic()
+        if time.monotonic() - since > PATIENCE_SECONDS:
+            who = await the.rows(
+                "SELECT pid, state, wait_event_type, wait_event, pg_blocking_pids(pid), now() - xact_start, query "
+                "FROM pg_stat_activity WHERE datname = current_database()"
+            )
+            pytest.fail("\n".join(["not all was taken; in the database:", *map(str, who)]))
+        await asyncio.sleep(0.05)
 
 
 async def _reached(the: Books, wanted: dict[tuple[str, int], int], *, announced: bool) -> bool:
