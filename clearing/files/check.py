@@ -14,6 +14,7 @@ from typing import Final
 
 from clearing.files.agree import disagreement, verdict_faults
 from clearing.files.faults import FAULTS_MAX, Fault, Faults
+from clearing.files.iso20022.profile import Document
 from clearing.files.layout import FileName, Layout, shipped
 from clearing.files.manifest import Manifest, Measured, compare_manifest
 from clearing.files.parse import Digest, Parsed, Row, Scan
@@ -24,6 +25,8 @@ from clearing.files.values import BUSINESS_ZONE, Value
 from clearing.ledger.money import yuan
 
 ONE_DAY: Final = timedelta(days=1)
+CONTROL: Final = ("records", "amount_fen", "hash_total")
+"""What a manifest says of a file's lines."""
 MONEY: Final = ("in_fen", "out_fen", "net_fen", "fee_fen")
 
 
@@ -80,6 +83,8 @@ def check_file(
         measured = Measured.of(content)
         first = compare_manifest(name, measured, manifest) if manifest else ()
         return Checked(name, None, (*unknown_name(name, known), *first, *signed))
+    if layout.shape == "iso20022":
+        return _check_document(name, content, manifest, layout, zone=zone, signed=signed)
     checker = Checker(name, layout, manifest, zone=zone, signed=signed)
     rows = checker.feed(content)
     rows += checker.finish()
@@ -88,6 +93,28 @@ def check_file(
         name, layout, scan.type, scan.head, scan.tail, tuple(rows), scan.body_sm3, tuple(scan.faults.found)
     )
     return Checked(name, parsed, checker.faults)
+
+
+def _check_document(
+    name: str,
+    content: bytes,
+    manifest: Manifest | None,
+    layout: Layout,
+    *,
+    zone: tzinfo,
+    signed: tuple[Fault, ...],
+) -> Checked:
+    """As `check_file`, of an ISO 20022 message."""
+    first = compare_manifest(name, Measured.of(content), manifest) if manifest else ()
+    document = Document(name, layout, zone)
+    rows = tuple(document.rows(content))
+    told = Faults(name)
+    if manifest is not None and not document.faults.found:
+        _against_manifest(manifest, document.totals, CONTROL, told)
+    faults = (*first, *signed, *document.faults.found, *told.found)[:FAULTS_MAX]
+    said = layout.parse_name(name)
+    file_type, figures = said.type if said else "", document.figures
+    return Checked(name, Parsed(name, layout, file_type, figures, figures, rows, "", faults), faults)
 
 
 class Checker:

@@ -7,14 +7,15 @@ as they come, and the head is put before them at the end.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, TypeAlias
 
+from clearing.files.iso20022.writer import XmlWriter
 from clearing.files.layout import FileName, Layout
 from clearing.files.records import TxnLine
-from clearing.files.render import Writer
+from clearing.files.render import LineWriter, Writer
 from clearing.files.totals import HASH_MODULUS, ID_DIGITS, Totals
 from clearing.ledger.business_day import BusinessClock
 
@@ -30,10 +31,10 @@ class Body:
 
     __slots__ = ("encoding", "held", "kept", "lines", "name", "notes", "size", "sm3", "taken", "writer")
 
-    def __init__(self, writer: Writer, name: FileName) -> None:
+    def __init__(self, writer: Writer | XmlWriter, name: FileName) -> None:
         self.writer = writer
         self.name = name
-        self.lines = writer.lines
+        self.lines: Mapping[str, LineWriter] = writer.lines
         self.encoding = writer.layout.encoding
         self.held: list[bytes] = []
         """Lines that are in no part yet."""

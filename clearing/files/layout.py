@@ -33,7 +33,7 @@ Leniency = Literal[
 """What is let through in reading, each by its name: line_ends (LF for CRLF and back, none after the last line);
 bom (there or not); spaces (around values); decimals (12, 12.5, 012.50 and +12.50 for 12.50); thousands
 (1,234.50); trailing_delimiter (there or not); more_columns (after the last one); empty_lines."""
-SHIPPED: Final = ("P", "H", "B", "F", "N")
+SHIPPED: Final = ("P", "H", "B", "F", "N", "X")
 NUMBERS: Final = frozenset({"amount", "signed", "count", "line"})
 
 
@@ -109,8 +109,9 @@ class Layout(Strict):
     id: str
     profile: str
     title: str = ""
-    shape: Literal["framed", "table"]
-    """framed: a head line, details, a tail line. table: a header row, details, the totals, an end mark."""
+    shape: Literal["framed", "table", "iso20022"]
+    """framed: a head line, details, a tail line. table: a header row, details, the totals, an end mark. iso20022:
+    a message, of which `files.iso20022` knows the places."""
     name: str
     extension: str
     type_names: Mapping[str, str] = {}

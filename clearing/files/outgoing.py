@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from clearing.errors import InvariantViolated, UsageError
 from clearing.files.draft import PART_BYTES, Body, Draft, Finished
+from clearing.files.iso20022.writer import XmlWriter
 from clearing.files.items import Deposits, claim_lines, claim_sums, err_lines, looks, use_line
 from clearing.files.layout import FileName, Layout
 from clearing.files.lines import OF_THE_CLOSE, Target, Targets, instruction_line, sides, txn_lines
@@ -22,7 +23,7 @@ from clearing.files.render import Writer
 from clearing.ledger.business_day import BusinessClock
 from clearing.ledger.entry import Entry
 from clearing.ledger.facts import Instruction
-from clearing.ledger.members import Members
+from clearing.ledger.members import Bank, Members
 
 ROLL_UP: Final = "day.roll_up"
 ORDER: Final = ("TXN", "SUM", "ERR", "DEP", "NRC", "SWP")
@@ -94,7 +95,7 @@ class DayFiles:
         self._versions = versions or {}
         self._opening = opening
         self._targets = Targets(members.on(day))
-        self._writers: dict[tuple[str, str], Writer] = {}
+        self._writers: dict[tuple[str, str], Writer | XmlWriter] = {}
         self._drafts: dict[tuple[Target, str], Draft] = {}
         for target in self._targets.everyone():
             for kind in self._types(target):
@@ -124,10 +125,15 @@ class DayFiles:
         layouts = self._layouts.get(target.receiver) or self._layouts[""]
         return Draft([Body(self._writer(one, kind), name) for one in layouts if kind in one.types])
 
-    def _writer(self, layout: Layout, kind: str) -> Writer:
+    def _writer(self, layout: Layout, kind: str) -> Writer | XmlWriter:
         found = self._writers.get((layout.id, kind))
         if found is None:
-            found = self._writers[layout.id, kind] = Writer(layout, kind, self._members.clock.zone)
+            banks = {
+                one.code: one.cnaps
+                for one in self._members.on(self._day).by_code.values()
+                if isinstance(one, Bank)
+            }
+            found = self._writers[layout.id, kind] = writer_of(layout, kind, self._members.clock.zone, banks)
         return found
 
     def _named_once(self) -> None:
@@ -280,13 +286,24 @@ def file_of(
              is (characters, length) is noted in `notes`.
     Source:  contract "Clearing files".
     """
-    body = Body(Writer(layout, name.type, clock.zone), name)
+    body = Body(writer_of(layout, name.type, clock.zone), name)
     draft = Draft([body])
     for tag, line in lines:
         draft.add(tag, line)
     _, content = body.take()
     body.sm3.update(content)
     return _whole(draft.finished(body, clock), content)
+
+
+def writer_of(
+    layout: Layout, file_type: str, zone: tzinfo, cnaps: Mapping[str, str] | None = None
+) -> Writer | XmlWriter:
+    """What writes the lines of a file type in a layout; of ISO 20022 with the banks' numbers by code."""
+    return (
+        XmlWriter(layout, file_type, zone, cnaps)
+        if layout.shape == "iso20022"
+        else Writer(layout, file_type, zone)
+    )
 
 
 def _whole(one: Finished, body: bytes) -> RenderedFile:

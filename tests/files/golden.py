@@ -12,7 +12,7 @@ from tests.files.small_day import files, manifest_for
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "files" / "small-day"
 WRITTEN_AT = datetime(2026, 3, 10, 16, 30, tzinfo=UTC)
-ALSO_IN = {"P": None, "H": ("B1", "R1"), "B": ("B1",), "F": ("B2",), "N": ("F1",)}
+ALSO_IN = {"P": None, "H": ("B1", "R1"), "B": ("B1",), "F": ("B2",), "N": ("F1",), "X": ("B1", "R1")}
 """Whose files are kept in each profile, None for everybody's: one of each shape is enough to look at."""
 
 

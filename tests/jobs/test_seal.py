@@ -178,3 +178,34 @@ async def test_a_partners_envelope_is_opened_by_our_own_key(tmp_path: Path) -> N
     assert sealer.trust("B1", FIRST_DAY).keys == ()
     assert sealer.trust("B1", FIRST_DAY).user_id == "B1-AGREED"
     assert sealer.trust("PLAT", FIRST_DAY).user_id == sm2.USER_ID
+
+
+async def test_a_member_of_profile_x_gets_its_day_as_a_statement(
+    blank: Callable[[], str], keys: Path
+) -> None:
+    """TXN is a camt.053, signed like any file, sound from what is stored; what it closes at is the position."""
+    path = DAYS / "2026-03-10-worked-day" / "members.toml"
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    next(row for row in document["bank"] if row["code"] == "B1")["profile"] = ["P", "X"]
+    members = load_members(document)
+    async with books(blank(), settings_of(keys=keys), members) as the:
+        await closed(the)
+        sealer = sealer_of(the.settings, members)
+        async with transaction(the.engine) as conn:
+            stored = await files.of_day(conn, FIRST_DAY)
+            (one,) = [file for file in stored if file.profile == "X"]
+            assert one.name == "RHC_TXN_PLAT_B1_20260309_001_V1.xml"
+            content = await files.content(conn, one.name)
+            said = manifest_bytes(one, run_id="r", created_at=datetime(2026, 3, 9, 16, tzinfo=UTC))
+        manifest = read_manifest(f"{one.name}.ok", said)
+        assert isinstance(manifest, Manifest)
+        checked = check_file(one.name, content, manifest, trust=sealer.trust("PLAT", FIRST_DAY))
+        assert checked.faults == ()
+        assert checked.parsed is not None
+        owed = await the.one(
+            "SELECT -sum(f)::bigint FROM entry, unnest(accounts, fens) AS p(a, f) "
+            "WHERE a IN ('1010.B1', '2060.B1') AND type NOT LIKE 'day.%'"
+        )
+        assert checked.parsed.head["CLBD"] == owed
+        changed = check_file(one.name, content.replace(b"B1</bank>", b"B2</bank>", 1), manifest)
+        assert [fault.code for fault in changed.faults] == ["FMT-012", "FMT-012"]

@@ -16,7 +16,6 @@ from clearing.files.iso20022.message import (
     Head,
     Message,
     Reader,
-    elements,
     file_figures,
     group_header,
     sign_of,
@@ -68,10 +67,10 @@ SUMMARY: Final = (
 )
 
 
-def parts(head: Head, lines: Iterable[TxnLine], zone: tzinfo) -> Iterator[Element | Group]:
+def parts(head: Head, records: Iterable[Element], zone: tzinfo) -> Iterator[Element | Group]:
     """The document's parts: header, the statement with its entries, the file's own figures.
 
-    In:      a head whose totals are those of the lines.
+    In:      a head whose totals are those of the records.
     """
     yield group_header(CAMT_053, head, zone)
     statement = etree.Element("Stmt")
@@ -82,7 +81,7 @@ def parts(head: Head, lines: Iterable[TxnLine], zone: tzinfo) -> Iterator[Elemen
         put(balance, BALANCE, said | {"balance_abs": abs(fen), "balance_sign": sign_of(fen)}, zone)
     net = {"net_abs": abs(head.net_fen), "net_sign": sign_of(head.net_fen)}
     put(etree.SubElement(statement, "TxsSummry"), SUMMARY, {"records": head.records} | net, zone)
-    yield Group("Stmt", statement, elements(CAMT_053, lines, head, zone))
+    yield Group("Stmt", statement, records)
     yield file_figures(head, zone)
 
 

@@ -10,7 +10,7 @@ from lxml import etree
 
 from clearing.files.iso20022.camt053 import HEADER, STATEMENT
 from clearing.files.iso20022.entries import INSIDE, KINDS, PLACES, gather, spread
-from clearing.files.iso20022.message import Head, Message, elements, file_figures, group_header
+from clearing.files.iso20022.message import Head, Message, file_figures, group_header
 from clearing.files.iso20022.places import Element, put
 from clearing.files.iso20022.stream import Group
 from clearing.files.records import TxnLine
@@ -31,7 +31,7 @@ CAMT_054: Final = Message(
 )
 
 
-def parts(head: Head, lines: Iterable[TxnLine], zone: tzinfo) -> Iterator[Element | Group]:
+def parts(head: Head, records: Iterable[Element], zone: tzinfo) -> Iterator[Element | Group]:
     """The document's parts: header, the notice with its entries, the file's own figures; no balance, the day runs."""
     yield group_header(CAMT_054, head, zone)
     notice = etree.Element("Ntfctn")
@@ -43,5 +43,5 @@ def parts(head: Head, lines: Iterable[TxnLine], zone: tzinfo) -> Iterator[Elemen
         "receiver": head.receiver,
     }
     put(notice, STATEMENT, said, zone)
-    yield Group("Ntfctn", notice, elements(CAMT_054, lines, head, zone))
+    yield Group("Ntfctn", notice, records)
     yield file_figures(head, zone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final
 
 from clearing.files.iso20022.message import Head, sign_of, signed
@@ -14,6 +15,7 @@ CREDIT: Final[Mapping[str, str]] = {"+": "CRDT", "-": "DBIT"}
 CHARGED: Final[Mapping[str, str]] = {"+": "DBIT", "-": "CRDT"}
 """A fee that is borne is a debit."""
 UNDONE: Final = frozenset({"VOID", "REFD", "REVD"})
+DAY_DIGITS: Final = 8
 _TX: Final = "NtryDtls/TxDtls"
 
 PLACES: Final = (
@@ -66,7 +68,7 @@ def spread(line: TxnLine, head: Head) -> dict[str, Any]:
     values |= {
         "settle_abs": abs(line.settle_fen),
         "settle_sign": sign_of(line.settle_fen),
-        "clearing_date": head.clearing_date,
+        "clearing_date": _day(line.entry_id),
         "cnaps": head.cnaps.get(line.bank),
     }
     if line.status in UNDONE:
@@ -84,3 +86,12 @@ def gather(values: dict[str, Any]) -> dict[str, Any]:
     fields["late"] = values.get("late", False)
     fields["direction"] = fields["direction"] or ("P" if fields["settle_fen"] < 0 else "R")
     return fields
+
+
+def _day(entry_id: str) -> date | None:
+    """The clearing date with which an entry's id begins."""
+    digits = entry_id[:DAY_DIGITS]
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
-from typing import IO, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
 from clearing.files.faults import Faults
 from clearing.files.iso20022.places import Element, Kind, Place, Source, Wrong, extra, put, supplement, take
-from clearing.files.iso20022.stream import Group, Reading, listener, write_document
+from clearing.files.iso20022.stream import Reading, listener
 from clearing.files.parse import Row
 
 ID_MAX: Final = 35
@@ -110,19 +110,18 @@ def sign_of(fen: int) -> str:
 # ---------------------------------------------------------------- writing
 
 
-def elements(message: Message, records: Iterable[Any], head: Head, zone: tzinfo) -> Iterator[Element]:
-    """Each record as an element, made when it is asked for."""
-    for record in records:
-        values = message.spread(record, head)
-        element = etree.Element(message.record)
-        placed = put(element, message.places, values, zone) | {place.field for place in message.above}
-        left = {name: kind for name, kind in message.kinds.items() if name not in placed}
-        inner = element
-        for name in filter(None, message.inside.split("/")):
-            found = inner.find(name)
-            inner = etree.SubElement(inner, name) if found is None else found
-        supplement(inner, message.holder, values, left, zone)
-        yield element
+def element_of(message: Message, record: Any, head: Head, zone: tzinfo) -> Element:  # noqa: ANN401  (of any model)
+    """A record as an element."""
+    values = message.spread(record, head)
+    element = etree.Element(message.record)
+    placed = put(element, message.places, values, zone) | {place.field for place in message.above}
+    left = {name: kind for name, kind in message.kinds.items() if name not in placed}
+    inner = element
+    for name in filter(None, message.inside.split("/")):
+        found = inner.find(name)
+        inner = etree.SubElement(inner, name) if found is None else found
+    supplement(inner, message.holder, values, left, zone)
+    return element
 
 
 def group_header(message: Message, head: Head, zone: tzinfo) -> Element:
@@ -141,11 +140,6 @@ def file_figures(head: Head, zone: tzinfo) -> Element:
     root = etree.Element("root")
     supplement(root, "File", values, FILE_KINDS, zone)
     return root[0]
-
-
-def write(out: IO[bytes], message: Message, parts: Iterable[Element | Group]) -> None:
-    """Write a document to a file."""
-    write_document(out, message.id, message.root, parts)
 
 
 # ---------------------------------------------------------------- reading

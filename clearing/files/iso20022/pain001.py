@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
-from itertools import groupby
 from typing import Any, Final
 
 from lxml import etree
@@ -13,7 +12,6 @@ from clearing.files.iso20022.message import (
     NOT_PROVIDED,
     Head,
     Message,
-    elements,
     file_figures,
     group_header,
     short_id,
@@ -37,9 +35,6 @@ ORDER: Final = (
     Place("ReqdExctnDt/Dt", "value_date", "date", required=True),
     Place("Dbtr/Nm", const=NOT_PROVIDED),
     Place("DbtrAcct/Id/Othr/Id", "payer_account", most=34, required=True),
-    Place("DbtrAgt/FinInstnId/ClrSysMmbId/ClrSysId/Cd", "cnaps", const=CNAPS),
-    Place("DbtrAgt/FinInstnId/ClrSysMmbId/MmbId", "cnaps"),
-    Place("DbtrAgt/FinInstnId/Othr/Id", "receiver"),
 )
 PLACES: Final = (
     Place("PmtId/InstrId", "pay_id"),
@@ -97,20 +92,41 @@ PAIN_001: Final = Message(
 )
 
 
-def parts(head: Head, lines: Iterable[PayLine], zone: tzinfo) -> Iterator[Element | Group]:
-    """The document's parts: header, one `PmtInf` for lines in a row of one account, date and priority."""
+def parts(head: Head, records: Iterable[Element], zone: tzinfo) -> Iterator[Element | Group]:
+    """The document's parts: header, payments (each `PmtInf` whole), the file's own figures."""
     yield group_header(PAIN_001, head, zone)
-    orders = groupby(lines, key=lambda line: (line.payer_account, line.value_date, line.urgent))
-    for number, ((account, value_date, urgent), some) in enumerate(orders, 1):
-        order = etree.Element("PmtInf")
-        values = {
-            "number": f"{number}",
-            "urgent": urgent,
-            "value_date": value_date,
-            "payer_account": account if len(account) <= ACCOUNT_MAX else NOT_PROVIDED,
-            "cnaps": head.cnaps.get(head.receiver),
-            "receiver": head.receiver,
-        }
-        put(order, ORDER, values, zone)
-        yield Group("PmtInf", order, elements(PAIN_001, some, head, zone))
+    yield from records
     yield file_figures(head, zone)
+
+
+class Orders:
+    """Opens a `PmtInf` for lines in a row of one account, date and priority. 付款批次"""
+
+    def __init__(self) -> None:
+        self._key: tuple[Any, ...] | None = None
+        self._number = 0
+
+    def before(self, line: PayLine, zone: tzinfo) -> list[Element] | None:
+        """What stands in a new `PmtInf` before the line; None when it belongs to the one that is open."""
+        key = (line.payer_account, line.value_date, line.urgent)
+        if key == self._key:
+            return None
+        self._key = key
+        self._number += 1
+        account = line.payer_account
+        values = {
+            "number": f"{self._number}",
+            "urgent": line.urgent,
+            "value_date": line.value_date,
+            "payer_account": account if len(account) <= ACCOUNT_MAX else NOT_PROVIDED,
+        }
+        order = etree.Element("PmtInf")
+        put(order, ORDER, values, zone)
+        agent = etree.SubElement(etree.SubElement(order, "DbtrAgt"), "FinInstnId")
+        etree.SubElement(etree.SubElement(agent, "Othr"), "Id").text = NOT_PROVIDED
+        return list(order)
+
+    @property
+    def opened(self) -> bool:
+        """Whether one is open."""
+        return self._key is not None

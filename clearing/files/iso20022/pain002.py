@@ -12,7 +12,6 @@ from clearing.files.iso20022.message import (
     NOT_PROVIDED,
     Head,
     Message,
-    elements,
     file_figures,
     group_header,
     short_id,
@@ -126,19 +125,14 @@ PAIN_002: Final = Message(
 )
 
 
-def parts(
-    head: Head, lines: Iterable[ResultLine], zone: tzinfo, *, original: str = ""
-) -> Iterator[Element | Group]:
-    """The document's parts: header, which message it answers, each payment's status.
-
-    In:      `original`: the `MsgId` of the pain.001, where the sender knows it.
-    """
+def parts(head: Head, records: Iterable[Element], zone: tzinfo) -> Iterator[Element | Group]:
+    """The document's parts: header, that it answers a pain.001, each payment's status."""
     yield group_header(PAIN_002, head, zone)
     about = etree.Element("OrgnlGrpInfAndSts")
-    said = {"original": original or NOT_PROVIDED, "records": head.records, "out_fen": head.out_fen}
+    said = {"original": NOT_PROVIDED, "records": head.records, "out_fen": head.out_fen}
     put(about, ORIGINAL, said, zone)
     yield about
     number = etree.Element("OrgnlPmtInfId")
     number.text = NOT_PROVIDED
-    yield Group("OrgnlPmtInfAndSts", [number], elements(PAIN_002, lines, head, zone))
+    yield Group("OrgnlPmtInfAndSts", [number], records)
     yield file_figures(head, zone)

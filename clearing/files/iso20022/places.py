@@ -43,7 +43,7 @@ class Place:
     """One place below an element."""
 
     path: str
-    """Names of elements with slashes."""
+    """Names of elements with slashes between."""
     field: str = ""
     kind: Kind = "text"
     most: int = 35
@@ -75,6 +75,8 @@ def text_of(value: Any, kind: Kind, zone: tzinfo) -> str:  # noqa: ANN401 - a va
 
 def clean(text: str) -> str:
     """Text that XML can carry."""
+    if text.isascii() and text.isprintable():
+        return text
     return NOT_IN_XML.sub("〓", exchangeable(text))
 
 
@@ -199,16 +201,35 @@ class Source(NamedTuple):
     wrong: Wrong
 
 
+def paths_below(parent: Element, space: str) -> dict[str, Element]:
+    """Everything below an element by its path; of several with one path the first."""
+    found: dict[str, Element] = {}
+    start = len(space) + 2
+    waiting: list[tuple[str, Element]] = [("", parent)]
+    while waiting:
+        path, element = waiting.pop()
+        for child in element:
+            tag = child.tag
+            if isinstance(tag, str):
+                name = tag[start:] if tag.startswith(space, 1) else tag
+                below = f"{path}/{name}" if path else name
+                if below not in found:
+                    found[below] = child
+                    waiting.append((below, child))
+    return found
+
+
 def take(parent: Element, places: Iterable[Place], source: Source) -> dict[str, Any]:
     """Read the values at their places below an element.
 
     Out:     by field; what is not there is missing, and told when it must be there.
     """
     found: dict[str, Any] = {}
+    below = paths_below(parent, source.space)
     for place in places:
         if place.const:
             continue
-        element = find(parent, place.names, source.space)
+        element = below.get(place.path)
         if element is None:
             if place.required:
                 source.wrong(parent, place.path, "a value", "", "FMT-004")
@@ -232,14 +253,6 @@ def take(parent: Element, places: Iterable[Place], source: Source) -> dict[str, 
         except Unreadable as why:
             source.wrong(element, place.path, why.expected, text, why.code)
     return found
-
-
-def find(parent: Element, names: Sequence[str], namespace: str) -> Element | None:
-    """The first element at a path."""
-    at: Element | None = parent
-    for name in names:
-        at = None if at is None else at.find(f"{{{namespace}}}{name}")
-    return at
 
 
 def extra(parent: Element, name: str, kinds: Mapping[str, Kind], source: Source) -> dict[str, Any]:
