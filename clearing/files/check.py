@@ -17,7 +17,7 @@ from clearing.files.faults import FAULTS_MAX, Fault, Faults
 from clearing.files.iso20022.profile import Document
 from clearing.files.layout import FileName, Layout, shipped
 from clearing.files.manifest import Manifest, Measured, compare_manifest
-from clearing.files.parse import Digest, Parsed, Row, Scan
+from clearing.files.parse import Digest, Parsed, Row, Scan, parse
 from clearing.files.records import TxnLine
 from clearing.files.seal import NOBODY, Trust, check_signature
 from clearing.files.totals import Totals, comparable
@@ -95,6 +95,13 @@ def check_file(
     return Checked(name, parsed, checker.faults)
 
 
+def read_lines(name: str, content: bytes, layout: Layout, *, zone: tzinfo = BUSINESS_ZONE) -> Parsed:
+    """The lines of a file of ours in any layout, and what is wrong with it; no manifest is looked at. 读行"""
+    if layout.shape != "iso20022":
+        return parse(name, content, layout, zone=zone)
+    return _parsed(Document(name, layout, zone), content)
+
+
 def _check_document(
     name: str,
     content: bytes,
@@ -107,14 +114,20 @@ def _check_document(
     """As `check_file`, of an ISO 20022 message."""
     first = compare_manifest(name, Measured.of(content), manifest) if manifest else ()
     document = Document(name, layout, zone)
-    rows = tuple(document.rows(content))
+    parsed = _parsed(document, content)
     told = Faults(name)
-    if manifest is not None and not document.faults.found:
+    if manifest is not None and not parsed.faults:
         _against_manifest(manifest, document.totals, CONTROL, told)
-    faults = (*first, *signed, *document.faults.found, *told.found)[:FAULTS_MAX]
-    said = layout.parse_name(name)
-    file_type, figures = said.type if said else "", document.figures
-    return Checked(name, Parsed(name, layout, file_type, figures, figures, rows, "", faults), faults)
+    return Checked(name, parsed, (*first, *signed, *parsed.faults, *told.found)[:FAULTS_MAX])
+
+
+def _parsed(document: Document, content: bytes) -> Parsed:
+    rows = tuple(document.rows(content))
+    said, figures = document.layout.parse_name(document.name), document.figures
+    file_type = said.type if said else ""
+    return Parsed(
+        document.name, document.layout, file_type, figures, figures, rows, "", tuple(document.faults.found)
+    )
 
 
 class Checker:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from clearing.day.working_days import is_working_day
 from clearing.errors import Fenced, InvariantViolated, WorldFailed
+from clearing.files.check import read_lines
 from clearing.files.layout import FileName, Layout, load_layout
 from clearing.files.lines import instruction_line, sides
 from clearing.files.outgoing import RenderedFile, file_of
-from clearing.files.parse import parse
 from clearing.files.records import PayLine, ResultLine
 from clearing.jobs.gather import Busy
 from clearing.jobs.ingest import TRIES_MAX, database_failed, worth_another_try
@@ -301,7 +301,7 @@ async def orders_of(conn: AsyncConnection, name: str) -> list[PayLine]:
     stored = await files.get(conn, name)
     if stored is None:
         raise InvariantViolated(f"file {name}: it was sent, and is not stored")
-    parsed = parse(name, await files.content(conn, name), load_layout(stored.profile))
+    parsed = read_lines(name, await files.content(conn, name), load_layout(stored.profile))
     if parsed.faults:
         raise InvariantViolated(f"{parsed.faults[0]}: a file of our own cannot be read")
     return [row.record for row in parsed.rows]

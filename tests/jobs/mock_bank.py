@@ -40,6 +40,8 @@ class MockBank:
     """Where the platform finds them."""
     day: date
     decide: Decide = lambda _: PAID
+    profile: str = "P"
+    """In which it writes the types that the profile has; the others in P."""
     paid: Counter[str] = field(default_factory=Counter)
     """How often each order was paid."""
     orders: dict[str, PayLine] = field(default_factory=dict)
@@ -135,7 +137,8 @@ class MockBank:
         """Render a file, and put it and its manifest into the outbox."""
         self.seqs[file_type] += 1
         name = FileName(file_type, self.code, "PLAT", self.day, self.seqs[file_type], 1)
-        made = file_of(name, lines, load_layout("P"), CLOCK)
+        layout = load_layout(self.profile)
+        made = file_of(name, lines, layout if file_type in layout.types else load_layout("P"), CLOCK)
         return self.put(made.name, made.content, made)
 
     def put(self, name: str, content: bytes, made: RenderedFile) -> str:

@@ -175,6 +175,29 @@ async def test_payouts_go_out_are_paid_and_are_booked(round_: Round) -> None:
     await round_.holds()
 
 
+async def test_a_bank_that_speaks_iso_20022_is_paid_through_it(
+    blank: Callable[[], str], server: SftpServer, tmp_path: Path
+) -> None:
+    """PAY goes out as pain.001, results come back as pain.002: paid, refused, and not known yet."""
+    settings = settings_of(pay_rows_max=10, pay_profile="X")
+    async with books(blank(), settings, members_of(STORY / "members.toml"), DAY) as the:
+        await the.ingest(cards())
+        round_ = Round(the, server, server.root / tmp_path.name)
+        round_.b1.profile = "X"
+        say = {"F1/P1/1": PAID, "F1/P2/1": "R10", "F1/P3/1": UNKNOWN}
+        round_.b1.decide = lambda line: say[line.pay_id]
+        await the.ingest([submitted(number, "B1") for number in (1, 2, 3)])
+        sent = await round_.dispatch()
+        assert sent[0].files == ("RHC_PAY_PLAT_B1_20260518_001_V1.xml",)
+        found = await round_.turn()
+        assert [(one.file, one.verdict, one.posted) for one in found if one.type == "PYR"] == [
+            ("RHC_PYR_B1_PLAT_20260518_001_V1.xml", "ACPT", 2)
+        ]
+        assert await round_.states() == {"P1": "PAID", "P2": "REJECTED", "P3": "SENT"}
+        assert ("RHC_PYR_B1_PLAT_20260518_001_V1.xml", "ACPT") in round_.b1.verdicts
+        await round_.holds()
+
+
 async def test_what_an_order_says(round_: Round) -> None:
     """The payer's expense account, the bank's code, the card or what the payer sealed, and no clock in it."""
     payee = {"name": "c2VhbGVkLW5hbWU=", "account": "c2VhbGVkLWFjY291bnQ="}
