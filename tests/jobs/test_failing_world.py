@@ -363,3 +363,25 @@ async def set_back(the: Books, clock: Path, *, hours: int) -> None:
     before = await the.one("SELECT clock_timestamp()")
     clock.write_text(f"-{hours}h")
     assert await the.one("SELECT clock_timestamp()") < before
+
+
+async def test_a_database_that_is_down_longer_than_the_group_waits_costs_nothing(
+    own_database: OwnDatabase, broker: Broker
+) -> None:
+    """A worker that could take nothing for so long that its group gave it up joins again by itself."""
+    settings = await topics(broker.bootstrap, batch_events_max=10)
+    cards, others = cards_first(keyed(worked_lines(9) + worked_lines(10)))
+    await prepare(own_database.url)
+    async with books(own_database.url, settings, worked_members()) as the, working(the) as (worker,):
+        await send(settings, cards)
+        await taken(the)
+        worker._consumer._coordinator._max_poll_interval = 1.0  # five minutes are too long for a test
+        await asyncio.to_thread(own_database.kill)
+        await send(settings, others)
+        async with asyncio.timeout(60):
+            while worker._consumer._coordinator.generation > 0:  # until it has left
+                await asyncio.sleep(0.1)
+        await asyncio.to_thread(own_database.start)
+        await taken(the)
+        await all_told(the)
+        assert (await verify(the.engine, the.members))["ok"]
