@@ -14,7 +14,8 @@ from clearing.console.show import table
 from clearing.errors import UsageError, WorldFailed
 from clearing.jobs.deliver import Delivered, deliver
 from clearing.jobs.delivery.partners import load_partners
-from clearing.jobs.receive import SHOWN_MAX, Received, receive
+from clearing.jobs.receive import FAILED, SHOWN_MAX, receive
+from clearing.jobs.take_file import Received
 from clearing.store import deliveries
 from clearing.store.session import transaction
 
@@ -83,7 +84,8 @@ def receive_files(as_json: Json = False) -> None:
     """Take what is new in the partners' inboxes, answer each file with an ACK 收文.
 
     Inboxes stand in partners.toml (CLEARING_PARTNERS). STM and HIS wait for `reconcile`, PYR and RTN become payout
-    events, ACK is noted beside our file. Exit code 2 when a file was refused; its ACK says why.
+    events, ACK is noted beside our file. Exit code 2 when a file was refused (its ACK says why),
+    3 when an inbox could not be had.
     """
 
     async def work() -> list[Received]:
@@ -108,16 +110,21 @@ def tell_received(found: list[Received], *, as_json: bool) -> None:
             (
                 [one.file, one.verdict, one.records, one.taken, one.posted, one.refused, one.ack]
                 for one in found
+                if one.file
             ),
             right=["records", "taken", "posted", "refused"],
         )
         for one in found:
+            if one.message:
+                print(f"{one.verdict} {one.file or one.partner}: {one.message}")
             for fault in one.faults[:SHOWN_MAX]:
                 print(fault)
             if len(one.faults) > SHOWN_MAX:
                 print(f"{one.file}: {len(one.faults) - SHOWN_MAX} more faults stand in {one.ack}")
     if any(one.verdict in {"RJCT", "PART"} for one in found):
         raise typer.Exit(UsageError.exit_code)
+    if any(one.verdict == FAILED for one in found):
+        raise typer.Exit(WorldFailed.exit_code)
 
 
 def _instant(at: Any) -> str | None:  # noqa: ANN401 - an instant or nothing
@@ -129,7 +136,7 @@ def list_deliveries(
     day: Annotated[date, typer.Argument(parser=a_date, metavar="DATE", help="Clearing date of the files.")],
     as_json: Json = False,
 ) -> None:
-    """Every attempt to deliver a day's files: where, when, how much, what came of it 交付记录."""
+    """Every attempt to deliver a day's files: where, when, how much, what the receiver said 交付记录."""
 
     async def work() -> list[deliveries.Attempt]:
         async with books() as the, transaction(the.engine) as conn:
@@ -143,7 +150,7 @@ def list_deliveries(
         return
     table(
         f"Deliveries of {day} 交付记录",
-        ["file", "target", "no", "at", "bytes", "result"],
+        ["file", "target", "no", "at", "bytes", "result", "ack"],
         (
             [
                 one.file,
@@ -152,6 +159,7 @@ def list_deliveries(
                 f"{one.started_at.astimezone():%m-%d %H:%M:%S}",
                 one.bytes,
                 one.result,
+                one.ack,
             ]
             for one in found
         ),

@@ -14,8 +14,12 @@ from clearing.console.look import Rows
 from clearing.console.show import last4, money, table, yuan
 from clearing.errors import NotBalanced, UsageError
 from clearing.files.manifest import MANIFEST_SUFFIX
-from clearing.jobs import dispatch
-from clearing.jobs.receive import Received, Site, take_results
+from clearing.jobs.ask import Asked, ask
+from clearing.jobs.dispatch import dispatch
+from clearing.jobs.orders import Sent
+from clearing.jobs.receive import take_results
+from clearing.jobs.settle import settle
+from clearing.jobs.take_file import Received, Site
 from clearing.ledger.facts import PayoutBatch
 from clearing.ledger.rules.reimbursements import rows_digest
 from clearing.store import days, registry
@@ -98,13 +102,13 @@ def dispatch_payouts(
     CLEARING_SETTLE_AT on, and questions about orders whose end is not known. Run it as often as you like.
     """
 
-    async def work() -> tuple[list[dispatch.Sent], list[dispatch.Asked]]:
+    async def work() -> tuple[list[Sent], list[Asked]]:
         now = datetime.now(UTC)
         async with books() as the:
             world = (the.engine, the.settings, the.members)
-            sent = await dispatch.dispatch(*world, now=now, at_once=at_once)
-            sent += await dispatch.settle(*world, now=now)
-            return sent, await dispatch.ask(*world, now=now, at_once=ask_now)
+            sent = await dispatch(*world, now=now, at_once=at_once)
+            sent += await settle(*world, now=now)
+            return sent, await ask(*world, now=now, at_once=ask_now)
 
     sent, asked = perform(work)
     if as_json:

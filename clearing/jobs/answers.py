@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, get_args
 from clearing.files.faults import Fault, Faults
 from clearing.files.parse import Row
 from clearing.files.records import PayLine, ResultLine, ReturnLine
-from clearing.jobs.dispatch import INTER_BANK, PAYOUT
+from clearing.jobs.orders import INTER_BANK, PAYOUT
 from clearing.jobs.own_events import OwnEvent, event_bytes
 from clearing.ledger.money import yuan
 from clearing.store.payments import Answer, PayLineRow

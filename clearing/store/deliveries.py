@@ -46,6 +46,8 @@ class Attempt(NamedTuple):
     receipt: dict[str, Any] | None
     message: str
     next_at: datetime | None
+    ack: str
+    """What the receiver said of the file in its last ACK; empty while it said nothing."""
 
 
 # One row a file and target: its last attempt.
@@ -78,7 +80,8 @@ _BREAK: Final = """
 """
 _LISTED: Final = """
     SELECT a.file, a.target, a.place, a.attempt, a.started_at, a.ended_at, a.result, a.bytes, a.sent,
-        a.resumed_from, encode(a.sha256, 'hex') AS sha256, a.receipt::text AS receipt, a.message, a.next_at
+        a.resumed_from, encode(a.sha256, 'hex') AS sha256, a.receipt::text AS receipt, a.message, a.next_at,
+        coalesce((SELECT k.verdict FROM acknowledgement k WHERE k.file = a.file ORDER BY k.received DESC LIMIT 1), '')
     FROM delivery_attempt a JOIN file f ON f.name = a.file
     WHERE ($1::date IS NULL OR f.clearing_date = $1) AND ($2::text IS NULL OR a.file = $2)
     ORDER BY a.file, a.target, a.attempt

@@ -33,7 +33,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from clearing.console.edge import logs
-from clearing.jobs import close, consume, deliver, dispatch, ingest, receive
+from clearing.jobs import close, consume, deliver, dispatch, ingest, orders, receive, take_file
 from clearing.jobs.delivery.folders import Directory
 from clearing.jobs.delivery.partners import DirectoryPlace, Partners, Target
 from clearing.jobs.patience import patiently
@@ -102,17 +102,17 @@ DELIVER: Final = {
 DISPATCH: Final = {
     "payouts sent, no file yet": Step(dispatch, "take_own", "after"),
     "files rendered and kept": Step(files, "keep", "after"),
-    "files sealed": Step(dispatch, "seal_files", "after"),
+    "files sealed": Step(orders, "seal_files", "after"),
     "all written, not committed": Step(payments, "add_lines", "after"),
     "one bank done, not the other": Step(payments, "due", "before", 2),
 }
 RECEIVE: Final = {
-    "bytes kept, not judged": Step(receive, "judge", "before"),
-    "judged, no ACK yet": Step(receive, "judge", "after"),
+    "bytes kept, not judged": Step(take_file, "judge", "before"),
+    "judged, no ACK yet": Step(take_file, "judge", "after"),
     "ACK kept": Step(verdicts, "add", "before"),
     "answers noted, no event yet": Step(payments, "answer", "after"),
-    "events taken, not committed": Step(receive, "take_made", "after"),
-    "one file done, not the other": Step(receive, "judge", "before", 2),
+    "events taken, not committed": Step(take_file, "take_made", "after"),
+    "one file done, not the other": Step(take_file, "judge", "before", 2),
 }
 STEPS: Final = {
     "worker": WORKER,

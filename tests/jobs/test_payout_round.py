@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from clearing.files.records import PayLine
+from clearing.jobs.ask import ask
 from clearing.jobs.deliver import deliver
 from clearing.jobs.delivery.partners import Partners
-from clearing.jobs.dispatch import Sent, ask, dispatch, settle
-from clearing.jobs.receive import Received, receive
+from clearing.jobs.dispatch import dispatch
+from clearing.jobs.orders import Sent
+from clearing.jobs.receive import receive
+from clearing.jobs.settle import settle
+from clearing.jobs.take_file import Received
 from clearing.store import registry
 from clearing.store.session import transaction
 from tests.jobs.mock_bank import BUSY, PAID, REJECTED, SILENT, UNKNOWN, MockBank

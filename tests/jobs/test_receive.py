@@ -14,8 +14,9 @@ from clearing.errors import UsageError
 from clearing.files.check import check_file
 from clearing.files.manifest import Manifest, write_manifest
 from clearing.jobs.delivery.partners import Partners
-from clearing.jobs.receive import Received, receive
+from clearing.jobs.receive import receive
 from clearing.jobs.reconcile import reconcile_day
+from clearing.jobs.take_file import Received
 from clearing.store import files
 from clearing.store.session import transaction
 from tests.jobs.running import DAYS, Books, books, settings_of, worked_lines, worked_members
@@ -114,6 +115,22 @@ async def test_without_a_file_named_or_received_reconcile_says_so(the: Books) ->
     """A day for which nothing came is refused with what helps."""
     with pytest.raises(UsageError, match="clearing receive"):
         await reconcile_day(the.engine, the.settings, the.members, DAY, {}, {})
+
+
+async def test_an_inbox_that_cannot_be_had_stops_no_other(the: Books, tmp_path: Path) -> None:
+    """B2's folder is gone: that is told, and B1's file is taken all the same."""
+    put(tmp_path, STM)
+    said = Partners.model_validate(
+        {
+            "inbox": [
+                {"partner": "B2", "place": {"kind": "directory", "folder": tmp_path / "gone"}},
+                {"partner": "B1", "place": {"kind": "directory", "folder": tmp_path}},
+            ]
+        }
+    )
+    found = await receive(the.engine, the.settings, the.members, said, now=NOON)
+    assert [(one.partner, one.verdict) for one in found] == [("B2", "FAILED"), ("B1", "ACPT")]
+    assert "No such file" in found[0].message
 
 
 async def test_only_what_has_its_ok_is_looked_at(the: Books, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ REFUND = MOVED | {"total": "70.00", "refund": "30.00"}
 I1 = {"source": "I1", "claim": claim("S-I", payer="I1", kind="CRITICAL")}
 DEAD = {"card": "tok_card_D"}
 NONE: dict[str, Any] = {}
+PAYEE: dict[str, Any] = {"payee": {"name": "sealed-name", "account": "sealed-account"}}
 
 # type, what was before, what is said, postings (debit positive), kinds of facts that change
 # fmt: off
@@ -99,6 +100,7 @@ ROWS: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("arrears.written_off", "owed",                     {"amount": "60.00"},     "9040.H1 -60.00 9041.H1.A1 60.00",                                     "original stay"),
     ("arrears.paid",       "owed",                      {"amount": "70.00"},     "1010.B1 70.00 2010.H1 -70.00 9040.H1 -70.00 9041.H1.A1 70.00",        "bank_ref order original stay"),
     ("reimbursement.submitted", "nothing",              NONE,                    "1020.F1 100.00 2035.F1 -100.00",                                      "original payout payouts_of settlement"),
+    ("reimbursement.submitted", "nothing",              PAYEE,                   "1020.F1 100.00 2035.F1 -100.00",                                      "original payout payouts_of settlement"),
     ("reimbursement.submitted", "nothing",              I1,                      "1030.I1 100.00 2035.I1 -100.00",                                      "original payout payouts_of settlement"),
     ("reimbursement.submitted", "nothing",              DEAD,                    "1020.F1 100.00 2030.F1 -100.00",                                      "original payout settlement"),
     ("reimbursement.submitted", "nothing",              {"claim": claim("S", **ACROSS)}, "1020.F1 100.00 2035.F1 -100.00 9050.990001.990002 100.00 9051.990001.990002 -100.00", "area original payout payouts_of settlement"),
