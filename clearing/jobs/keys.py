@@ -1,4 +1,4 @@
-"""Our private keys: from PEM files of a folder, or a signing device behind the same two classes. 密钥
+"""Our private keys: from PEM files of a folder, or a signing device behind the same interface. 密钥
 
     keys/sign-sm2.pem, keys/sign-ed25519.pem   sign what goes out; `<name>.pub.pem` beside it is for the partners
     keys/open-<anything>.pem                   SM2; open the envelopes of what comes in, any number of them
