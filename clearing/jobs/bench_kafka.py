@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
+from datetime import time as clock
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -159,9 +160,17 @@ async def _worker_process(settings: Settings, dsn: str) -> Told:
 
 def _text(value: object) -> str:
     """A setting as its variable would say it."""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case clock():
+            return f"{value:%H:%M}"
+        case tuple():
+            return " ".join(map(_text, value))
+        case _:
+            return str(value)
 
 
 # ---------------------------------------------------------------- the process

@@ -356,15 +356,22 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         if not assigned <= self._streams.keys():
             return False  # assigned, but where it stands has not been loaded
         ends = await self._consumer.end_offsets(list(assigned))
-        return all((self._streams[one].position or 0) >= end for one, end in ends.items())
+        # Asked again: while the broker answered, a partition may have been revoked, or begun anew.
+        stands = {one: self._streams.get(one) for one in ends}
+        return all(one is not None and (one.position or 0) >= ends[key] for key, one in stands.items())
 
     # -- rebalance -----------------------------------------------------------------------------------------
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Forget them; a batch in hand either commits before its new owner loads, or is fenced."""
+        """Forget them; a batch in hand either commits before its new owner loads, or is fenced.
+
+        The notices under way are waited for, not taken over: if they fail, their hand must hear of it, and if the
+        rebalance is called off, they are not.
+        """
         for partition in revoked:
             self._streams.pop(partition, None)
-        await self._announced(*self._announcing)
+        if self._announcing:
+            await asyncio.wait(self._announcing.values())
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Load where each stands, announce what its last owner did not, and seek there."""
