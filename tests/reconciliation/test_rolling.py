@@ -1,13 +1,20 @@
 """Open breaks from day to day: what was open, came and went gives what is open, by count and with each partner."""
 
+# ruff: noqa: E501 - aligned tables are read, not wrapped
+
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.errors import NotBalanced
 from clearing.ledger.entry import entry_id
+from clearing.reconciliation.proof import ProofLine, RollForward, prove
 from clearing.reconciliation.reconciled import Reconciled
 from tests.reconciliation.sides import DAY, NEXT, Sides, bank_line, entry, his_line
 
@@ -76,6 +83,34 @@ def test_a_watched_break_is_let_go_when_it_is_too_old() -> None:
         found = Sides([], [], []).run(DAY + timedelta(days=number), after=found, ended=[first.breaks[0].id])
         carried.append(len(found.open_after))
     assert carried == [1, 1, 0, 0]
+
+
+GOOD = ProofLine(
+    partner="BX", ledger_fen=7000, other_fen=15000, explained_fen=-8000, open_before_fen=7300, ended_fen=1800,
+    open_after_fen=-2500,
+)  # fmt: skip
+# fmt: off
+UNPROVEN = [
+    # what is wrong by a fen           before, new, cleared, after   message
+    ({"other_fen": 14999},             (5, 0, 1, 4),  r"BX: ledger 70\.00 − other 149\.99 is -79\.99, items explain -80\.00, residual 0\.01 \(ledger has more\)"),
+    ({"explained_fen": -7999, "open_after_fen": -2499}, (5, 0, 1, 4), r"residual -0\.01 \(partner has more\)"),
+    ({"open_before_fen": 7301},        (5, 0, 1, 4),  r"give -24\.99, open items hold -25\.00"),
+    ({"ended_fen": 1799},              (5, 0, 1, 4),  r"18|17\.99 ended by people give -24\.99"),
+    ({},                               (5, 0, 1, 5),  r"5 \+ 0 − 1 gives 4, 5 are open"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("change", "counts", "message"), UNPROVEN)
+def test_a_run_that_does_not_come_out_is_no_run(
+    change: dict[str, Any], counts: tuple[int, int, int, int], message: str
+) -> None:
+    """One fen that nothing explains, or a break more than roll forward: exit code 1, and nothing may be stored."""
+    prove(DAY, {"BX": GOOD}, RollForward(5, 0, 1, 4))
+    with pytest.raises(NotBalanced, match=message) as caught:
+        prove(DAY, {"BX": replace(GOOD, **change)}, RollForward(*counts))
+    assert caught.value.exit_code == 1
+    assert "nothing was stored" in str(caught.value)
 
 
 PAYMENT = st.tuples(
