@@ -159,7 +159,7 @@ def _banks(model: Report) -> Table:
         code="match_by_bank",
         chinese="勾对率按银行",
         columns=(Column("bank", "银行、渠道"), *_RATES),
-        rows=[(bank or "无 none", *_rated(*figures)) for bank, figures in sums.items()],
+        rows=[(bank or "无 none", *_rated(*figures)) for bank, figures in sorted(sums.items())],
         chart=Chart("勾对率 match rate", ("bank",), ("by_count", "by_amount")),
     )
 

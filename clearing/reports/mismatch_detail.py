@@ -37,14 +37,14 @@ _OF_BREAK: Final = (
     Column("vector", "有无 LBH", width=10),
     Column("state", "状态", width=16),
     Column("opened", "发现日", DATE, 12, paper=False),
-    Column("institution", "机构", width=9),
+    Column("institution", "机构", width=11),
     Column("bank", "银行", width=9),
     Column("amount", "金额", FEN, 15, summed=True),
     Column("difference", "差额", FEN, 14, summed=True),
     Column("label", "长短款", width=24),
 )
 _AFTER: Final = (
-    Column("differing", "不一致项", width=16, paper=False),
+    Column("differing", "不一致项", width=14),
     Column("desk", "责任方", width=16, paper=False),
     Column("sla_days", "时限（工作日）", COUNT, 13, paper=False),
     Column("action", "建议处理", width=46, paper=False),
@@ -55,7 +55,7 @@ _SIDES: Final = {"L": "平台", "B": "银行", "H": "医院"}
 _CELLS: Final = (
     # cell of a side, 中文, kind, width, printed
     ("partner", "", Kind.TEXT, 8, False),
-    ("where", "出处", Kind.TEXT, 36, True),
+    ("where", "出处", Kind.TEXT, 34, True),
     ("type", "类型", Kind.TEXT, 20, False),
     ("direction", "方向", Kind.TEXT, 11, False),
     ("amount", "金额", FEN, 14, True),

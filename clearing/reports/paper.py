@@ -24,7 +24,7 @@ ROWS_MAX: Final = 2_000
 _BIG: Final = 7
 _WIDE: Final = 12
 _SMALL: Final = 6
-_LONG: Final = re.compile(r"[0-9A-Za-z]{10}(?=[0-9A-Za-z])|[_/:.](?=[0-9A-Za-z])")
+_LONG: Final = re.compile(r"[0-9A-Za-z]{16}(?=[0-9A-Za-z])|[_/:.](?=[0-9A-Za-z])")
 """Where an id or file name may be broken: typst breaks no word by itself."""
 _NEW_PAGE: Final = 12
 """A table with more lines begins a page."""
@@ -90,7 +90,7 @@ def _table(table: Table) -> dict[str, Any]:
         "title": f"{table.chinese} {table.code}",
         "note": table.note,
         "header": [[one.chinese, _breakable(one.code)] for _, one in printed],
-        "widths": [min(one.width, one.short + 2) if one.short else one.width for _, one in printed],
+        "widths": [min(one.width, one.short * 3 // 2) if one.short else one.width for _, one in printed],
         "right": [one.kind in {Kind.FEN, Kind.COUNT, Kind.PERCENT} for _, one in printed],
         "rows": rows,
         "total": total if table.totals and rows else [],

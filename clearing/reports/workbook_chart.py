@@ -36,7 +36,7 @@ def chart_of(book: Workbook, sheet: Sheet, table: Table, said: Chart, rows: tupl
             "name": f"{column.chinese} {column.code}",
             "categories": _area(sheet, table, said.labels, rows),
             "values": _area(sheet, table, [code], rows),
-            "data_labels": {"value": True, "num_format": NUMBERS[column.kind]},
+            "data_labels": {"value": True, "num_format": NUMBERS[column.kind], "font": {"size": 8}},
         }
         if column.kind is first:
             chart.add_series(series)
@@ -67,8 +67,8 @@ def _area(sheet: Sheet, table: Table, codes: Sequence[str], rows: tuple[int, int
 
 
 def _lowest(table: Table, said: Chart) -> float:
-    """Where an axis of percents begins: a full tenth below the lowest, so that small differences are seen."""
+    """Where an axis of percents begins: a full tenth below the lowest that is not nothing."""
     places = [table.place(code) for code in said.values]
     cells = [row[place] for row in table.rows for place in places]
-    lowest = min((cell for cell in cells if isinstance(cell, int)), default=0)
+    lowest = min((cell for cell in cells if isinstance(cell, int) and cell), default=0)
     return max(0, (lowest - 1) // 1000) / 10
