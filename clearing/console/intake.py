@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import logging
 import sys
+import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -119,10 +120,19 @@ def worker(
 def generate(  # noqa: PLR0917 - the options of a command
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
     day: Annotated[date, typer.Option("--date", parser=a_date, metavar="DATE", help="The day.")],
-    events: Annotated[int, typer.Option("--events", min=1, help="How many records.")] = 3000,
+    events: Annotated[int | None, typer.Option("--events", min=1, help="How many records; 3000.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same day.")] = 1,
     members: Annotated[
         Path | None, typer.Option("--members", help="Members file; a made-up city when left out.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            "--size", help="county, city, province, one-bank or year-end: members and records of that size."
+        ),
+    ] = None,
+    registered: Annotated[
+        int | None, typer.Option("--registered", min=0, help="Cards registered before the day.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -131,13 +141,20 @@ def generate(  # noqa: PLR0917 - the options of a command
     async def work() -> Any:  # noqa: ANN401 - the generator's summary
         from clearing.jobs import generate as maker  # noqa: PLC0415 - for this command only
 
-        source = members or maker.CITY
+        named = maker.SIZES.get(size or "")
+        if size is not None and named is None:
+            raise UsageError(f"generate: --size {size}: expected one of {', '.join(maker.SIZES)}")
+        source: Path | str = members or (maker.members_of(named) if named else maker.CITY)
         try:
-            who = load_members(document_of(read_file(source)))
+            who = load_members(
+                tomllib.loads(source) if isinstance(source, str) else document_of(read_file(source))
+            )
         except MembersRefused as error:
-            raise MembersRefused(f"{source}: {error}") from error
-        made = maker.generate_day(maker.Plan(), who, day, events, seed)
-        with progress("writing events", events) as told:
+            raise MembersRefused(f"{members or size}: {error}") from error
+        count = events or (named.events if named else 3000)
+        plan = named.plan(registered) if named else maker.with_registered(maker.Plan(), registered or 0)
+        made = maker.generate_day(plan, who, day, count, seed)
+        with progress("writing events", count) as told:
             return maker.write(made, out, members_toml=source, progress=lambda _: told(1000))
 
     found = perform(work)
@@ -146,16 +163,20 @@ def generate(  # noqa: PLR0917 - the options of a command
         "events": found.events,
         "planted": len(found.planted),
         "members": f"{found.members}",
+        "registered": found.registered,
+        "refused": len(found.refused),
         "events_file": f"{found.events_file}",
         "statements": {code: f"{path}" for code, path in found.statements.items()},
         "exports": {code: f"{path}" for code, path in found.exports.items()},
         "answers": f"{found.answers}",
-    }
+        "refusals": f"{found.refusals}",
+    } | ({"cards_file": f"{found.cards_file}"} if found.registered else {})
     if as_json:
         answer(told)
         return
-    for name in ("date", "events", "members", "events_file", "answers"):
-        print(f"{name:<12}{told[name]}")
+    for name in ("date", "events", "members", "cards_file", "events_file", "answers", "refusals"):
+        if name in told:
+            print(f"{name:<12}{told[name]}")
     print(f"{'statements':<12}{len(found.statements)} in {out / 'statements'}")
     print(f"{'exports':<12}{len(found.exports)} in {out / 'exports'}")
     print(f"next        clearing init --members {found.members} --open-day {day}")

@@ -356,6 +356,12 @@ class PayoutBatch:
     """OPEN, then RELEASED when count, total and digest fit."""
     counted: tuple[tuple[int, str, int, bool], ...] = ()
     """(row_no, event id, fen, accepted) of rows that count, in order of arrival."""
+    counted_fen: int = 0
+    """Σ of these: with the sums at hand a row costs the same in a batch of twenty thousand."""
+    accepted_fen: int = 0
+    """Σ of those accepted."""
+    accepted_nos: tuple[int, ...] = ()
+    """Row numbers of those accepted."""
     last_date: date
 
 

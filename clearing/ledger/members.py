@@ -336,9 +336,12 @@ def _validated(adapter: TypeAdapter[T], row: object, where: str, faults: list[st
 
 def _contradictions(records: Sequence[Member], fees: Sequence[FeeRule]) -> Iterator[str]:
     kinds = {member.code: member.kind for member in records}
+    by_code: dict[str, list[Member]] = {}
     for member in records:
-        yield from _overlaps(member, records)
-        yield from _bad_references(member, records, kinds)
+        by_code.setdefault(member.code, []).append(member)
+    for member in records:
+        yield from _overlaps(member, by_code[member.code])
+        yield from _bad_references(member, by_code, kinds)
     elsewhere = {one.code for one in records if isinstance(one, Institution) and one.settles_with}
     for number, rule in enumerate(fees, 1):
         for share in rule.payees:
@@ -355,12 +358,10 @@ def _contradictions(records: Sequence[Member], fees: Sequence[FeeRule]) -> Itera
                 )
 
 
-def _overlaps(member: Member, records: Sequence[Member]) -> Iterator[str]:
-    for other in records:
+def _overlaps(member: Member, of_its_code: Sequence[Member]) -> Iterator[str]:
+    for other in of_its_code:
         if other is member:
             return  # each pair once, and records before this one only
-        if other.code != member.code:
-            continue
         starts = max(member.valid_from or date.min, other.valid_from or date.min)
         if starts <= min(member.valid_to or date.max, other.valid_to or date.max):
             yield f"{member.kind} {member.code}: two records in force on {max(starts, EARLIEST)}"
@@ -368,7 +369,9 @@ def _overlaps(member: Member, records: Sequence[Member]) -> Iterator[str]:
             yield f"{member.kind} {member.code}: was a {other.kind} before; a code keeps its kind"
 
 
-def _bad_references(member: Member, records: Sequence[Member], kinds: Mapping[str, str]) -> Iterator[str]:
+def _bad_references(
+    member: Member, by_code: Mapping[str, Sequence[Member]], kinds: Mapping[str, str]
+) -> Iterator[str]:
     for name in ("settlement_bank", "expense_bank", "income_bank"):
         code = getattr(member, name, None)
         if code is not None and kinds.get(code) != "bank":
@@ -377,10 +380,10 @@ def _bad_references(member: Member, records: Sequence[Member], kinds: Mapping[st
         if agent not in kinds:
             yield f"{member.kind} {member.code} agents: {agent!r} is no member"
     if isinstance(member, Institution):
-        yield from _bad_settlement(member, records)
+        yield from _bad_settlement(member, by_code)
 
 
-def _bad_settlement(member: Institution, records: Sequence[Member]) -> Iterator[str]:
+def _bad_settlement(member: Institution, by_code: Mapping[str, Sequence[Member]]) -> Iterator[str]:
     where = f"{member.kind} {member.code}"
     if member.settles_with is None:
         if member.settlement_bank is None or member.settlement_account is None:
@@ -388,7 +391,7 @@ def _bad_settlement(member: Institution, records: Sequence[Member]) -> Iterator[
         return
     if member.settlement_bank or member.settlement_account:
         yield f"{where}: settles_with {member.settles_with} and an account of its own; give one"
-    others = [other for other in records if other.code == member.settles_with]
+    others = by_code.get(member.settles_with, ())
     if not others or not all(isinstance(other, Institution) for other in others):
         yield f"{where} settles_with: expected a hospital or pharmacy, got {member.settles_with!r}"
     elif any(isinstance(other, Institution) and other.settles_with for other in others):

@@ -18,7 +18,7 @@ from messages import CATALOGUE, Event, decode
 
 DAY = date(2026, 3, 10)
 WORKED = Path(__file__).parents[2] / "fixtures" / "files" / "members.toml"
-UNDO_OF_A_CARD = ("payment.confirmed", "payment.reversed", "topup.reversed")
+UNDO_OF_A_CARD = ("payment.confirmed", "payment.reversed", "topup.reversed", "premium.refunded")
 
 
 def city() -> Members:
@@ -134,7 +134,7 @@ def test_a_day_has_the_shares_of_its_plan() -> None:
             "returns, of payouts",
             sum(e.type == "payout.returned" for e in events) / len(answered),
             0.002,
-            0.004,
+            0.005,
         ),
         ("the largest hospital, of payments and deposits", places["H1"] / len(money), 0.06, 0.10),
         ("the leading bank, of cards", banks["B1"] / banks.total(), 0.55, 0.65),

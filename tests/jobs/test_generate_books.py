@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clearing.jobs.generate import BREAK_KINDS, Plan, Planted, Sent, Summary, generate_day, write
+from clearing.jobs.generate import (
+    BREAK_KINDS,
+    SIZES,
+    Generated,
+    Plan,
+    Planted,
+    Sent,
+    Summary,
+    generate_day,
+    members_of,
+    write,
+)
+from clearing.jobs.generate.cards import registered_card
+from clearing.jobs.generate.clerk import POOL_KEPT, Clerk, HeldCard
+from clearing.jobs.generate.town import town_of
 from clearing.ledger.accounts import is_memo
 from clearing.ledger.case import Context
 from clearing.ledger.decide import Folded, Incoming, decide
-from clearing.ledger.facts import Facts
+from clearing.ledger.facts import Facts, Payout, PayoutBatch
+from clearing.ledger.members import Members, load_members
 from clearing.ledger.outcomes import Decision, Outcome
 from clearing.reconciliation.ledger_side import LedgerRow, NotedTopup, RejectedUse, ledger_rows
 from clearing.reconciliation.reconciled import Reconciled, reconcile
@@ -27,7 +44,7 @@ from clearing.reconciliation.statements import (
     parse_export,
     parse_statement,
 )
-from messages import Event, decode
+from messages import CATALOGUE, Event, decode
 from tests.jobs.test_generate import DAY, a_day, city
 
 REFUSED = {
@@ -40,12 +57,12 @@ REFUSED = {
 }
 
 
-def fold(records: list[bytes]) -> Folded:
+def fold(records: list[bytes], members: Members | None = None) -> Folded:
     """All records in one batch over empty books."""
     events = [decode(record) for record in records]
     assert [one for one in events if not isinstance(one, Event)] == []
     incoming = [Incoming(one) for one in events if isinstance(one, Event)]
-    members = city()
+    members = members or city()
     facts = Facts(networks=members.on(DAY).networks)
     return decide(incoming, [], facts, Context(members=members, open_day=DAY))
 
@@ -53,6 +70,20 @@ def fold(records: list[bytes]) -> Folded:
 def final(folded: Folded) -> list[Decision]:
     """Every event's last outcome."""
     return [one for one in folded.decisions if one.outcome is not Outcome.PARKED] + folded.woken
+
+
+def intended(sent: Iterable[Sent]) -> dict[tuple[str, str], str]:
+    """What each record is meant to come to: the reason of its refusal, or empty."""
+    return {(one.source, one.id): one.refused for one in sent}
+
+
+def decided(outcomes: list[Decision]) -> dict[tuple[str, str], str]:
+    """What each record came to."""
+    return {
+        (one.event.source, one.event.id): one.reason
+        for one in outcomes
+        if one.outcome is not Outcome.DUPLICATE
+    }
 
 
 def balances(folded: Folded) -> Counter[str]:
@@ -69,8 +100,10 @@ def balances(folded: Folded) -> Counter[str]:
 
 def test_the_ledger_takes_a_generated_day_and_refuses_what_was_meant_to_be_refused() -> None:
     """Nothing is malformed, nothing waits at the end, money and memo balance, and some events had to wait."""
-    folded = fold([sent.value for sent in a_day(20_000).events()])
+    sent = list(a_day(20_000).events())
+    folded = fold([one.value for one in sent])
     outcomes = final(folded)
+    assert intended(sent) == decided(outcomes)
     reasons = Counter(one.reason for one in outcomes if one.outcome is Outcome.REJECTED)
     assert reasons.keys() == REFUSED
     assert reasons.total() < 20_000 * 0.002
@@ -81,6 +114,73 @@ def test_the_ledger_takes_a_generated_day_and_refuses_what_was_meant_to_be_refus
     assert sum(fen for name, fen in sums.items() if is_memo(name)) == 0
     assert sum(fen for name, fen in sums.items() if not is_memo(name)) == 0
     assert all(fen <= 0 for name, fen in sums.items() if name.startswith("9011."))
+
+
+NOT_OF_A_DAY = {"settlement.confirmed", "settlement.failed"}
+"""They name an instruction of a day that was closed before."""
+
+
+def test_a_day_draws_from_the_whole_catalogue() -> None:
+    """Every event type comes in a day of 40 000 events, but for those that need a closed day."""
+    types = {sent.type for sent in a_day(40_000, seed=3).events()}
+    assert set(CATALOGUE) - types == NOT_OF_A_DAY
+
+
+def size_day(name: str, **said: int) -> Generated:
+    """A day of a size, with fewer events where said."""
+    size = replace(SIZES[name], **said)
+    members = load_members(tomllib.loads(members_of(size)))
+    return generate_day(size.plan(), members, DAY, size.events, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "events", "registered"),
+    [("county", 6000, 0), ("city", 6000, 0), ("one-bank", 3000, 0), ("province", 12_000, 1000)],
+)
+def test_a_day_of_every_size_is_taken_as_it_is_meant(name: str, events: int, registered: int) -> None:
+    """Cards registered before come first; then every record has the outcome it was made for."""
+    day = size_day(name, events=events, registered=registered)
+    sent = [*day.registrations(), *day.events()]
+    assert len(sent) == events + 3 * registered
+    folded = fold([one.value for one in sent], day.members)
+    assert folded.parked == {}
+    assert intended(sent) == decided(final(folded))
+    read = [one for one in (decode(each.value) for each in sent) if isinstance(one, Event)]
+    banks = {one.data.__dict__["bank"] for one in read if one.type == "card.activated"}
+    assert len(banks) == SIZES[name].banks
+
+
+def test_a_second_compensation_of_20_000_rows_fits_its_control_totals() -> None:
+    """One header, 20 000 rows, five of them refused and counted: the batch is released, its money is all there."""
+    rows = SIZES["year-end"].year_end_rows
+    day = size_day("year-end")
+    sent = [one for one in day.events() if one.family == "cards" or b'"batch_id":"BT' in one.value]
+    folded = fold([one.value for one in sent], day.members)
+    (batch,) = [
+        one for one in folded.changes.values() if isinstance(one, PayoutBatch) and one.kind == "SECOND"
+    ]
+    assert (batch.rows, batch.state, len(batch.counted)) == (rows, "RELEASED", rows)
+    assert sum(fen for _, _, fen, _ in batch.counted) == batch.total_fen
+    bad = [no for no, _, _, accepted in batch.counted if not accepted]
+    assert bad == [4000, 8000, 12_000, 16_000, 20_000]
+    assert intended(sent) == decided(final(folded))
+    payouts = [
+        one for one in folded.changes.values() if isinstance(one, Payout) and one.batch_id == batch.batch_id
+    ]
+    assert sum(one.amount_fen for one in payouts) == batch.accepted_fen
+    assert len(payouts) == rows - len(bad)
+
+
+def test_what_is_remembered_of_a_day_does_not_grow_with_it() -> None:
+    """Cards in use are bounded, those of before are made from their number."""
+    clerk = Clerk(Plan(), city(), town_of(city(), DAY, Plan()), DAY, events=10**9, seed=1)
+    for number in range(POOL_KEPT + 500):
+        clerk.keep(HeldCard(f"tok_{number}", "B1", "0000", f"per_{number}", "I", 0))
+    assert len(clerk.pool) == POOL_KEPT
+    town = town_of(city(), DAY, Plan())
+    assert registered_card(town, 8_699_999) == registered_card(town, 8_699_999)
+    banks = Counter(registered_card(town, number).bank for number in range(10_000))
+    assert 0.55 < banks["B1"] / 10_000 < 0.65
 
 
 def test_topics_read_one_after_the_other_give_the_same_books_when_cards_come_first() -> None:

@@ -9,20 +9,25 @@ rules only by what it sends: whether the ledger takes it is the ledger's busines
 from clearing.jobs.generate.clerk import Line, Planted, Sent, Step
 from clearing.jobs.generate.day import EVENTS_MIN, Generated, generate_day
 from clearing.jobs.generate.plan import BREAK_KINDS, Plan
+from clearing.jobs.generate.sizes import SIZES, Size, members_of, with_registered
 from clearing.jobs.generate.write import CITY, Summary, answers_text, write
 
 __all__ = [
     "BREAK_KINDS",
     "CITY",
     "EVENTS_MIN",
+    "SIZES",
     "Generated",
     "Line",
     "Plan",
     "Planted",
     "Sent",
+    "Size",
     "Step",
     "Summary",
     "answers_text",
     "generate_day",
+    "members_of",
+    "with_registered",
     "write",
 ]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from clearing.jobs.generate.clerk import LONGEST, HeldCard
+from clearing.jobs.generate.clerk import ENCODE, LONGEST, HeldCard, Sent
+from clearing.jobs.generate.lives import live
 from clearing.jobs.generate.plan import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     from clearing.jobs.generate.clerk import Clerk
+    from clearing.jobs.generate.town import Town
 
-REPLACED: Final = 0.01
-"""Cards that are replaced before they are first used, of all."""
-LOST: Final = 0.003
-"""Cards that are lost before they are first used."""
 AT_HOSPITAL: Final = 0.3
 """Cards that a hospital registers too."""
 CLASSES: Final = (("I", 0.93), ("II", 0.98), ("III", 1.0))
@@ -36,10 +36,13 @@ def switch_on_terminals(clerk: Clerk) -> None:
 def card_for(clerk: Clerk, second: int) -> HeldCard:
     """A card for someone who comes now: a new one while cards are behind their share, else one in use."""
     behind = clerk.card_events < clerk.plan.cards * clerk.scheduled and clerk.room > LONGEST
-    while behind or not clerk.pool:
+    registered = clerk.plan.registered
+    while behind or not (clerk.pool or registered):
         card = issue(clerk, second)
         if card is not None:
             return card
+    if registered:
+        return registered_card(clerk.town, int(clerk.rng.random() * registered))
     return clerk.pool[int(clerk.rng.random() * len(clerk.pool))]
 
 
@@ -51,29 +54,14 @@ def class_one(clerk: Clerk, second: int) -> HeldCard:
             return card
 
 
-def issue(clerk: Clerk, second: int) -> HeldCard | None:
-    """A card from its registration to its first use; None when it is lost before."""
+def register(clerk: Clerk, second: int) -> tuple[dict[str, str], HeldCard, int]:
+    """A new card with its registrations: as events name it, as it will be held, and the second of the last."""
     rng, town = clerk.rng, clerk.town
     bank, number = clerk.bank(), clerk.number()
     token, person = f"tok_{clerk.stamp}_{number:07d}", f"per_{clerk.stamp}_{number:07d}"
-    draw = rng.random()
-    account_class = next(name for name, up_to in CLASSES if draw < up_to)
     card = {"card": token, "bank": bank}
-    before = clerk.scheduled
-    clerk.send(
-        "card.registered",
-        bank,
-        second,
-        {
-            **card,
-            "stage": "BANK",
-            "person": person,
-            "card_class": "NORMAL",
-            "account_class": account_class,
-            "issue_mode": "REGION",
-        },
-        token,
-    )
+    account_class = class_of(rng.random())
+    clerk.send("card.registered", bank, second, card | at_bank(person, account_class), token)
     at = clerk.later(second, 5, 40)
     news = clerk.later(at, 600, 1800) if clerk.due("late card", clerk.plan.late_card_news) else 0
     platform = {**card, "stage": "PLATFORM", "person": person}
@@ -82,20 +70,77 @@ def issue(clerk: Clerk, second: int) -> HeldCard | None:
         place = clerk.among(town.hospitals)
         hospital = {**card, "stage": "HOSPITAL", "person": person, "institution": place.code}
         clerk.send("card.registered", place.code, at, hospital, token)
+    return card, HeldCard(token, bank, f"{number % 10000:04d}", person, account_class, at), at
+
+
+def class_of(draw: float) -> str:
+    """The class of an account, by a draw between 0 and 1."""
+    return next(name for name, up_to in CLASSES if draw < up_to)
+
+
+def at_bank(person: str, account_class: str) -> dict[str, str]:
+    """What a bank says when it registers a card."""
+    return {
+        "stage": "BANK",
+        "person": person,
+        "card_class": "NORMAL",
+        "account_class": account_class,
+        "issue_mode": "REGION",
+    }
+
+
+def issue(clerk: Clerk, second: int) -> HeldCard | None:
+    """A card from its registration to its first use; None when its life ends before."""
+    before = clerk.scheduled
+    card, held, at = register(clerk, second)
     at = clerk.later(at, 5, 60)
-    clerk.send("card.activated", bank, at, card, token)
-    lost = clerk.due("lost", LOST)
-    if lost:
-        at = clerk.later(at, 30, 300)
-        clerk.send("card.lost", bank, at, {**card, "reported_at": clerk.instant(at)}, token)
-    elif clerk.due("replaced", REPLACED):
-        at = clerk.later(at, 30, 300)
-        new = f"{token}_2"
-        clerk.send("card.replaced", bank, at, {**card, "new_card": new, "fee": "5.00"}, token)
-        token = new
+    clerk.send("card.activated", held.bank, at, card, held.token)
+    lived = live(clerk, at, card)
     clerk.card_events += clerk.scheduled - before
-    if lost:
+    if lived is None:
         return None
-    held = HeldCard(token, bank, f"{number % 10000:04d}", person, account_class, min(at + 2, LATEST))
-    clerk.pool.append(held)
+    card, at = lived
+    held = held._replace(token=card["card"], ready=min(at + 2, LATEST))
+    clerk.keep(held)
     return held
+
+
+# -- cards of before -----------------------------------------------------------------------------------------
+
+
+def registered_card(town: Town, number: int) -> HeldCard:
+    """The card of a number among those registered before the day: made from the number, kept nowhere."""
+    draw = number * 2654435761 % 2**32 / 2**32
+    bank = town.banks[min(bisect(town.bank_sums, draw), len(town.banks) - 1)]
+    return HeldCard(
+        f"tok_r_{number:08d}",
+        bank,
+        f"{number % 10000:04d}",
+        f"per_r_{number:08d}",
+        class_of(number * 40503 % 2**16 / 2**16),
+        EARLIEST,
+    )
+
+
+def registrations(town: Town, count: int, day_before: str, offset: str) -> Iterator[Sent]:
+    """The registrations of cards of before, three events a card, all of the evening before the day."""
+    for number in range(count):
+        one = registered_card(town, number)
+        card = {"card": one.token, "bank": one.bank}
+        for step, (name, source, said) in enumerate(
+            (
+                ("card.registered", one.bank, at_bank(one.person, one.account_class)),
+                ("card.registered", town.card_platform, {"stage": "PLATFORM", "person": one.person}),
+                ("card.activated", one.bank, {}),
+            )
+        ):
+            id_ = f"r-{number:08d}-{step}"
+            record = {
+                "specversion": "1.0",
+                "id": id_,
+                "source": source,
+                "type": name,
+                "time": f"{day_before}T20:00:0{step}{offset}",
+                "data": card | said,
+            }
+            yield Sent(ENCODE(record).encode(), "cards", one.token, name, source, id_, 0)

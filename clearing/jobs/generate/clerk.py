@@ -24,6 +24,8 @@ ENCODE: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separ
 LONGEST: Final = 60
 """Events that one beginning can have at most: with less room left only single payments are made."""
 CLAIMS_KEPT: Final = 20
+POOL_KEPT: Final = 20_000
+"""Cards that are remembered: a new one then takes the place of any other, so that a city needs no more room."""
 CLOCK: Final = tuple(f"{s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d}" for s in range(24 * 3600))
 """Every second of a day as text."""
 FAMILY: Final = {name: row.family for name, row in CATALOGUE.items()}
@@ -43,6 +45,8 @@ class Sent(NamedTuple):
     id: str
     second: int
     """Second of the day at which it arrives."""
+    refused: str = ""
+    """The reason for which it is meant to be refused; empty when it is meant to be taken."""
 
 
 class Line(NamedTuple):
@@ -110,7 +114,13 @@ class Clerk:
         self.card_events = 0
         self.payments = 0
         self.planted = 0
+        self.stories = 0
+        """Stories of spare terminals so far."""
         self.pool: list[HeldCard] = []
+        self.areas: dict[tuple[str, str], int] = defaultdict(int)
+        """(treat area, insured area) → fen that the second owes the first for what was reimbursed today."""
+        self.retained: dict[tuple[str, str], int] = {}
+        """(payer, institution) → fen retained today."""
         self.claims: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
         """(payer, institution) → (settlement id, fen) of claims advanced today, the first few."""
         self.day_text = f"{day}"
@@ -138,6 +148,13 @@ class Clerk:
         """A place by weight."""
         names, sums = chosen
         return names[bisect(sums, self.rng.random() * sums[-1])]
+
+    def keep(self, card: HeldCard) -> None:
+        """A card that may be used again today."""
+        if len(self.pool) < POOL_KEPT:
+            self.pool.append(card)
+        else:
+            self.pool[int(self.rng.random() * POOL_KEPT)] = card
 
     def bank(self) -> str:
         """An issuing bank by weight."""
@@ -184,11 +201,13 @@ class Clerk:
         arrives: int = 0,
         planted: Planted | None = None,
         event_id: str = "",
+        refused: str = "",
     ) -> str:
         """Write down an event with what partners write about it.
 
         In:      type, sender, moment and body; `key` is the record key, empty where it is the event's own
-                 `source/id`; `arrives` when the record is late.
+                 `source/id`; `arrives` when the record is late;
+                 `refused` the reason for which a rule is to refuse it.
         Out:     the event's id.
         """
         event_id = event_id or self.new_id()
@@ -209,6 +228,7 @@ class Clerk:
             source,
             event_id,
             max(second, arrives),
+            refused,
         )
         self._push(Step(sent, lines, planted), sent.second)
         self.scheduled += 1

@@ -5,22 +5,24 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from itertools import accumulate
 from typing import Final
 
 from clearing.errors import UsageError
-from clearing.jobs.generate import cards, payments, schemes, stays
+from clearing.jobs.generate import cards, lives, payments, schemes, stays
 from clearing.jobs.generate.clerk import LONGEST, Clerk, Sent, Step
-from clearing.jobs.generate.plan import EARLIEST, LATEST, OPENING, Plan, begun_by
+from clearing.jobs.generate.plan import CLAIMS_AT, EARLIEST, LATEST, OPENING, Plan, begun_by
 from clearing.jobs.generate.town import Town, town_of
 from clearing.ledger.members import Members
 
 EVENTS_MIN: Final = 100
 """Besides one for each terminal."""
 MINUTE: Final = 60
-CLAIMS_AT: Final = 20 * 3600
-"""When the offices pay hospitals for claims."""
+ONE_DAY: Final = timedelta(days=1)
+HOUR: Final = 3600
+YEAR_END_AT: Final = 9 * 3600 + 30 * 60
+"""When the fund sends its second compensation."""
 END_OF_DAY: Final = 24 * 3600
 
 Begin = Callable[[Clerk, int], None]
@@ -41,6 +43,12 @@ class Generated:
     def steps(self) -> Iterator[Step]:
         """All that happens, in order of arrival: records, lines at partners, planted breaks."""
         return _steps(self)
+
+    def registrations(self) -> Iterator[Sent]:
+        """The cards registered before the day, three records a card: to be taken before its events."""
+        clock, before = self.members.clock, self.day - ONE_DAY
+        offset = datetime.combine(before, datetime.min.time(), clock.zone).isoformat()[-6:]
+        return cards.registrations(self.town, self.plan.registered, f"{before}", offset)
 
     def events(self) -> Iterator[Sent]:
         """The records alone, in order of arrival: exactly `count`."""
@@ -75,12 +83,22 @@ def _steps(what: Generated) -> Iterator[Step]:
             _register_cards(clerk, second, early)
         else:
             _begin_some(clerk, second, early, begins, sums)
-        if second == CLAIMS_AT and clerk.room > len(clerk.claims) + LONGEST:
-            schemes.settle_claims(clerk, second)
+        if second == YEAR_END_AT and what.plan.year_end_rows and what.town.fund:
+            schemes.year_end(clerk, second)
+        _offices(clerk, second)
         yield from clerk.arriving_before(second + MINUTE)
     while clerk.room > 0:
         payments.single(clerk, LATEST)
     yield from clerk.arriving_before(END_OF_DAY)
+
+
+def _offices(clerk: Clerk, second: int) -> None:
+    """What the offices do in the evening: claims, then retention and areas."""
+    if second == CLAIMS_AT and clerk.room > len(clerk.claims) + LONGEST:
+        schemes.settle_claims(clerk, second)
+    if second == CLAIMS_AT + HOUR and clerk.room > len(clerk.retained) + len(clerk.areas) + LONGEST:
+        schemes.release_retention(clerk, second)
+        schemes.settle_areas(clerk, second)
 
 
 def _register_cards(clerk: Clerk, second: int, early: float) -> None:
@@ -114,6 +132,8 @@ def _beginnings(plan: Plan, town: Town) -> tuple[tuple[Begin, ...], tuple[float,
         (stays.stay, plan.stay, town.wards.names),
         (schemes.reimbursement, plan.reimbursement, town.fund),
         (schemes.batch, plan.batch, town.fund),
+        (schemes.held_for_activation, plan.reimbursement * plan.held, town.fund),
+        (lives.spare_terminal, plan.spare_terminal, town.hospitals.names),
         (schemes.top_up, plan.top_up, town.banks),
         (schemes.premium, plan.premium, town.fund),
     )

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from clearing.jobs.generate import undos
 from clearing.jobs.generate.bills import Bill, Payment, body, both
 from clearing.jobs.generate.cards import card_for
+from clearing.jobs.generate.clerk import LONGEST
 from clearing.jobs.generate.plants import Paid, plant, plant_due
+from clearing.ledger.money import yuan
 
 if TYPE_CHECKING:
     from clearing.jobs.generate.clerk import Clerk
@@ -45,7 +47,7 @@ def purchase(clerk: Clerk, second: int) -> None:
 def single(clerk: Clerk, second: int) -> None:
     """One payment that nothing else happens to: the last events of a day. 单笔缴费"""
     recent = [card for card in clerk.pool[-20:] if card.ready <= second]
-    card = clerk.rng.choice(recent or clerk.pool[:1])
+    card = clerk.rng.choice(recent or clerk.pool[:1]) if clerk.pool else card_for(clerk, second)
     place = clerk.among(clerk.town.hospitals)
     _plain(clerk, Bill(max(second, card.ready), card, place, "OUTPATIENT", _fen(clerk)))
 
@@ -94,7 +96,23 @@ def _plain(clerk: Clerk, bill: Bill, visit_id: str = "") -> None:
         plant(clerk, kind, Paid(bill, ref, order, data))
         return
     lines = both(clerk, bill, card.bank, ref, order)
-    clerk.send("payment.made", place.sender, at, data, card.token, lines=lines)
+    event_id = clerk.send("payment.made", place.sender, at, data, card.token, lines=lines)
+    if purpose == "PHARMACY" and clerk.room > LONGEST and clerk.due("fee", clerk.plan.fee_adjusted):
+        _adjust_fee(clerk, bill, event_id)
+
+
+def _adjust_fee(clerk: Clerk, bill: Bill, payment: str) -> None:
+    """Two people find a fee too low by some fen. 手续费调整"""
+    data = {
+        "original": {"source": bill.place.sender, "id": payment},
+        "bearer": bill.place.code,
+        "payee": bill.card.bank,
+        "amount": yuan(clerk.rng.randrange(1, 50)),
+        "direction": "MORE",
+        "approval": {"maker": "op-01", "checker": "op-02"},
+    }
+    key = f"{bill.place.sender}/{payment}"
+    clerk.send("fee.adjusted", clerk.town.platform, clerk.later(bill.second, 600, 3600), data, key)
 
 
 def _made(

@@ -49,7 +49,15 @@ class Plan:
     premium: float = 4
     """Yearly premiums of a family."""
 
+    year_end_rows: int = 0
+    """Rows of the fund's second compensation, sent under one header in the morning of the last day of its year."""
+
+    spare_terminal: float = 0.3
+    """Terminals that are locked, lost, recalled, scrapped or get another security module."""
+
     # -- cards and ways
+    registered: int = 0
+    """Cards registered before the day: people come with one of these, and only a few are new."""
     cards: float = 0.20
     """Card events among all events."""
     cards_before_seven: float = 0.6
@@ -87,6 +95,20 @@ class Plan:
     corrections: float = 0.0002
     """Pairs of corrections, of all events."""
 
+    payout_sent: float = 0.3
+    """Payouts that the bank first says it has received."""
+    withdrawn: float = 0.002
+    """Payouts that the payer takes back before the bank has answered."""
+    recalled: float = 0.001
+    """Paid reimbursements that the payer asks the bank to return, which it then does."""
+    held: float = 0.004
+    """Reimbursements to a card that is not yet activated, which wait for that."""
+    cross_region: float = 0.05
+    """Reimbursements of people insured in another area."""
+    premium_refunded: float = 0.02
+    fee_adjusted: float = 0.001
+    """Fees of pharmacies' payments that two people correct by a few fen."""
+
     # -- the partners' side
     breaks: float | int = 0.005
     """Planted breaks: a whole number is a count, a fraction the share of payments."""
@@ -115,6 +137,8 @@ EARLIEST: Final = 5 * 3600
 """Second of the day at which terminals are switched on and the first cards registered."""
 OPENING: Final = 7 * 3600
 """When the counters open."""
+CLAIMS_AT: Final = 20 * 3600
+"""When the offices pay hospitals for claims."""
 LATEST: Final = 22 * 3600 + 57 * 60
 """The last second at which anything happens."""
 

@@ -86,6 +86,7 @@ def plant(clerk: Clerk, kind: str, paid: Paid) -> None:
             lines=lines,
             planted=answer,
             event_id=event_id,
+            refused="source_not_allowed" if kind == "STA-001" else "",
         )
     else:
         clerk.write_only(second, lines, answer)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from clearing.jobs.generate.cards import card_for, class_one
-from clearing.jobs.generate.clerk import HeldCard
+from clearing.jobs.generate.cards import card_for, class_one, register
+from clearing.jobs.generate.clerk import LONGEST, HeldCard
 from clearing.jobs.generate.partners import booked
 from clearing.jobs.generate.stays import APPROVED
 from clearing.ledger.money import yuan
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from clearing.jobs.generate.clerk import Clerk, Line
 
 BATCH_ROWS: Final = 20
+SPREAD: Final = 3600
+"""Seconds over which a large batch's rows come."""
 CRITICAL: Final = 0.02
 """Reimbursements that the insurer adds to, once the fund has paid."""
 PREMIUM_FEN: Final = 40_000
@@ -60,17 +62,51 @@ def reimbursement(clerk: Clerk, second: int) -> None:
         _paid(clerk, clerk.later(answered, 600, 3600), more)
 
 
+def held_for_activation(clerk: Clerk, second: int) -> None:
+    """A reimbursement to a card that was only issued: it waits until the card is active. 待激活"""
+    card, held, at = register(clerk, second)
+    clerk.card_events += 3
+    payout = _submit(clerk, at, clerk.town.fund, "OUTPATIENT", card=held._replace(ready=at))
+    at = clerk.later(at, 600, 3600)
+    clerk.send("card.activated", held.bank, at, card, held.token)
+    _paid(clerk, clerk.later(at, 600, 1800), payout)
+
+
 def batch(clerk: Clerk, second: int) -> None:
     """Twenty reimbursements under one header with count, total and digest. 批量代付"""
+    _batch(clerk, second, "OUTPATIENT", BATCH_ROWS)
+
+
+def year_end(clerk: Clerk, second: int) -> None:
+    """The fund's second compensation of the year: one header, thousands of rows, a few of them bad. 年终二次补偿"""
+    _batch(
+        clerk,
+        second,
+        "SECOND",
+        min(clerk.plan.year_end_rows, (clerk.room - LONGEST) * 2 // 5),
+        bad_every=4000,
+    )
+
+
+def _batch(clerk: Clerk, second: int, kind: str, count: int, *, bad_every: int = 0) -> None:
+    """A header and its rows; every so many rows one names a bank that is not its card's, and counts all the same."""
     batch_id, source = f"BT{clerk.stamp}{clerk.number()}", clerk.town.fund
     rows = [
-        _submit(clerk, second + 5, source, "OUTPATIENT", batch_id=batch_id, row=n + 1)
-        for n in range(BATCH_ROWS)
+        _submit(
+            clerk,
+            second + 5 + number * SPREAD // max(count, BATCH_ROWS),
+            source,
+            kind,
+            batch_id=batch_id,
+            row=number,
+            wrong_bank=bool(bad_every) and number % bad_every == 0,
+        )
+        for number in range(1, count + 1)
     ]
     digest = hashlib.new("sm3", "\n".join(f"{row.id}|{yuan(row.fen)}" for row in rows).encode()).hexdigest()
     header = {
         "batch_id": batch_id,
-        "kind": "OUTPATIENT",
+        "kind": kind,
         "payer": source,
         "rows": len(rows),
         "total": yuan(sum(row.fen for row in rows)),
@@ -78,8 +114,9 @@ def batch(clerk: Clerk, second: int) -> None:
     }
     clerk.send("reimbursement.batch_submitted", source, second, header | APPROVED, batch_id)
     answered = max(row.card.ready for row in rows)
-    for row in rows:
-        _answer(clerk, clerk.later(max(answered, second), 1800, 7200), row, second)
+    for number, row in enumerate(rows, 1):
+        if not (bad_every and number % bad_every == 0):
+            _answer(clerk, clerk.later(max(answered, second), 1800 + SPREAD, 7200 + SPREAD), row, second)
 
 
 def _submit(
@@ -92,8 +129,10 @@ def _submit(
     batch_id: str = "",
     row: int = 0,
     depends_on: list[dict[str, str]] | None = None,
+    wrong_bank: bool = False,
 ) -> Payout:
     card = card or class_one(clerk, second)
+    town = clerk.town
     eligible = max(int(clerk.rng.lognormvariate(9.6 if kind == "OUTPATIENT" else 12.5, 0.7)), 500)
     total, fund = eligible + eligible // 10, eligible * 6 // 10
     claim = {
@@ -107,9 +146,14 @@ def _submit(
         "scheme_year": clerk.year,
         "person": card.person,
     }
+    if payer == town.fund and town.areas and not wrong_bank and clerk.due("area", clerk.plan.cross_region):
+        pair = (town.fund_area, clerk.rng.choice(town.areas))
+        claim |= {"treat_area": pair[0], "insured_area": pair[1]}
+        clerk.areas[pair] += fund
+    bank = next(code for code in town.banks if code != card.bank) if wrong_bank else card.bank
     data: dict[str, Any] = {
         "card": card.token,
-        "bank": card.bank,
+        "bank": bank,
         "amount": yuan(fund),
         "claim": claim,
     } | APPROVED
@@ -117,7 +161,8 @@ def _submit(
         data |= {"batch_id": batch_id, "row_no": row}
     if depends_on:
         data["depends_on"] = depends_on
-    event_id = clerk.send("reimbursement.submitted", payer, max(second, card.ready), data)
+    refused = "card_differs" if wrong_bank else ""
+    event_id = clerk.send("reimbursement.submitted", payer, max(second, card.ready), data, refused=refused)
     return Payout(payer, event_id, card, fund, claim["settlement_id"])
 
 
@@ -125,6 +170,13 @@ def _answer(clerk: Clerk, at: int, payout: Payout, submitted: int) -> int:
     """What the bank says of a payout; gives the second at which it was paid, or 0."""
     plan = clerk.plan
     at = max(at, clerk.later(submitted, 300, 1800))
+    if clerk.due("withdrawn", plan.withdrawn):
+        soon = clerk.later(max(submitted, payout.card.ready), 60, 240)
+        clerk.send("reimbursement.withdrawn", payout.source, soon, payout.original | APPROVED, payout.key)
+        return 0
+    if clerk.due("sent", plan.payout_sent):
+        soon = clerk.later(max(submitted, payout.card.ready), 60, 240)
+        clerk.send("payout.sent", payout.card.bank, soon, payout.original, payout.key)
     if clerk.due("unanswered", plan.unanswered):
         return 0
     if clerk.due("payout rejected", plan.payout_rejected):
@@ -133,6 +185,11 @@ def _answer(clerk: Clerk, at: int, payout: Payout, submitted: int) -> int:
         _again(clerk, clerk.later(at, 600, 1800), payout)
         return 0
     _paid(clerk, at, payout)
+    if clerk.due("recalled", plan.recalled):
+        asked = clerk.later(at, 600, 1800)
+        clerk.send("payout.recalled", payout.source, asked, payout.original | APPROVED, payout.key)
+        _returned(clerk, clerk.later(asked, 1800, 5400), payout)
+        return 0
     if clerk.due("returned", plan.returned):
         _returned(clerk, clerk.later(at, 1800, 7200), payout)
         return 0
@@ -201,7 +258,18 @@ def premium(clerk: Clerk, second: int) -> None:
         "bank_date": clerk.day_text,
     }
     line = booked(clerk, card.bank, at, ("PREMIUM", "D", size * PREMIUM_FEN), ref, card=card.token)
-    clerk.send("premium.paid", card.bank, at, data, card.token, lines=[line])
+    event_id = clerk.send("premium.paid", card.bank, at, data, card.token, lines=[line])
+    if clerk.due("premium refunded", clerk.plan.premium_refunded):
+        back = {
+            "original": {"source": card.bank, "id": event_id},
+            "amount": yuan(PREMIUM_FEN),
+            "persons": [members[0]["person"]],
+        } | APPROVED
+        at, again = clerk.later(at, 600, 3600), clerk.ref(card.bank)
+        lines = [
+            booked(clerk, card.bank, at, ("REFUND", "C", PREMIUM_FEN), again, card=card.token, original=ref)
+        ]
+        clerk.send("premium.refunded", clerk.town.fund, at, back, card.token, lines=lines)
 
 
 def top_up(clerk: Clerk, second: int) -> None:
@@ -260,7 +328,39 @@ def settle_claims(clerk: Clerk, second: int) -> None:
             "paid": yuan(sum(fen - cut - kept for _, fen, cut, kept in rows)),
         }
         clerk.send("claim.settled", payer, second, data | APPROVED, payer)
+        clerk.retained[payer, institution] = sum(kept for _, _, _, kept in rows)
     clerk.claims.clear()
+
+
+def release_retention(clerk: Clerk, second: int) -> None:
+    """Later in the evening part of what was retained is released, and part kept for good. 保证金返还"""
+    for (payer, institution), retained in clerk.retained.items():
+        if not retained:
+            continue
+        kept = retained // 20
+        data = {
+            "payer": payer,
+            "institution": institution,
+            "year": clerk.year,
+            "released": yuan(retained // 2),
+            "kept": yuan(kept),
+        }
+        clerk.send("retention.released", payer, second, data | APPROVED, payer)
+    clerk.retained.clear()
+
+
+def settle_areas(clerk: Clerk, second: int) -> None:
+    """What other areas' offices owe for their people is settled in part; the money went another way. 异地结算"""
+    for (treat, insured), owed in clerk.areas.items():
+        data = {
+            "payer": clerk.town.fund,
+            "treat_area": treat,
+            "insured_area": insured,
+            "month": clerk.month,
+            "amount": yuan(max(owed // 4, 1)),
+        }
+        clerk.send("crossregion.settled", clerk.town.fund, second, data | APPROVED, clerk.town.fund)
+    clerk.areas.clear()
 
 
 def correction(clerk: Clerk, second: int) -> None:

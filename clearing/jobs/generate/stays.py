@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from clearing.jobs.generate.cards import card_for
 from clearing.jobs.generate.clerk import CLAIMS_KEPT, HeldCard
 from clearing.jobs.generate.partners import booked, exported
+from clearing.jobs.generate.plan import CLAIMS_AT
 from clearing.jobs.generate.town import Place
 from clearing.ledger.money import yuan
 
@@ -20,6 +21,14 @@ DISCHARGED: Final = 0.85
 """Stays that end on the day."""
 ADVANCED: Final = 0.6
 """Discharges in which the hospital advances the fund's part."""
+INTERIM: Final = 0.1
+"""Stays that are settled once in between."""
+TRANSFERRED: Final = 0.02
+"""Stays that go on under another number, to which the deposit is transferred."""
+NOT_COME: Final = 0.02
+"""Admissions that are cancelled before anything is paid."""
+WRITTEN_OFF: Final = 0.1
+"""Arrears that the hospital records outside a discharge and then gives up."""
 GIVEN_BACK: Final = 0.06
 """Stays in which part of a deposit is given back before the end."""
 VOIDED: Final = 0.02
@@ -46,10 +55,10 @@ def stay(clerk: Clerk, second: int) -> None:
     """Someone is admitted, pays deposits and mostly goes home the same day. 一次住院"""
     card = card_for(clerk, second)
     place = clerk.among(clerk.town.wards)
-    one = Stay(card, place, f"A{clerk.stamp}{clerk.number()}")
     at = max(second, card.ready)
-    data = {"card": card.token, "bank": card.bank, "institution": place.code, "admission_no": one.admission}
-    clerk.send("admission.registered", place.sender, at, data | {"admitted_at": clerk.instant(at)}, one.key)
+    if clerk.due("not come", NOT_COME):
+        _admit(clerk, at, card, place, cancelled=True)
+    one = _admit(clerk, at, card, place)
     held = 0
     for _ in range(clerk.rng.choice(DEPOSITS)):
         at = clerk.later(at, 120, 3600)
@@ -57,8 +66,67 @@ def stay(clerk: Clerk, second: int) -> None:
     if clerk.due("given back", GIVEN_BACK) and held:
         at = clerk.later(at, 300, 1200)
         held -= _give_back(clerk, at, one, held // 4)
+    if clerk.due("transferred", TRANSFERRED) and held:
+        at = clerk.later(at, 300, 1200)
+        one = _transfer(clerk, at, one, held)
+    if clerk.due("interim", INTERIM) and held:
+        at = clerk.later(at, 300, 1200)
+        held -= _interim(clerk, at, one, held // 2)
+    if clerk.due("recorded", WRITTEN_OFF):
+        _write_off(clerk, clerk.later(at, 300, 900), one)
     if clerk.rng.random() < DISCHARGED:
         _discharge(clerk, clerk.later(at, 1800, 10800), one, held)
+
+
+def _admit(clerk: Clerk, at: int, card: HeldCard, place: Place, *, cancelled: bool = False) -> Stay:
+    one = Stay(card, place, f"A{clerk.stamp}{clerk.number()}")
+    number = {"institution": place.code, "admission_no": one.admission}
+    data = {"card": card.token, "bank": card.bank} | number
+    clerk.send("admission.registered", place.sender, at, data | {"admitted_at": clerk.instant(at)}, one.key)
+    if cancelled:
+        clerk.send("admission.cancelled", place.sender, clerk.later(at, 60, 600), number, one.key)
+    return one
+
+
+def _transfer(clerk: Clerk, at: int, one: Stay, held: int) -> Stay:
+    """The stay goes on under another number of the same hospital. 预交金转移"""
+    other = _admit(clerk, max(at - 60, one.card.ready), one.card, one.place)
+    data = {
+        "institution": one.place.code,
+        "from_admission": one.admission,
+        "to_admission": other.admission,
+        "amount": yuan(held),
+    }
+    clerk.send("deposit.transferred", one.place.sender, at, data, one.key)
+    return other
+
+
+def _interim(clerk: Clerk, at: int, one: Stay, used: int) -> int:
+    """Part of the bill is settled out of the deposit while the stay goes on. 中途结算"""
+    data = {
+        "card": one.card.token,
+        "bank": one.card.bank,
+        "institution": one.place.code,
+        "admission_no": one.admission,
+        "stage": "INTERIM",
+        "total": yuan(used),
+        "deposit_used": yuan(used),
+        "top_up": "0.00",
+        "refund": "0.00",
+    }
+    clerk.send("discharge.settled", one.place.sender, at, data, one.key)
+    return used
+
+
+def _write_off(clerk: Clerk, at: int, one: Stay) -> None:
+    """What someone owes from before is recorded, and given up by two people. 欠费核销"""
+    data = {
+        "institution": one.place.code,
+        "admission_no": one.admission,
+        "amount": yuan(clerk.rng.randrange(1000, 50000)),
+    }
+    clerk.send("arrears.recorded", one.place.sender, at, data, one.key)
+    clerk.send("arrears.written_off", one.place.sender, clerk.later(at, 60, 600), data | APPROVED, one.key)
 
 
 def _body(clerk: Clerk, one: Stay, ref: str) -> dict[str, Any]:
@@ -149,7 +217,7 @@ def _discharge(clerk: Clerk, at: int, one: Stay, held: int) -> None:
     event_id = clerk.send("discharge.settled", place.sender, at, data, one.key, lines=lines)
     if not arrears and top_up and clerk.due("recalled", RECALLED):
         _recall(clerk, clerk.later(at, 300, 900), one, top_up, original=event_id, first_ref=ref)
-    elif fund and len(known := clerk.claims[town.fund, place.code]) < CLAIMS_KEPT:
+    elif fund and at < CLAIMS_AT and len(known := clerk.claims[town.fund, place.code]) < CLAIMS_KEPT:
         known.append((claim["claim"]["settlement_id"], fund))
     if arrears and rng.random() < 0.5:  # noqa: PLR2004 - half of them pay at once
         _pay_arrears(clerk, clerk.later(at, 600, 1800), one, arrears)

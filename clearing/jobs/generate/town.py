@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from clearing.errors import MembersRefused
 from clearing.jobs.generate.plan import Plan
-from clearing.ledger.members import Bank, Institution, Members, MembersOn
+from clearing.ledger.members import Bank, Fund, Institution, Members, MembersOn
 
 IN_PATIENTS = frozenset({"NATIONAL", "PROVINCE", "CITY", "COUNTY", "TOWNSHIP"})
 
@@ -49,6 +49,10 @@ class Town:
     pharmacies: Weighted
     places: tuple[Place, ...]
     fund: str
+    fund_area: str
+    """The area of that fund."""
+    areas: tuple[str, ...]
+    """Other areas, where people are insured who are treated here."""
     insurer: str
     channel: str
     network: str
@@ -81,6 +85,8 @@ def town_of(members: Members, day: date, plan: Plan) -> Town:
             f"card platform {card_platform or 'none'}"
         )
 
+    fund_area = next((m.area or "" for m in on.by_code.values() if isinstance(m, Fund)), "")
+
     def weighted(chosen: Iterable[Institution]) -> Weighted:
         found = tuple(chosen)
         weights = (plan.level_weights.get(m.level or "", 5.0) for m in found)
@@ -96,6 +102,10 @@ def town_of(members: Members, day: date, plan: Plan) -> Town:
         pharmacies=weighted(m for m in institutions if m.kind == "pharmacy"),
         places=tuple(places.values()),
         fund=_first(on, "fund"),
+        fund_area=fund_area,
+        areas=tuple(
+            area for area in sorted({m.area or "" for m in institutions}) if area and area != fund_area
+        ),
         insurer=_first(on, "insurer"),
         channel=_first(on, "channel"),
         network=_first(on, "network"),

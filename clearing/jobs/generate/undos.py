@@ -11,6 +11,14 @@ from clearing.ledger.money import yuan
 if TYPE_CHECKING:
     from clearing.jobs.generate.clerk import Clerk, Line
 
+REASONS: Final = (
+    "order_already_paid",
+    "exceeds_original",
+    "unknown_source",
+    "currency_not_supported",
+    "bank_ref_reused",
+)
+"""Of what a rule refuses."""
 WHOLE: Final = 0.4
 """Refunds that give back the whole payment."""
 
@@ -97,6 +105,7 @@ def reversed_first(clerk: Clerk, bill: Bill) -> None:
         bill.card.token,
         arrives=clerk.later(back, 20, 60),
         event_id=event_id,
+        refused="reversed_before_arrival",
     )
 
 
@@ -141,16 +150,17 @@ def refuse(clerk: Clerk, paid: Payment) -> None:
     data = body(clerk, bill, ref)
     new_order = {"purpose": "OUTPATIENT", "order_no": f"{bill.place.code}-Y{clerk.number()}"}
     name, source = "payment.made", paid.source
-    match clerk.rng.randrange(5):
-        case 0:  # order_already_paid
+    reason = clerk.rng.choice(REASONS)
+    match reason:
+        case "order_already_paid":
             data |= {"purpose": "OUTPATIENT", "order_no": paid.order}
-        case 1:  # exceeds_original
+        case "exceeds_original":
             name, data = "payment.refunded", _undo(clerk, paid, ref, bill.fen + 1)
-        case 2:  # unknown_source
+        case "unknown_source":
             data |= new_order
             source = "NOBODY"
-        case 3:  # currency_not_supported
+        case "currency_not_supported":
             data |= new_order | {"currency": "USD"}
-        case _:  # bank_ref_reused
+        case _:
             data |= new_order | {"bank_ref": paid.ref}
-    clerk.send(name, source, at, data, bill.card.token)
+    clerk.send(name, source, at, data, bill.card.token, refused=reason)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
 
-from clearing.jobs.generate.clerk import Line, Planted
+from clearing.jobs.generate.clerk import Line, Planted, Sent
 from clearing.jobs.generate.day import Generated
 from clearing.jobs.generate.partners import EXPORT_HEADER, STATEMENT_HEADER
 from clearing.ledger.money import yuan
@@ -33,6 +32,10 @@ class Summary:
     exports: dict[str, Path] = field(default_factory=dict)
     """By institution."""
     planted: list[Planted] = field(default_factory=list)
+    refused: list[dict[str, str]] = field(default_factory=list)
+    """What is meant to be refused: source, id, type and reason."""
+    registered: int = 0
+    """Records about cards of before the day."""
 
     @property
     def members(self) -> Path:
@@ -43,6 +46,16 @@ class Summary:
     def events_file(self) -> Path:
         """The records, one a line, in order of arrival."""
         return self.out / "events.jsonl"
+
+    @property
+    def cards_file(self) -> Path:
+        """Records of cards registered before the day, to be taken first; not there when there are none."""
+        return self.out / "cards.jsonl"
+
+    @property
+    def refusals(self) -> Path:
+        """The list of records that are meant to be refused."""
+        return self.out / "refusals.json"
 
     @property
     def answers(self) -> Path:
@@ -72,22 +85,23 @@ def write(
     generated: Generated,
     out_dir: Path,
     *,
-    members_toml: Path = CITY,
+    members_toml: Path | str = CITY,
     progress: Callable[[int], None] | None = None,
 ) -> Summary:
     """Write a day out: members, events, statements, exports and the answers. 写出
 
-    In:      `members_toml`: the file the members came from, copied beside the events; `progress` is told
+    In:      `members_toml`: the file the members came from, or its text, put beside the events; `progress` is told
              the count of events now and then.
     Out:     Summary with every path. Every partner has a file, one without rows too.
     Writes:  members.toml, events.jsonl, statements/STM_<partner>.csv, exports/HIS_<institution>.csv,
-             answers.json.
+             answers.json, refusals.json, cards.jsonl where cards were registered before.
     Again:   the same bytes over the old ones.
     """
     summary = Summary(out_dir)
     for folder in ("statements", "exports"):
         (out_dir / folder).mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(members_toml, summary.members)
+    told = members_toml.read_bytes() if isinstance(members_toml, Path) else members_toml.encode()
+    summary.members.write_bytes(told)
     town = generated.town
     summary.statements = {code: out_dir / "statements" / f"STM_{code}.csv" for code in town.statements}
     summary.exports = {p.code: out_dir / "exports" / f"HIS_{p.code}.csv" for p in town.places}
@@ -104,6 +118,8 @@ def write(
         for step in generated.steps():
             if step.sent is not None:
                 events.write(step.sent.value + b"\n")
+                if step.sent.refused:
+                    summary.refused.append(_refusal(step.sent))
                 summary.events += 1
                 summary.by_type[step.sent.type] += 1
                 if progress is not None and summary.events % TOLD_EVERY == 0:
@@ -114,8 +130,23 @@ def write(
                 summary.planted.append(step.planted)
         for one in files.values():
             one.end()
+    summary.registered = _write_registrations(generated, summary.cards_file)
+    refusals = json.dumps(summary.refused, ensure_ascii=False, indent=1)
+    summary.refusals.write_text(refusals + "\n", encoding="utf-8")
     summary.answers.write_text(answers_text(summary.planted), encoding="utf-8")
     return summary
+
+
+def _write_registrations(generated: Generated, path: Path) -> int:
+    """The cards of before, when there are any; how many records that is."""
+    if not generated.plan.registered:
+        return 0
+    with path.open("wb") as file:
+        return sum(file.write(sent.value + b"\n") > 0 for sent in generated.registrations())
+
+
+def _refusal(sent: Sent) -> dict[str, str]:
+    return {"source": sent.source, "id": sent.id, "type": sent.type, "reason": sent.refused}
 
 
 def _open(path: Path) -> TextIO:

@@ -110,16 +110,15 @@ def batch_takes(case: Case) -> Rejected | Parked | None:
     batch: PayoutBatch | None = case.facts.get(*key)
     if batch is None or batch.state == "EXPECTED":
         return Parked(key, "the batch's header has not come")
-    taken = [row for row in batch.counted if row[3]]
-    total_fen = sum(row[2] for row in taken) + data.amount
+    total_fen = batch.accepted_fen + data.amount
     wrong = ""
     if batch.kind != claim.kind:
         wrong = f"kind is {claim.kind}, the batch's is {batch.kind}"
     elif batch.state == "RELEASED":
         wrong = f"all {batch.rows} rows have come, it is released"
-    elif any(row[0] == data.row_no for row in taken):
+    elif data.row_no in batch.accepted_nos:
         wrong = f"row {data.row_no} was accepted before"
-    elif len(taken) + 1 > batch.rows:
+    elif len(batch.accepted_nos) + 1 > batch.rows:
         wrong = f"{batch.rows} rows were announced and accepted"
     elif total_fen > batch.total_fen:
         wrong = f"rows make {yuan(total_fen)}, announced were {yuan(batch.total_fen)}"
@@ -301,8 +300,14 @@ def count_row(case: Case, *, accepted: bool, changes: dict[Key, Fact]) -> None:
         state="EXPECTED",
         last_date=case.clearing_date,
     )
-    counted = (*batch.counted, (data.row_no, case.event.id, data.amount, accepted))
-    changes[key] = released(replace(batch, counted=counted))
+    after = replace(
+        batch,
+        counted=(*batch.counted, (data.row_no, case.event.id, data.amount, accepted)),
+        counted_fen=batch.counted_fen + data.amount,
+        accepted_fen=batch.accepted_fen + (data.amount if accepted else 0),
+        accepted_nos=(*batch.accepted_nos, data.row_no) if accepted else batch.accepted_nos,
+    )
+    changes[key] = released(after)
 
 
 def released(batch: PayoutBatch) -> PayoutBatch:
@@ -310,7 +315,7 @@ def released(batch: PayoutBatch) -> PayoutBatch:
     fits = (
         batch.state == "OPEN"
         and len(batch.counted) == batch.rows
-        and sum(row[2] for row in batch.counted) == batch.total_fen
+        and batch.counted_fen == batch.total_fen
         and rows_digest(batch.counted) == batch.digest
     )
     return replace(batch, state="RELEASED") if fits else batch
@@ -384,14 +389,22 @@ def post_batch(case: Case) -> Accepted:
     data = case.data
     key = ("batch", data.payer, data.batch_id)
     early = case.facts.get(*key)
-    batch = PayoutBatch(
+    blank = PayoutBatch(
         payer=data.payer,
         batch_id=data.batch_id,
         kind=data.kind,
         rows=data.rows,
         total_fen=data.total,
         digest=data.digest,
-        counted=early.counted if early else (),
+        last_date=case.clearing_date,
+    )
+    batch = replace(
+        early or blank,
+        kind=data.kind,
+        rows=data.rows,
+        total_fen=data.total,
+        digest=data.digest,
+        state="OPEN",
         last_date=case.clearing_date,
     )
     return Accepted(None, {key: released(batch)})

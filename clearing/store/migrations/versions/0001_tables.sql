@@ -418,6 +418,9 @@ CREATE TABLE payout_batch (
     digest TEXT COLLATE "C" NOT NULL,
     state TEXT COLLATE "C" NOT NULL,
     counted JSONB NOT NULL,
+    counted_fen BIGINT NOT NULL,
+    accepted_fen BIGINT NOT NULL,
+    accepted_nos BIGINT[] NOT NULL,
     last_date DATE NOT NULL,
     CONSTRAINT pk_payout_batch PRIMARY KEY (payer, batch_id)
 );
