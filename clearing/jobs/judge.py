@@ -20,7 +20,8 @@ from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, check_manifest, r
 from clearing.files.parse import Parsed, Row
 from clearing.files.render import union
 from clearing.files.seal import check_signature
-from clearing.reconciliation.statements import Refused, parse_export, parse_statement
+from clearing.jobs.statements import read_statement
+from clearing.reconciliation.statements import Refused, parse_export
 
 if TYPE_CHECKING:
     from datetime import date
@@ -166,7 +167,7 @@ def _statement(
 
     Which rows may be of another day only the books know: that is asked when the day is reconciled.
     """
-    read: Any = parse_statement if said.type == "STM" else parse_export
+    read: Any = read_statement if said.type == "STM" else parse_export
     found = read(plain, partner=partner, file=name, day=None, clock=members.clock)
     if not isinstance(found, Refused):
         return (), len(found.rows)

@@ -30,6 +30,7 @@ from clearing.jobs.reconcile_breaks import Run, save_breaks
 from clearing.jobs.reconcile_ours import our_side
 from clearing.jobs.seal import sealer_of
 from clearing.jobs.setup import with_settings
+from clearing.jobs.statements import read_statement
 from clearing.reconciliation.breaks import AUTO_CLEARED, CODES, OpenItem
 from clearing.reconciliation.ledger_side import LedgerRow
 from clearing.reconciliation.life import ENDED_BY_PEOPLE, FOUND_BY_A_RUN
@@ -42,7 +43,6 @@ from clearing.reconciliation.statements import (
     Refused,
     known_keys,
     parse_export,
-    parse_statement,
 )
 from clearing.reconciliation.totals import SeenFile, gate
 from clearing.store import breaks, days, reconciling, statements
@@ -230,7 +230,7 @@ def _parsed(
             "partner": one.partner, "file": one.name, "day": day, "clock": members.clock, "known": known
         }  # fmt: skip
         if one.kind == "STM":
-            statement = parse_statement(one.content, **said)
+            statement = read_statement(one.content, **said)
             if isinstance(statement, Refused):
                 refused.append(statement)
             else:

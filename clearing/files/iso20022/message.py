@@ -160,11 +160,20 @@ class Reader:
     space: str = ""
 
     def rows(self, content: bytes) -> Iterator[Row]:
-        """The records that could be read, in order.
+        """The records that could be read, in order, as values of the message's model.
 
         In:      any bytes.
         Out:     with the line each begins on; what is wrong is in `faults`.
         """
+        model = self.message.model
+        for line, fields in self._read(content):
+            yield Row(line, "D", model(**{name: fields.get(name) for name in model._fields}))
+
+    def cells(self, content: bytes) -> Iterator[dict[str, Any]]:
+        """The records as `gather` gives them, for what has no record model."""
+        return (fields for _, fields in self._read(content))
+
+    def _read(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
         message = self.message
         reading = Reading(self.name, message.id, message.record, self.faults)
         self.space = reading.space
@@ -177,11 +186,7 @@ class Reader:
             before = len(self.faults.found)
             values = {**above[1], **self._values(element, number)}
             if len(self.faults.found) == before:
-                fields = message.gather(values)
-                line = element.sourceline if isinstance(element.sourceline, int) else 0
-                yield Row(
-                    line, "D", message.model(**{name: fields.get(name) for name in message.model._fields})
-                )
+                yield element.sourceline if isinstance(element.sourceline, int) else 0, message.gather(values)
         self.root = reading.root
         if self.root is not None and not self.faults.full:
             below = self.root.find(f"{{{self.space}}}{message.root}")
