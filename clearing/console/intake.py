@@ -259,3 +259,23 @@ def bench_latency(
 
     found, shown = perform(work, fast=True)
     answer(found) if as_json else page().print(shown)
+
+
+@bench_app.command("files")
+def bench_files(
+    lines: Annotated[
+        int, typer.Option("--lines", min=1000, help="Of the file, and entries of the day.")
+    ] = 1_000_000,
+    profile: Annotated[str, typer.Option("--profile", help="The layout to measure.")] = "P",
+    as_json: Json = False,
+) -> None:
+    """One large file rendered and checked, a large day's close, beside COPY TO 文件测速."""
+
+    async def work() -> tuple[dict[str, Any], Table]:
+        from clearing.jobs import bench_files as measure  # noqa: PLC0415 - for this command only
+
+        measured = await measure.bench_files(settings_now(), lines, profile=profile, told=say)
+        return measured, measure.table(measured)
+
+    found, shown = perform(work, fast=True)
+    answer(found) if as_json else page().print(shown)

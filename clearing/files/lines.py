@@ -86,14 +86,31 @@ def txn_lines(entry: Entry, targets: Targets) -> list[tuple[Target, TxnLine]]:
     legs: dict[str, list[int]] = {}
     for account, fen, leg in entry.postings:
         if targets[account] is not None:
-            sums = legs.setdefault(account, [0, 0, 0])
-            sums[1 if leg == Leg.SETTLED else 2 if leg == Leg.FEE else 0] += fen
+            sums = legs.get(account)
+            if sums is None:
+                sums = legs[account] = [0, 0, 0]
+            sums[0 if leg is Leg.GROSS else 1 if leg is Leg.SETTLED else 2 if leg is Leg.FEE else 0] += fen
+    if not legs:
+        return []
     found = []
+    # What both lines of an entry say alike is looked up once: a day has millions of them.
+    middle = (
+        entry.status, entry.bank_ref, entry.order_no, entry.original_id, entry.original_date,
+        entry.occurred_at, entry.bank_date, entry.bank, entry.institution, entry.terminal, entry.route,
+    )  # fmt: skip
+    id_, type_, card, card_last4 = entry.id, entry.type, entry.card, entry.card_last4
+    app_area, late, text = entry.app_area, entry.late, entry.text
     for account in sorted(legs):
         target = targets[account]
-        figures = _figures(entry.type, code_of(account), *legs[account])
-        if target is not None and figures is not None:
-            found.append((target, _line(entry, account, figures)))
+        figures = _figures(type_, account[:4], *legs[account])
+        if target is None or figures is None:
+            continue
+        direction, amount_fen, mode, fee_fen, settle_fen = figures
+        line = TxnLine(
+            id_, type_, direction, amount_fen, *middle, mode, card, card_last4, fee_fen, settle_fen, app_area,
+            late, account, text,
+        )  # fmt: skip
+        found.append((target, line))
     return found
 
 
@@ -108,36 +125,6 @@ def _figures(kind: str, code: str, gross: int, settled: int, fee: int) -> Figure
     immediate = bool(settled) and not change and kind != CORRECTION
     shown = gross if immediate else change
     return ("P" if shown > 0 else "R", abs(shown), "I" if immediate else "N", fee, -change - fee)
-
-
-def _line(entry: Entry, account: str, figures: Figures) -> TxnLine:
-    direction, amount_fen, mode, fee_fen, settle_fen = figures
-    return TxnLine(
-        entry.id,
-        entry.type,
-        direction,
-        amount_fen,
-        entry.status,
-        entry.bank_ref,
-        entry.order_no,
-        entry.original_id,
-        entry.original_date,
-        entry.occurred_at,
-        entry.bank_date,
-        entry.bank,
-        entry.institution,
-        entry.terminal,
-        entry.route,
-        mode,
-        entry.card,
-        entry.card_last4,
-        fee_fen,
-        settle_fen,
-        entry.app_area,
-        entry.late,
-        account,
-        entry.text,
-    )
 
 
 def sides(entry: Entry) -> str:

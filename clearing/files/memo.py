@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-KEPT_MAX: Final = 1 << 16
-"""Amounts of a large day; then it begins anew, so that memory stays flat."""
+KEPT_MAX: Final = 1 << 17
+"""Every second of a day; then it begins anew, so that memory stays flat."""
 
 
 class Memo(dict[Any, Any]):

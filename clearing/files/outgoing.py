@@ -103,6 +103,7 @@ class DayFiles:
         for code in sorted(members.on(day).by_code):
             if members.on(day).kind(code) == "card_platform":
                 self._drafts[Target(code, 1), "SWP"] = self._draft(Target(code, 1), "SWP")
+        self._txn = {target: draft for (target, kind), draft in self._drafts.items() if kind == "TXN"}
         self._swipes = [draft for (_, kind), draft in self._drafts.items() if kind == "SWP"]
         self._named_once()
         self._deposits = Deposits(opening.deposits)
@@ -156,7 +157,7 @@ class DayFiles:
         Raises:  InvariantViolated if an entry is of another day or out of order, or a position's owner is no
                  member in force.
         """
-        targets, drafts = self._targets, self._drafts
+        targets, drafts = self._targets, self._txn
         for entry in entries:
             if entry.clearing_date != self._day or entry.id <= self._last:
                 raise InvariantViolated(
@@ -170,7 +171,7 @@ class DayFiles:
                 continue
             lines = txn_lines(entry, targets)
             for target, line in lines:
-                drafts[target, "TXN"].add_txn(line)
+                drafts[target].add_txn(line)
             if looks(entry):
                 self._look(entry, lines)
             if self._swipes:

@@ -291,7 +291,7 @@ CARRIED: Final[Mapping[type[Any], Carried]] = {
     DepLine: Carried("admission_no", "closing_fen"),
     ClaimSum: Carried(),
     ClaimLine: Carried("entry_id", "amount_fen", "direction"),
-    UseLine: Carried("event_id", "amount_fen", "direction"),
+    UseLine: Carried("entry_id", "amount_fen", "direction"),
     PayLine: Carried("pay_id", "amount_fen", "out"),
     ResultLine: Carried("pay_id", "amount_fen", "out"),
     ReturnLine: Carried("pay_id", "amount_fen", "in"),

@@ -183,7 +183,23 @@ class _Line:
             names["null"] = layout.null
             if layout.delimiter:
                 return f"{{{field} or null}}" if layout.null else f"{{{field}}}"
-        write = self.writers[column.name]
+        if layout.delimiter and not column.codes and column.kind in ("amount", "signed"):
+            return self._amount(field, names) or self._kept(at, column, field, names)
+        return self._kept(at, column, field, names)
+
+    def _amount(self, field: str, names: dict[str, Any]) -> str:
+        """An amount of the usual form, written in place: there are too many to keep them; else empty."""
+        layout = self.layout
+        if layout.sign != "minus":
+            return ""
+        if layout.amount_unit == "fen":
+            return f"{{{field}}}"
+        names["sign"] = ("", "-")
+        return f"{{sign[{field} < 0]}}{{abs({field}) // 100}}.{{abs({field}) % 100:02d}}"
+
+    def _kept(self, at: int, column: Column, field: str, names: dict[str, Any]) -> str:
+        """A value that comes again and again, looked up once it has been written."""
+        layout, write = self.layout, self.writers[column.name]
         names[f"w{at}"] = Memo(write if layout.delimiter else lambda v: padded(write(v), column, layout))
         return f"{{w{at}[{field}]}}"
 
