@@ -20,6 +20,7 @@ from clearing.console import (
     files,
     intake,
     keys,
+    layouts,
     look,
     partners,
     payouts,
@@ -66,6 +67,7 @@ app.command("close")(days.close)
 app.command("balances")(look.balances)
 app.command("positions")(days.positions)
 app.add_typer(files.files_app, name="files")
+app.add_typer(layouts.layout_app, name="layout")
 app.command("deliver")(exchange.deliver_files)
 app.command("receive")(exchange.receive_files)
 app.add_typer(keys.keys_app, name="keys")

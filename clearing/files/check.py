@@ -133,8 +133,9 @@ def _parsed(document: Document, content: bytes) -> Parsed:
 class Checker:
     """Validates a file of a known layout piece by piece. 流式校验
 
-    In:      `signed`: what `check_signature` found; `body`, `sha256`, `sm3`: hashes to use, a caller may give
-             some that work beside the reader.
+    In:      `signed`: what `check_signature` found; `file_type`: what to read a file of an unknown name as,
+             besides refusing the name; `body`, `sha256`, `sm3`: hashes to use, a caller may give some that work
+             beside the reader.
     """
 
     def __init__(
@@ -145,12 +146,13 @@ class Checker:
         *,
         zone: tzinfo = BUSINESS_ZONE,
         signed: tuple[Fault, ...] = (),
+        file_type: str = "",
         body: Digest | None = None,
         sha256: Digest | None = None,
         sm3: Digest | None = None,
     ) -> None:
         self.name = name
-        self.scan = Scan(name, layout, zone, body)
+        self.scan = Scan(name, layout, zone, body, file_type)
         self.totals = Totals()
         self._manifest = manifest
         self._signed = signed
@@ -204,8 +206,9 @@ class Checker:
         first = compare_manifest(self.name, measured, manifest) if manifest else ()
         cross = Faults(self.name)
         said = scan.layout.parse_name(self.name)
-        if said is not None and scan.type:
-            _head(scan.head, scan.layout, said, cross)
+        if scan.type:
+            if said is not None:
+                _head(scan.head, scan.layout, said, cross)
             _same(cross, "body_sm3", scan.tail, scan.body_sm3)
             if not scan.faults.found:
                 cross.found += self._lines.found

@@ -79,7 +79,12 @@ class Scan:
     """Reads one file piece by piece. 流式解析"""
 
     def __init__(
-        self, name: str, layout: Layout, zone: tzinfo = BUSINESS_ZONE, body: Digest | None = None
+        self,
+        name: str,
+        layout: Layout,
+        zone: tzinfo = BUSINESS_ZONE,
+        body: Digest | None = None,
+        file_type: str = "",
     ) -> None:
         self.layout = layout
         self.faults = Faults(name)
@@ -89,9 +94,11 @@ class Scan:
         self._body = body or hashlib.new("sm3")
         said = layout.parse_name(name)
         self.type = said.type if said is not None and said.type in layout.types else ""
-        """Empty when no such name is known: then nothing is read."""
+        """As the name says, or as `file_type` where the name says nothing; empty: nothing is read."""
         if not self.type:
             self.faults.add("FMT-010", f"a name like {layout.example()}", name)
+            self.type = file_type
+        if not self.type:
             return
         self._split = Splitter(layout, self.faults)
         self._kinds = kinds_of(layout, self.type, zone)

@@ -1,0 +1,116 @@
+"""`layout`: layouts listed, proposed for a sample, and checked against one. 文件格式"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clearing.console.edge import Json, answer, perform, read_file, settings_now
+from clearing.console.show import table
+from clearing.errors import UsageError
+from clearing.files.check import Checker
+from clearing.files.describe import Described, describe
+from clearing.files.layout import Layout, parse_layout
+from clearing.jobs.layouts import known_layouts
+
+layout_app = typer.Typer(no_args_is_help=True, help="File layouts: list, propose, check 文件格式.")
+
+
+@layout_app.command("list")
+def list_layouts(as_json: Json = False) -> None:
+    """Every layout there is: those shipped and those of the folder of the settings 格式清单."""
+
+    async def work() -> dict[str, Layout]:
+        return known_layouts(settings_now())
+
+    found = [
+        {
+            "profile": one.profile,
+            "id": one.id,
+            "title": one.title,
+            "types": [*one.types],
+            "example": one.example(),
+        }
+        for one in perform(work).values()
+    ]
+    if as_json:
+        answer({"layouts": found})
+        return
+    table(
+        "Layouts 文件格式",
+        ["profile", "id", "name of a file", "what"],
+        ([one["profile"], one["id"], one["example"], one["title"]] for one in found),
+    )
+
+
+@layout_app.command("describe")
+def describe_sample(
+    sample: Annotated[Path, typer.Argument(metavar="SAMPLE", help="A file as the partner sends it.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write the proposed layout here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Propose a layout for a sample: encoding, delimiter, columns, amounts, totals 样本识别."""
+
+    async def work() -> Described:
+        return describe(read_file(sample))
+
+    found = perform(work)
+    if out is not None and found.toml:
+        if out.exists():
+            raise UsageError(f"{out}: is there already; nothing is overwritten. Next: give another name")
+        out.write_text(found.toml, encoding="utf-8")
+    if as_json:
+        answer({"sample": sample.name, "findings": found.findings, "layout": found.toml})
+        return
+    for line in found.findings:
+        print(f"# {line}")
+    if found.toml and out is None:
+        print(found.toml)
+    elif found.toml:
+        print(f"layout written to {out}. Next: clearing layout check {out} {sample}")
+
+
+@layout_app.command("check")
+def check_sample(
+    layout: Annotated[
+        Path, typer.Argument(metavar="LAYOUT", help="A layout's TOML file, or a profile's name.")
+    ],
+    sample: Annotated[Path, typer.Argument(metavar="SAMPLE", help="A file as the partner sends it.")],
+    file_type: Annotated[
+        str, typer.Option("--type", help="What the sample is, when its name does not say it.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Say line by line what of a sample does not fit a layout 格式校验."""
+
+    async def work() -> dict[str, Any]:
+        known = known_layouts(settings_now())
+        if layout.suffix != ".toml" and f"{layout}" in known:
+            chosen = known[f"{layout}"]
+        else:
+            chosen = parse_layout(read_file(layout).decode("utf-8", "replace"), layout.name)
+        checker = Checker(sample.name, chosen, file_type=file_type or next(iter(chosen.types)))
+        rows = checker.feed(read_file(sample))
+        rows += checker.finish()
+        return {
+            "layout": chosen.id,
+            "sample": sample.name,
+            "type": checker.scan.type,
+            "lines": checker.scan.details,
+            "read": len(rows),
+            "fits": not checker.faults,
+            "faults": [str(one) for one in checker.faults],
+        }
+
+    found = perform(work)
+    if as_json:
+        answer(found)
+    else:
+        for fault in found["faults"]:
+            print(fault)
+        read = f"{found['read']} of {found['lines']} detail lines"
+        print(f"{found['sample']}: {read} read as {found['type']} of {found['layout']}")
+    if not found["fits"]:
+        raise typer.Exit(UsageError.exit_code)
