@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from clearing.ledger.accounts import BANK, code_of, owner_of
 from clearing.ledger.facts import Instruction
 from clearing.store import balances as stored_balances
 from clearing.store import days, instructions, views
+from clearing.store.files import StoredFile
 from clearing.store.session import transaction
 
 day_app = typer.Typer(no_args_is_help=True, help="One clearing date, step by step 清算日.")
@@ -115,8 +117,20 @@ def _file_line(done: closing.Filed) -> str:
     return f"{done.day}  " + (f"{done.files} files, {done.lines} lines" if done.done else "filed before")
 
 
-def close(day: Day, as_json: Json = False) -> None:
+def close(
+    day: Day,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Make the files that the close would make, and leave nothing.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="With --dry-run: write those files below this folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Cut, net and file a day; run again it goes on from where it stood 日终."""
+    if dry_run:
+        _preview(day, out, as_json)
+        return
 
     async def work() -> None:
         async with books() as the:
@@ -141,6 +155,38 @@ def close(day: Day, as_json: Json = False) -> None:
         print(f"next  clearing positions {day}; clearing files write {day} --out DIR")
 
     perform(work)
+
+
+def _preview(day: date, out: Path | None, as_json: bool) -> None:
+    """The files that the close would give; with `out` their bytes too."""
+
+    async def take(one: StoredFile, parts: AsyncIterator[bytes]) -> None:
+        content = b"".join([part async for part in parts]) if out else b""
+        if out:
+            target = out / one.receiver / one.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+    async def work() -> list[StoredFile]:
+        async with books() as the:
+            return await closing.preview(the.engine, the.settings, the.members, day, take)
+
+    found = perform(work)
+    rows = [
+        {"name": one.name, "receiver": one.receiver, "records": one.records,
+         "amount": yuan(one.amount_total_fen), "sm3": one.sm3.hex()}
+        for one in found
+    ]  # fmt: skip
+    if as_json:
+        answer({"date": f"{day}", "dry_run": True, "files": rows})
+        return
+    table(
+        f"Files that closing {day} would give 日终预演",
+        ["name", "receiver", "records", "amount", "SM3"],
+        ([one["name"], one["receiver"], one["records"], one["amount"], f"{one['sm3']}"[:12]] for one in rows),
+        right=["records"],
+    )
+    print(f"{len(rows)} files{f', written below {out}/' if out else ''}; nothing was kept")
 
 
 def balances(

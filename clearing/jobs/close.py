@@ -7,7 +7,7 @@ file  every member's clearing files, rendered once and stored with their digests
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -36,7 +36,7 @@ from clearing.jobs.seal import seal_files, sealer_of
 from clearing.ledger.business_day import ONE_DAY
 from clearing.ledger.decide import decide
 from clearing.ledger.outcomes import Outcome
-from clearing.store import balances, days, locks, parked, streams
+from clearing.store import balances, days, files, locks, parked, streams
 from clearing.store.record import BatchRecord, record
 from clearing.store.session import IDLE_SECONDS_MAX, transaction
 
@@ -152,13 +152,17 @@ async def net(engine: AsyncEngine, members: Members, day: date) -> bool:
     Raises:  NotBalanced (LED-001) and UsageError: nothing is written, the day stays cut.
     """
     async with transaction(engine) as conn:
-        await locks.day_exclusive(conn)
-        if not await _may(conn, day, "net"):
-            return False
-        await _replayed(conn, day)
-        netted = await netting_of(conn, members, day)
-        await _record_close(conn, netted)
-        await days.step(conn, day, State.NETTED)
+        return await _net(conn, members, day)
+
+
+async def _net(conn: AsyncConnection, members: Members, day: date) -> bool:
+    await locks.day_exclusive(conn)
+    if not await _may(conn, day, "net"):
+        return False
+    await _replayed(conn, day)
+    netted = await netting_of(conn, members, day)
+    await _record_close(conn, netted)
+    await days.step(conn, day, State.NETTED)
     return True
 
 
@@ -222,6 +226,45 @@ async def file(engine: AsyncEngine, settings: Settings, members: Members, day: d
         for note in one.notes:
             _log.warning("characters replaced", file=one.file.name, where=note)
     return Filed(day=day, done=True, files=len(kept), lines=sum(one.file.records for one in kept))
+
+
+class _Undone(Exception):
+    """Raised to roll back what a preview did."""
+
+
+async def preview(
+    engine: AsyncEngine,
+    settings: Settings,
+    members: Members,
+    day: date,
+    take: Callable[[files.StoredFile, AsyncIterator[bytes]], Awaitable[None]],
+) -> list[files.StoredFile]:
+    """The files that closing the day now would give, made in a transaction that is then undone. 日终预演
+
+    In:      `take` gets each file and its bytes, while they are there.
+    Out:     the files, as `files.of_day` lists them; of a day that is filed, those that it has.
+    Writes:  nothing that stays; while it runs nobody can add to the day.
+    Again:   the same files, as long as nothing is added.
+    Raises:  as the steps.
+    """
+    layouts, known = layouts_of(settings, members, day), frozenset[str]()
+    made: list[files.StoredFile] = []
+    for _ in range(TRIES_MAX):
+        try:
+            async with transaction(engine) as conn:
+                await _cut(conn, settings, members, day, known)
+                await _net(conn, members, day)
+                if await _may(conn, day, "file"):
+                    await keep_files(conn, members, day, layouts)
+                made = await files.of_day(conn, day)
+                for one in made:
+                    await take(one, files.parts(conn, one.name))
+                raise _Undone  # noqa: TRY301 - leaving the transaction by it is the point
+        except Busy as busy:
+            known = busy.names
+        except _Undone:
+            return made
+    raise WorldFailed(f"day {day}: keys stayed locked after {TRIES_MAX} tries. Next: try again")
 
 
 async def close(engine: AsyncEngine, settings: Settings, members: Members, day: date) -> Sequence[Any]:

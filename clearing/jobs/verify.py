@@ -18,25 +18,31 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json
 
 from clearing.day.netting import NET, ROLL_UP
 from clearing.day.states import day_root
+from clearing.errors import InvariantViolated, UsageError
 from clearing.files.manifest import Figures
+from clearing.files.outgoing import DayFiles
 from clearing.files.public_keys import key_of
+from clearing.jobs.filing import differing
 from clearing.jobs.sign import signature_holds
 from clearing.ledger.entry import entry_id
+from clearing.ledger.members import load_members
 from clearing.ledger.money import yuan
 from clearing.reconciliation.report import digest as report_digest
-from clearing.store import audit, chain, proposals, signing, streams
+from clearing.store import audit, chain, files, proposals, reference, signing, streams
 from clearing.store.session import transaction
 from messages.decode import canonical_bytes
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from clearing.files.layout import Layout
     from clearing.ledger.members import Members
 
 OK: Final = "ok"
@@ -81,6 +87,7 @@ async def verify(
         "days": _days,
         "records": _records,
         "files": _files,
+        "rendered": lambda conn: _rendered(conn, members),
         "signatures": _signatures,
         "sign_offs": _sign_offs,
         "breaks": _breaks,
@@ -243,6 +250,30 @@ async def _files(conn: AsyncConnection) -> str:
                     f"{name} of its bytes, expected {_short(stored)} as stored, got {_short(made)}",
                 )
                 break
+    return faults.text
+
+
+async def _rendered(conn: AsyncConnection, members: Members) -> str:
+    """Each day's files, rendered again from its entries in the layouts they were written in, are the same bytes."""
+    faults = _Faults()
+    known = await files.layouts_by_digest(conn)
+    for day in await audit.filed_days(conn):
+        stored = [one for one in await files.of_day(conn, day) if one.type in DayFiles.TYPES]
+        layouts: dict[str, dict[bytes, Layout]] = {}
+        for one in stored:
+            if one.layout in known:
+                layouts.setdefault(one.receiver, {})[one.layout] = known[one.layout]
+        document = await reference.version(conn, stored[0].members) if stored else None
+        then = replace(load_members(document), clock=members.clock) if document else members
+        try:
+            wrong = await differing(
+                conn, then, day, {"": (), **{code: tuple(found.values()) for code, found in layouts.items()}}
+            )
+        except (InvariantViolated, UsageError) as error:
+            faults.add(f"day {day}", f"its files, expected to be made again, got: {error}")
+            continue
+        for name in wrong:
+            faults.add(f"file {name}", "its bytes, expected what its day's entries give, got others")
     return faults.text
 
 

@@ -492,6 +492,14 @@ async def cut_days(conn: AsyncConnection) -> list[CutDay]:
     return [CutDay(day, root or b"", _heads(heads)) for day, root, heads in rows]
 
 
+async def filed_days(conn: AsyncConnection) -> list[date]:
+    """Every day that has its files, oldest first."""
+    rows = await (await driver(conn)).fetch(
+        "SELECT clearing_date FROM day WHERE state IN ('filed', 'reconciled', 'signed') ORDER BY 1"
+    )
+    return [day for (day,) in rows]
+
+
 def _heads(stored: str | None) -> dict[str, bytes]:
     if stored is None:
         return {}

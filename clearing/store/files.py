@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import InvariantViolated
 from clearing.files.draft import PART_BYTES, Finished
-from clearing.files.layout import Layout
+from clearing.files.layout import Layout, of_document
 from clearing.files.outgoing import RenderedFile
 from clearing.store.job_tables import file, layout
 from clearing.store.seal_tables import file_seal
@@ -187,6 +187,12 @@ async def add_layout(conn: AsyncConnection, used: Layout) -> None:
     """
     row = {"sm3": used.sm3, "profile": used.profile, "document": used.document}
     await conn.execute(insert(layout).values(row).on_conflict_do_nothing())
+
+
+async def layouts_by_digest(conn: AsyncConnection) -> dict[bytes, Layout]:
+    """Every layout that files were written in, by its digest."""
+    rows = await conn.execute(select(layout.c.sm3, layout.c.document))
+    return {sm3: of_document(document) for sm3, document in rows}
 
 
 async def of_day(conn: AsyncConnection, day: date) -> list[StoredFile]:

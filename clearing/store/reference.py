@@ -49,3 +49,10 @@ async def in_force(conn: AsyncConnection) -> tuple[int, dict[str, Any]] | None:
         await conn.execute(select(members.c.id, members.c.document).where(members.c.id == newest))
     ).one_or_none()
     return None if row is None else (row[0], row[1])
+
+
+async def version(conn: AsyncConnection, number: int) -> dict[str, Any] | None:
+    """The document of one version, in force or not; None when there is none of that number."""
+    found = await conn.execute(select(members.c.document).where(members.c.id == number))
+    document: dict[str, Any] | None = found.scalar_one_or_none()
+    return document

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ import pytest
 
 from clearing.errors import InvariantViolated, NotBalanced, UsageError
 from clearing.files.manifest import Manifest, read_manifest
-from clearing.jobs.close import close, cut, net
+from clearing.jobs.close import close, cut, net, preview
 from clearing.jobs.deliver import write_files
 from clearing.jobs.verify import verify
+from clearing.store import files
 from clearing.store.database import open_database
+from clearing.store.files import StoredFile
+from clearing.store.session import transaction
 from tests.jobs.running import (
     FIRST_DAY,
     Books,
@@ -238,3 +242,52 @@ async def test_a_file_stands_before_its_manifest(blank: Callable[[], str], tmp_p
         await write_files(again.engine, FIRST_DAY, tmp_path)
         finished.set()
         assert await looking == len(contents)
+
+
+async def test_a_dry_run_gives_the_files_of_the_close_and_leaves_nothing(blank: Callable[[], str]) -> None:
+    """Every byte is as the close then makes it; before that the day is open and has no files."""
+    async with books(blank(), settings_of(), worked_members()) as the:
+        await the.ingest(worked_lines(9))
+        foretold: dict[str, bytes] = {}
+
+        async def take(one: StoredFile, parts: AsyncIterator[bytes]) -> None:
+            foretold[one.name] = b"".join([part async for part in parts])
+
+        made = await preview(the.engine, the.settings, the.members, FIRST_DAY, take)
+        assert await the.one("SELECT count(*) FROM file") == 0
+        assert await the.one("SELECT state FROM day WHERE clearing_date = '2026-03-09'") == "open"
+        await the.close(FIRST_DAY)
+        stored = await the.rows(
+            "SELECT name, string_agg(content, '' ORDER BY no) FROM file_part GROUP BY name"
+        )
+        assert dict(iter(stored)) == foretold
+        async with transaction(the.engine) as conn:
+            assert await files.of_day(conn, FIRST_DAY) == [replace(one, seal=None) for one in made]
+        again = await preview(the.engine, the.settings, the.members, FIRST_DAY, take)
+        assert [one.name for one in again] == [one.name for one in made]
+
+
+async def test_a_member_gets_its_files_in_its_own_profile(blank: Callable[[], str], tmp_path: Path) -> None:
+    """By the record in members.toml, a layout of the partner's own among them; the rest as the settings say."""
+    (tmp_path / "own.toml").write_text(
+        'like = "P"\nid = "OWNX0100"\nprofile = "OWN"\nextension = "own"\nonly = ["TXN"]\n', encoding="utf-8"
+    )
+    members = worked_members()
+    named = {"B1": ("OWN", "F"), "F1": ("N",)}
+    records = tuple(one.model_copy(update={"profile": named.get(one.code, ())}) for one in members.records)
+    settings = settings_of(layouts=tmp_path, profiles="H")
+    async with books(blank(), settings, replace(members, records=records)) as the:
+        await the.ingest(worked_lines(9))
+        await the.close(FIRST_DAY)
+        rows = await the.rows(
+            "SELECT DISTINCT receiver, profile, type FROM file WHERE receiver IN ('B1', 'F1', 'H1')"
+        )
+    found: dict[tuple[str, str], set[str]] = {(receiver, profile): set() for receiver, profile, _ in rows}
+    for receiver, profile, kind in rows:
+        found[receiver, profile].add(kind)
+    assert found == {
+        ("B1", "OWN"): {"TXN"},
+        ("B1", "F"): {"TXN", "SUM"},
+        ("F1", "N"): {"TXN", "SUM", "ERR", "NRC"},
+        ("H1", "H"): {"TXN", "SUM", "ERR", "DEP"},
+    }

@@ -67,12 +67,12 @@ DAMAGE = {
     "one fen of an entry": (
         """ALTER TABLE entry DROP CONSTRAINT ck_entry_balanced;
         UPDATE entry SET fens[1] = fens[1] + 1 FROM one WHERE entry.id = one.id""",
-        "balances entries_balanced chains",
+        "balances entries_balanced chains rendered",
         r"2026-03-10 \d{4}\.\w+: balance kept, expected .* got .* \(0\.01 more credit\)\. Next: ",
     ),
     "one fen moved inside an entry": (
         "UPDATE entry SET fens[1] = fens[1] + 1, fens[2] = fens[2] - 1 FROM one WHERE entry.id = one.id",
-        "balances chains",
+        "balances chains rendered",
         r"2026-03-10 .*: balance kept, .*; 2 such in all, this is the first",
     ),
     "one balance": (
@@ -84,7 +84,7 @@ DAMAGE = {
     "one byte of a file": (
         """UPDATE file_part SET content = set_byte(content, 40, get_byte(content, 40) # 1)
         WHERE no = 0 AND name = (SELECT min(name) FROM file)""",
-        "files",
+        "files rendered",
         r"file \w.*: SHA-256 of its bytes, expected [0-9a-f]{16} as stored, got [0-9a-f]{16}\. Next: ",
     ),
     "an event removed": (
@@ -95,30 +95,30 @@ DAMAGE = {
     "an outcome changed": (
         """UPDATE event SET outcome = 'noted' FROM one
         WHERE event.source = one.source AND event.id = one.event_id""",
-        "outcomes chains",
+        "outcomes chains rendered",
         r"event \w+/\S+: expected an entry when posted, .*got noted, an entry, 2026-03-10, no reason",
     ),
     "a reason changed": (
         "UPDATE event SET reason = 'too_old' WHERE reason = 'unknown_source'",
-        "chains",
+        "chains rendered",
         r"file\[0\] batch \d+: digest of its rows, expected \w+ as sealed, got \w+",
     ),
     "an entry removed": (
         "DELETE FROM entry USING one WHERE entry.id = one.id",
-        "balances entries chains",
+        "balances entries chains rendered",
         r"2026-03-10 .*: balance kept",
     ),
     "an entry's id changed with its event's": (
         """UPDATE event SET entry_id = '20260310-0000-0000-0000-000000000000' FROM one
         WHERE event.source = one.source AND event.id = one.event_id;
         UPDATE entry SET id = '20260310-0000-0000-0000-000000000000' FROM one WHERE entry.id = one.id""",
-        "entry_ids chains",
+        "entry_ids chains rendered",
         r"entry 202603100{24}: expected id 20260310(?!0{24})[0-9a-f]{24} \(of 2026-03-10, PLAT/\w+/\S+\)",
     ),
     "an entry of the wrong day": (
         """ALTER TABLE entry DROP CONSTRAINT ck_entry_id;
         UPDATE entry SET clearing_date = '2026-03-11' FROM one WHERE entry.id = one.id""",
-        "balances entries entry_ids chains",
+        "balances entries entry_ids chains rendered",
         r"2026-03-10 .*: balance kept",
     ),
     "a record's amount changed": (
@@ -134,7 +134,7 @@ DAMAGE = {
         DELETE FROM entry WHERE batch = (SELECT id FROM gone);
         DELETE FROM batch WHERE id = (SELECT id FROM gone);
         UPDATE stream SET digest = previous, position = position_from FROM gone WHERE name = 'file'""",
-        "balances timeouts days",
+        "balances timeouts days rendered",
         r"2026-03-11 .*: balance kept",
     ),
     "a day's root": (
@@ -202,7 +202,7 @@ DAMAGE = {
     "an instruction's amount": (
         """UPDATE instruction SET amount_fen = amount_fen + 1
         WHERE id = (SELECT min(id) FROM instruction WHERE kind = 'INTER_BANK')""",
-        "in_transit instructions",
+        "in_transit instructions rendered",
         r"3010\.B1: balance",
     ),
     "a claim": (
