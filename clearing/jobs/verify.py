@@ -64,7 +64,7 @@ AMOUNTS: Final = {
 }
 """Check → what was summed, and what it stands for. 金额核验"""
 
-FLAWS: Final = ("outcomes", "entries", "batches", "stays", "instructions")
+FLAWS: Final = ("outcomes", "entries", "batches", "stays", "instructions", "orders")
 _NEXT: Final = (
     "Next: stop closing days, keep the database as it is, compare with a backup and the sealed archive"
 )

@@ -338,6 +338,31 @@ FLAWS: Final = {
         WHERE i.kind = 'INTER_BANK' AND i.replaces = '' AND n.amount_fen IS DISTINCT FROM i.amount_fen
         """,
     ),
+    "orders": _first(
+        """
+        SELECT 'orders to ' || coalesce(d.bank, f.receiver), coalesce(d.rows, 0) || ' rows, ' || coalesce(d.fen, 0)
+            || ' fen as dispatched', coalesce(f.rows, 0) || ' rows, ' || coalesce(f.fen, 0) || ' fen in PAY files'
+        FROM (SELECT bank, sum(rows) AS rows, sum(total_fen) AS fen FROM dispatch GROUP BY bank) d
+        FULL JOIN (SELECT receiver, sum(records) AS rows, sum(amount_total_fen) AS fen FROM file
+            WHERE type = 'PAY' GROUP BY receiver) f ON f.receiver = d.bank
+        WHERE (coalesce(d.rows, 0), coalesce(d.fen, 0)) <> (coalesce(f.rows, 0), coalesce(f.fen, 0))
+        """,
+        """
+        SELECT 'order ' || l.pay_id, 'a payout of ' || l.amount_fen || ' fen that is out',
+            coalesce(p.state || ' at attempt ' || p.attempt || ', ' || p.amount_fen || ' fen', 'no payout')
+        FROM pay_line l LEFT JOIN payout p ON p.source = split_part(l.pay_id, '/', 1)
+            AND p.id = split_part(l.pay_id, '/', 2)
+        WHERE l.kind = 'PAYOUT' AND (p.id IS NULL OR p.amount_fen <> l.amount_fen
+            OR p.attempt < split_part(l.pay_id, '/', 3)::integer
+            OR p.attempt = split_part(l.pay_id, '/', 3)::integer AND p.state IN ('HELD', 'ACCEPTED', 'WITHDRAWN'))
+        """,
+        """
+        SELECT 'order ' || l.pay_id, 'an instruction of ' || l.amount_fen || ' fen',
+            coalesce(i.amount_fen || ' fen', 'no instruction')
+        FROM pay_line l LEFT JOIN instruction i ON i.id = l.pay_id
+        WHERE l.kind <> 'PAYOUT' AND i.amount_fen IS DISTINCT FROM l.amount_fen
+        """,
+    ),
 }
 """Check → its statement. 一致性核验"""
 

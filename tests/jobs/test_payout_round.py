@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +21,7 @@ from clearing.jobs.orders import Sent
 from clearing.jobs.receive import receive
 from clearing.jobs.settle import settle
 from clearing.jobs.take_file import Received
+from clearing.jobs.verify import verify
 from clearing.store import registry
 from clearing.store.session import transaction
 from tests.jobs.mock_bank import BUSY, PAID, REJECTED, SILENT, UNKNOWN, MockBank
@@ -432,6 +434,36 @@ async def test_settlement_instructions_go_out_on_their_working_day(round_: Round
                 assert line.purpose == "清算 20260518"
     said = dict(iter(await the.rows("SELECT kind, state FROM instruction GROUP BY kind, state")))
     assert said == {"IN_BANK": "CONFIRMED", "INTER_BANK": "WAITING"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (
+            "UPDATE dispatch SET total_fen = total_fen - 1",
+            "orders to B1: .*1 rows, 9999 fen as dispatched, got 1 rows, 10000 fen in PAY files",
+        ),
+        (
+            "UPDATE pay_line SET pay_id = 'F1/P1/2'",
+            "order F1/P1/2: .*a payout of 10000 fen that is out, got SENT at attempt 1",
+        ),
+        ("UPDATE payout SET state = 'ACCEPTED'", "order F1/P1/1: .*got ACCEPTED at attempt 1, 10000 fen"),
+    ],
+)
+async def test_orders_that_are_not_what_the_books_say_are_found(
+    round_: Round, damage: str, says: str
+) -> None:
+    """Verify holds dispatches, PAY files, orders and payouts against each other."""
+    await round_.the.ingest([submitted(1, "B1")])
+    await round_.dispatch()
+    found = await verify(round_.the.engine, round_.the.members)
+    assert found["ok"], found
+    async with round_.the.engine.begin() as conn:
+        await conn.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        await conn.exec_driver_sql(damage)
+    found = await verify(round_.the.engine, round_.the.members)
+    assert not found["ok"]
+    assert re.search(says, found["checks"]["orders"]), found["checks"]["orders"]
 
 
 # ---------------------------------------------------------------- killed on the way

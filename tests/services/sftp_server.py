@@ -24,7 +24,7 @@ from clearing.jobs.delivery.partners import SftpPlace
 from clearing.jobs.kafka_jars import free_port
 
 PATIENCE_SECONDS = 20
-SILENCE_SECONDS = 0.5
+SILENCE_SECONDS = 1.5
 MISSING = "no OpenSSH server found. Install it (Debian: apt-get install openssh-server)"
 
 
