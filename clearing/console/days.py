@@ -1,4 +1,4 @@
-"""`day`, `close`, `balances`, `positions`: a day and what it comes to. 清算日"""
+"""`day`, `close`, `balances`, `positions`, `exposure`: a day and what it comes to. 清算日"""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.console.edge import Books, Day, Json, a_date, answer, books, perform
+from clearing.console.edge import Books, Day, Json, a_date, answer, books, perform, say
 from clearing.console.show import grouped, money, table, yuan
+from clearing.day.exposure import Exposure, exposures
 from clearing.day.netting import INTER_BANK, Netted
 from clearing.errors import UsageError
 from clearing.jobs import close as closing
@@ -281,6 +282,46 @@ async def positions_of(conn: AsyncConnection, the: Books, day: date) -> dict[str
             if one.kind == INTER_BANK
         ],
     }
+
+
+def exposure(day: Day, as_json: Json = False) -> None:
+    """What each bank would have to pay if the day ended now, and who is over its net cap 日间敞口."""
+
+    async def work() -> tuple[str, tuple[Exposure, ...]]:
+        async with books() as the, transaction(the.engine) as conn:
+            known = await known_day(conn, day)
+            netted = await closing.netting_of(conn, the.members, day)
+            return known.state, exposures(netted.bank_nets, the.members.on(day))
+
+    state, found = perform(work)
+    rows = {
+        one.bank: {
+            "net": yuan(one.net_fen),
+            "cap": None if one.cap_fen is None else yuan(one.cap_fen),
+            "over": yuan(one.over_fen),
+        }
+        for one in found
+    }
+    if as_json:
+        answer({"date": f"{day}", "state": state, "banks": rows})
+        return
+    print(f"{day}  {state}; a positive net is paid in, as if the day ended now")
+    told = [
+        [
+            one.bank,
+            grouped(yuan(one.net_fen)),
+            "none" if one.cap_fen is None else grouped(yuan(one.cap_fen)),
+            grouped(yuan(one.over_fen)),
+        ]
+        for one in found
+    ]
+    table("Exposure 日间敞口", ["bank", "net", "cap", "over the cap"], told)
+    for one in found:
+        if one.over_fen:
+            say(
+                f"warning: {one.bank} owes {yuan(one.net_fen)}, cap {yuan(one.cap_fen or 0)} "
+                f"({yuan(one.over_fen)} too much). Next: ask {one.bank} for cover, or stop what it pays"
+            )
 
 
 def _moved(netted: Netted) -> set[str]:
