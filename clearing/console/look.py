@@ -304,7 +304,7 @@ def _outcome(row: views.Row, batch: int) -> dict[str, Any]:
 async def _books(conn: AsyncConnection, entry_id: str) -> list[dict[str, Any]]:
     made = (await entries.of_ids(conn, [entry_id]))[entry_id]
     lines = await views.files_with(conn, made.clearing_date, entry_id)
-    found = await views.breaks_with(conn, entry_id, made.bank_ref)
+    found = await views.breaks_with(conn, entry_id, made.bank_ref, f"{made.source}/{made.event_id}")
     return [
         {"step": "entry", **_entry(made)},
         *({"step": "file", **one} for one in lines),

@@ -54,7 +54,8 @@ _FILES: Final = """
 """
 _BREAKS: Final = """
     SELECT id, clearing_date, code, vector, amount_fen, state FROM break_
-    WHERE keys ->> 'entry_id' = $1 OR ($2 <> '' AND keys ->> 'bank_ref' = $2) ORDER BY id
+    WHERE keys ->> 'entry_id' = $1 OR ($2 <> '' AND keys ->> 'bank_ref' = $2)
+        OR id IN (SELECT break_id FROM break_proposal WHERE event = $3) ORDER BY id
 """
 _VERSIONS: Final = """
     SELECT id, loaded_at, loaded_by, encode(digest, 'hex') AS digest, approved_by, approved_at
@@ -153,9 +154,9 @@ async def files_with(conn: AsyncConnection, day: date, entry_id: str) -> list[Ro
     return [dict(row) for row in await (await driver(conn)).fetch(_FILES, day, entry_id)]
 
 
-async def breaks_with(conn: AsyncConnection, entry_id: str, bank_ref: str) -> list[Row]:
-    """The breaks that name this entry or reference."""
-    return [dict(row) for row in await (await driver(conn)).fetch(_BREAKS, entry_id, bank_ref)]
+async def breaks_with(conn: AsyncConnection, entry_id: str, bank_ref: str, event: str) -> list[Row]:
+    """The breaks that name this entry or reference, and those that its event (source/id) is to end."""
+    return [dict(row) for row in await (await driver(conn)).fetch(_BREAKS, entry_id, bank_ref, event)]
 
 
 async def members_versions(conn: AsyncConnection) -> list[Row]:

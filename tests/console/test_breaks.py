@@ -47,6 +47,8 @@ def test_a_break_is_taken_to_its_end_at_the_terminal(story: Clearing, tmp_path: 
     ended = story("breaks", "approve", short, "--as", "bob", "--json").json
     assert (ended["state"], ended["ending"]) == ("RESOLVED", "ADJUST")
     assert story("balances", "--account", "1091", "--json").json["accounts"] == {"1091.H1": "18.00"}
+    steps = story("trace", ended["proposals"][0]["event"], "--json").json
+    assert [(one["step"], one.get("state", "")) for one in steps][-1] == ("break", "RESOLVED")
     shown = story("breaks", "show", short).out
     for part in (
         "RESOLVED ADJUST",
