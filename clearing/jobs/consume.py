@@ -111,12 +111,20 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             fetch_max_wait_ms=50,
             heartbeat_interval_ms=1000,  # how soon a worker that joins gets its share
         )
-        self._producer = AIOKafkaProducer(
-            **options, enable_idempotence=True, linger_ms=2, max_batch_size=256 * 1024, compression_type=None
+        self._producer, self._publisher = self._new_producer()
+        self._producer_failed = False
+
+    def _new_producer(self) -> tuple[AIOKafkaProducer, Publisher]:
+        """A client that numbers its records anew, and who sends notices by it."""
+        producer = AIOKafkaProducer(
+            **kafka_options(self._settings),
+            enable_idempotence=True,
+            linger_ms=2,
+            max_batch_size=256 * 1024,
+            compression_type=None,
         )
-        self._publisher = Publisher(
-            engine, self._producer, platform=members.platform.code, prefix=settings.kafka_prefix
-        )
+        platform, prefix = self._members.platform.code, self._settings.kafka_prefix
+        return producer, Publisher(self._engine, producer, platform=platform, prefix=prefix)
 
     def stop(self) -> None:
         """Finish the batch in hand and come to an end."""
@@ -222,6 +230,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             except WORTH_WAITING as error:
                 failures = 1 if self._taken > before else failures + 1
                 self._begin_again = True
+                self._producer_failed |= isinstance(error, KafkaError)
                 await self._pause(waiting(error, failures))
 
     async def _with_both_hands(self, *, until_idle: bool) -> None:
@@ -388,6 +397,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self._streams.clear()
         self._begin_again = False
         try:
+            if self._producer_failed:  # a broker that has lost records refuses the old one's numbers for ever
+                await _within(STOP_SECONDS_MAX, self._producer.stop())
+                self._producer, self._publisher = self._new_producer()
+                await self._producer.start()
+                self._producer_failed = False
             await self._begin(self._consumer.assignment())
         except BaseException:
             self._begin_again = True

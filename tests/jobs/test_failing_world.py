@@ -44,6 +44,7 @@ from tests.jobs.running import (
     send,
     settings_of,
     taken,
+    told,
     topics,
     values,
     worked_lines,
@@ -385,3 +386,25 @@ async def test_a_database_that_is_down_longer_than_the_group_waits_costs_nothing
         await taken(the)
         await all_told(the)
         assert (await verify(the.engine, the.members))["ok"]
+
+
+async def test_a_broker_that_has_lost_notices_takes_new_ones(
+    blank: Callable[[], str], own_broker: JarBroker, tmp_path: Path
+) -> None:
+    """After a power cut it misses what it had acknowledged, and refuses our numbers: the worker begins new ones."""
+    settings = await topics(own_broker.bootstrap, partitions=1, batch_events_max=5)
+    cards, others = cards_first(keyed(worked_lines(9) + worked_lines(10)))
+    async with books(blank(), settings, worked_members()) as the, working(the):
+        await send(settings, cards)
+        await taken(the)
+        await asyncio.to_thread(own_broker.kill)
+        results = tmp_path / "kafka" / "data" / f"{settings.kafka_prefix}.results-0"
+        (log,) = results.glob("*.log")
+        os.truncate(log, log.stat().st_size // 2)
+        for state in results.glob("*.snapshot"):
+            state.unlink()
+        await asyncio.to_thread(own_broker.start)
+        await send(settings, others)
+        await taken(the)
+        said = {one.body["data"]["id"] for one in await told(settings, "results")}
+        assert said >= {json.loads(one.value or b"")["id"] for one in others}
