@@ -434,6 +434,8 @@ async def test_settlement_instructions_go_out_on_their_working_day(round_: Round
                 assert line.purpose == "清算 20260518"
     said = dict(iter(await the.rows("SELECT kind, state FROM instruction GROUP BY kind, state")))
     assert said == {"IN_BANK": "CONFIRMED", "INTER_BANK": "WAITING"}
+    found = await verify(the.engine, the.members)
+    assert found["ok"], found
 
 
 @pytest.mark.parametrize(
