@@ -52,12 +52,6 @@ class Enclosing:
         return self._cipher.finalize() + self._cipher.tag
 
 
-def enclose(content: bytes, key: bytes, iv: bytes, text: bytes) -> bytes:
-    """The bytes that go out of a whole file."""
-    enclosing = Enclosing(key, iv, text)
-    return enclosing.add(content) + enclosing.end()
-
-
 def disclose(wire: bytes, key: bytes, iv: bytes, text: bytes) -> bytes | None:
     """The plain bytes, None when a bit of key, iv, text or wire is another."""
     cipher = Cipher(SM4(key), GCM(iv, wire[-TAG_BYTES:])).decryptor()

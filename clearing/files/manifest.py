@@ -13,7 +13,6 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clearing.files.faults import Fault, Faults
-from clearing.ledger.money import yuan
 
 MANIFEST_SUFFIX = ".ok"
 
@@ -105,40 +104,6 @@ class Manifest(BaseModel):
             self.sm3,
             self.replaces or "",
         )
-
-
-def manifest_of(
-    name: str,
-    content: bytes,
-    *,
-    records: int,
-    amount_total_fen: int,
-    hash_total: int,
-    replaces: str,
-    run_id: str,
-    created_at: datetime,
-    signature: Signature | None = None,
-    encryption: Encryption | None = None,
-) -> Manifest:
-    """The manifest of a file as it is delivered. 文件清单
-
-    In:      its plain bytes, whose digests are taken here; the run that made it and when, from the caller,
-             since the file itself knows no clock; the signature made when the file was, if any.
-    """
-    return Manifest(
-        file=name,
-        bytes=len(content),
-        records=records,
-        amount_total=yuan(amount_total_fen),
-        hash_total=hash_total,
-        sha256=hashlib.sha256(content).hexdigest(),
-        sm3=hashlib.new("sm3", content).hexdigest(),
-        signature=signature,
-        encryption=encryption,
-        run_id=run_id,
-        created_at=created_at,
-        replaces=replaces or None,
-    )
 
 
 def write_manifest(manifest: Manifest) -> bytes:

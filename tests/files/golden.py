@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from clearing.files.layout import load_layout
+from clearing.files.layout import FileName, load_layout
 from clearing.files.manifest import write_manifest
-from tests.files.small_day import files, manifest_for
+from clearing.files.outgoing import file_of
+from tests.files.small_day import DAY, files, manifest_for
+from tests.files.test_iso20022 import CLOCK, SMALL
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "files" / "small-day"
 WRITTEN_AT = datetime(2026, 3, 10, 16, 30, tzinfo=UTC)
@@ -23,6 +25,11 @@ def golden() -> Iterator[tuple[str, bytes]]:
             if receivers is None or file.receiver in receivers:
                 yield name, file.content
                 yield f"{name}.ok", write_manifest(manifest_for(file, run_id="golden", created_at=WRITTEN_AT))
+    for kind in ("PAY", "PYR", "NTF"):
+        sender, receiver = ("B1", "PLAT") if kind == "PYR" else ("PLAT", "B1")
+        lines = [("D", line) for line in SMALL[kind]]
+        file = file_of(FileName(kind, sender, receiver, DAY, 1, 1), lines, load_layout("X"), CLOCK)
+        yield file.name, file.content
 
 
 if __name__ == "__main__":

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from clearing.day.netting import Netted, net_day
 from clearing.files.layout import Layout, load_layout
-from clearing.files.manifest import Manifest, manifest_of
+from clearing.files.manifest import Manifest
 from clearing.files.outgoing import RenderedFile, Versions, day_files
 from clearing.ledger.entry import Entry, Leg, Posting, Status, entry_id, mirrored
 from clearing.ledger.members import Members
+from clearing.ledger.money import yuan
 from tests.day.worked_days import fen, members
 
 DAY = date(2026, 3, 10)
@@ -136,13 +138,15 @@ def files(
 
 def manifest_for(file: RenderedFile, *, run_id: str, created_at: datetime) -> Manifest:
     """The manifest that goes with a rendered file."""
-    return manifest_of(
-        file.name,
-        file.content,
+    return Manifest(
+        file=file.name,
+        bytes=len(file.content),
         records=file.records,
-        amount_total_fen=file.amount_total,
+        amount_total=yuan(file.amount_total),
         hash_total=file.hash_total,
-        replaces=file.replaces,
+        sha256=hashlib.sha256(file.content).hexdigest(),
+        sm3=hashlib.new("sm3", file.content).hexdigest(),
         run_id=run_id,
         created_at=created_at,
+        replaces=file.replaces or None,
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from clearing.files import sm2
 from clearing.files.check import check_file
-from clearing.files.envelope import enclose, open_envelope
+from clearing.files.envelope import open_envelope
 from clearing.files.faults import Fault
 from clearing.files.manifest import Encryption, Manifest, Signature, read_manifest, write_manifest
 from clearing.files.public_keys import PublicKey, key_of
@@ -22,7 +22,7 @@ from clearing.files.seal import Trust, check_signature, trust_of, wrong_keys
 from clearing.ledger.members import load_members
 from clearing.ledger.seal_terms import ED25519, Seal, WrapForm
 from tests.files.small_day import files, manifest_for
-from tests.files.test_sm2 import KEY, POINT, PRIVATE
+from tests.files.test_sm2 import KEY, POINT, PRIVATE, enclose
 
 NAME = "RHC_TXN_PLAT_B1_20260310_001_V1.txt"
 FILE = files()[NAME]

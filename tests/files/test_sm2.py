@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.files import sm2
-from clearing.files.envelope import disclose, enclose
+from clearing.files.envelope import Enclosing, disclose
 from clearing.files.pem import pem
 from clearing.files.public_keys import PublicKey, key_of, public_key
 from clearing.ledger.seal_terms import SM2_SM3, WrapForm
@@ -38,6 +38,13 @@ def openssl(*words: str, given: bytes = b"") -> bytes:
         return subprocess.run(["openssl", *words], input=given, capture_output=True, check=True).stdout
     except FileNotFoundError:
         pytest.fail("openssl is not there; install it: apt-get install openssl")
+
+
+def enclose(content: bytes, key: bytes, iv: bytes, text: bytes) -> bytes:
+    """What goes out of a file that is enclosed in two parts."""
+    enclosing = Enclosing(key, iv, text)
+    half = len(content) // 2
+    return enclosing.add(content[:half]) + enclosing.add(content[half:]) + enclosing.end()
 
 
 class Files(NamedTuple):
