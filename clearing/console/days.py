@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from clearing.day.exposure import Exposure, exposures
 from clearing.day.netting import INTER_BANK, Netted
 from clearing.errors import UsageError
 from clearing.jobs import close as closing
+from clearing.jobs import instruct_again as settling
 from clearing.ledger.accounts import BANK, code_of, owner_of
 from clearing.ledger.facts import Instruction
 from clearing.store import balances as stored_balances
@@ -282,6 +283,24 @@ async def positions_of(conn: AsyncConnection, the: Books, day: date) -> dict[str
             if one.kind == INTER_BANK
         ],
     }
+
+
+def instruct_again(
+    instruction: Annotated[str, typer.Argument(help="Id of an instruction that has FAILED.")],
+    as_json: Json = False,
+) -> None:
+    """Instruct a settlement that failed again, under a new id linked to the old 重新指令."""
+
+    async def work() -> Instruction:
+        async with books() as the:
+            today = datetime.now(the.members.clock.zone).date()
+            return await settling.instruct_again(the.engine, the.members, instruction, today=today)
+
+    new = perform(work)
+    if as_json:
+        answer(_instruction(new, new.value_date) | {"replaces": new.replaces})
+    else:
+        print(f"{new.id}  {yuan(new.amount_fen)} for {new.value_date}, in place of {new.replaces}")
 
 
 def exposure(day: Day, as_json: Json = False) -> None:

@@ -71,7 +71,7 @@ _CARRIED: Final = """
     SELECT split_part(i.creditor, '.', 2), i.debtor,
         sum(CASE WHEN e.id IS NULL THEN -i.amount_fen ELSE i.amount_fen END)::bigint
     FROM instruction i LEFT JOIN entry e ON e.id = i.id::uuid
-    WHERE i.kind = 'CARRY' AND i.clearing_date < $1 GROUP BY 1, 2
+    WHERE i.kind = 'CARRY' AND i.replaces = '' AND i.clearing_date < $1 GROUP BY 1, 2
 """
 _BEFORE_CLOSE: Final = """
     SELECT account, (kept.fen - coalesce(closing.fen, 0))::bigint

@@ -15,11 +15,27 @@ _COLUMNS = ", ".join(_KIND.hints)
 
 
 async def of_day(conn: AsyncConnection, day: date) -> list[Instruction]:
-    """A day's instructions: in-bank ones by account and bank, then inter-bank ones, largest first."""
+    """A day's instructions as netted: in-bank ones by account and bank, then inter-bank ones, largest first.
+
+    What took the place of a failed one later is no part of the day, whose files are rendered from these.
+    """
     rows = await (await driver(conn)).fetch(
-        f"SELECT {_COLUMNS} FROM instruction WHERE clearing_date = $1 "  # noqa: S608 - our own column names
+        f"SELECT {_COLUMNS} FROM instruction WHERE clearing_date = $1 AND replaces = '' "  # noqa: S608 - our own column names
         "ORDER BY kind = 'INTER_BANK', CASE kind WHEN 'INTER_BANK' THEN '' ELSE creditor END, "
         "CASE kind WHEN 'INTER_BANK' THEN -amount_fen ELSE 0 END, debtor, kind DESC, id",
         day,
     )
     return [_KIND.of_row(row) for row in rows]
+
+
+async def take_place(conn: AsyncConnection, new: Instruction) -> None:
+    """Put an instruction in the place of the one that it replaces, which is REPLACED from now on. 替换指令
+
+    Writes:  instruction.
+    Again:   fails on the key; the caller holds the old one's lock and has looked at its state.
+    """
+    raw = await driver(conn)
+    await raw.execute("UPDATE instruction SET state = 'REPLACED' WHERE id = $1", new.replaces)
+    values = _KIND.values(new)
+    places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
+    await raw.execute(f"INSERT INTO instruction ({_COLUMNS}) VALUES ({places})", *values)  # noqa: S608 - our own
