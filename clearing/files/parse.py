@@ -263,7 +263,7 @@ class Scan:
         self.details += 1
         if layout.delimiter:
             cells = self._split.cells(number, raw)
-            mark = (cells.pop(0) if layout.tag_column else "") if cells else None
+            mark = None if cells is None else cells.pop(0) if cells and layout.tag_column else ""
             kind = self._kinds.get(mark) if mark is not None else None
         else:
             kind = self._kind_of(raw[:8].decode("latin-1"))
@@ -316,7 +316,7 @@ class Scan:
             cells = self._split.fixed(number, raw, mark, record.columns)
         if cells is None:
             return {}
-        if mark and cells.pop(0) != mark:
+        if mark and (not cells or cells.pop(0) != mark):
             text = self._split.text(number, raw) or ""
             self.faults.add("FMT-002", mark, text.split(layout.delimiter)[0], line=number, at=1)
             return {}

@@ -211,6 +211,10 @@ class _Line:
         if layout.tab_digits:
             return ["False"]
         found = ["text.isprintable()"]
+        # What must have a value may have one that reads as none.
+        required = [field for field, column in zip(fields, texts, strict=True) if not column.empty]
+        found += [f"{field} != {layout.null!r}" for field in required if layout.null]
+        found += [f"{field}[:1] != ' '" for field in required if not layout.delimiter]
         if not layout.delimiter:
             width = len(self.record.shown) + sum(one.width for one in self.columns if one)
             return [*found, "text.isascii()", f"len(text) == {width}"]
