@@ -40,6 +40,8 @@ def signed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
 
 def verified(folder: Path) -> str:
     """What the README's recipe says in a folder."""
+    if shutil.which("openssl") is None:
+        pytest.fail("openssl is not there; install it: apt-get install openssl")
     (recipe,) = RECIPE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     ran = subprocess.run(["bash", "-c", recipe], cwd=folder, capture_output=True, check=False)
     return (ran.stdout + ran.stderr).decode()
