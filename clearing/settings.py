@@ -137,6 +137,13 @@ TABLE: Final = (
     Setting("delivery_retry_seconds_max", "3600", "s", "longest wait; also after a refusal", _whole),
     Setting("sftp_timeout_seconds", "30", "s", "how long an SFTP server may say nothing", _whole),
     Setting("archive", "archive", "path", "folder in which signed days are sealed away"),
+    Setting(
+        "statements_due",
+        "05:00",
+        "HH:MM",
+        "when partners' files of the day before are due; what is missing then is FIL-001",
+        time.fromisoformat,
+    ),
     Setting("write_off_fen_max", "10000", "fen", "a break above it cannot be written off", _whole),
 )
 
@@ -187,6 +194,7 @@ class Settings:
     delivery_retry_seconds_max: int
     sftp_timeout_seconds: int
     archive: str
+    statements_due: time
     write_off_fen_max: int
 
 

@@ -215,21 +215,18 @@ def read_file(path: Path) -> bytes:
         ) from error
 
 
-def named_files(pairs: Sequence[str], option: str) -> dict[str, Path]:
-    """`B1=FILE` pairs as files by member code.
+def named_files(pairs: Sequence[str], option: str) -> dict[str, list[Path]]:
+    """`B1=FILE` pairs as files by member code; a code may come several times.
 
-    Raises:  UsageError for another form, a code twice, or a file that is not there.
+    Raises:  UsageError for another form, or a file that is not there.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, list[Path]] = {}
     for pair in pairs:
         code, equals, name = pair.partition("=")
         if not code or not equals or not name:
             raise UsageError(f"{option} {pair}: expected CODE=FILE such as {option} B1=STM_B1.csv")
-        if code in found:
-            raise UsageError(
-                f"{option} {code}: given twice, {found[code]} and {name}. One file a partner and day"
-            )
-        found[code] = Path(name)
-        if not found[code].is_file():
+        path = Path(name)
+        found.setdefault(code, []).append(path)
+        if not path.is_file():
             raise UsageError(f"{option} {code}: {name}: no such file. Next: name a file that is there")
     return found

@@ -215,6 +215,28 @@ def bench_ingest(
         page().print(one)
 
 
+@bench_app.command("reconcile")
+def bench_reconcile(
+    rows: Annotated[int, typer.Option("--rows", min=1000, help="Rows a side.")] = 1_000_000,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="How often each way is measured.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """A day of three large sides matched, named and proven, beside duckdb's bare full outer join 对账测速."""
+
+    async def work() -> dict[str, Any]:
+        from clearing.jobs import bench_reconcile as bench  # noqa: PLC0415 - for this command only
+
+        return bench.bench_reconcile(rows, repeats=repeats, told=say)
+
+    found = perform(work)
+    if as_json:
+        answer(found)
+        return
+    from clearing.jobs import bench_reconcile as bench  # noqa: PLC0415 - the same
+
+    page().print(bench.table(found))
+
+
 @bench_app.command("shapes")
 def bench_shapes(
     events: Annotated[int, typer.Option("--events", min=1000, help="How many events.")] = 30_000,

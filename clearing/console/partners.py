@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from clearing.console.breaks import break_table
 from clearing.console.edge import Day, Json, answer, books, named_files, perform
 from clearing.console.show import grouped, table
-from clearing.errors import NotBalanced
+from clearing.errors import NotBalanced, UsageError
 
 
 def reconcile(
@@ -42,8 +43,12 @@ def reconcile(
         answer(found)
     else:
         _tell(day, found)
+    for error in found["refused"]:
+        print(error, file=sys.stderr)
     if any(Decimal(line["residual"]) for line in found["proof"].values()):
         raise typer.Exit(NotBalanced.exit_code)
+    if found["refused"]:
+        raise typer.Exit(UsageError.exit_code)
 
 
 def _tell(day: date, found: dict[str, Any]) -> None:

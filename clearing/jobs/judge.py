@@ -21,7 +21,8 @@ from clearing.files.parse import Parsed, Row
 from clearing.files.render import union
 from clearing.files.seal import check_signature
 from clearing.jobs.statements import read_statement
-from clearing.reconciliation.statements import Refused, parse_export
+from clearing.reconciliation.partner_files import Refused
+from clearing.reconciliation.statements import parse_export
 
 if TYPE_CHECKING:
     from datetime import date

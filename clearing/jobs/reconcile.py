@@ -1,8 +1,9 @@
 """A day against its partners: files kept, rows matched, breaks stored, the day marked reconciled. 对账
 
     keep       every byte that came, before anybody reads it, in a transaction of its own
-    parse      all files, every error of all of them; one that is refused stops the run and nothing is stored
     gather     our side of the day, what earlier days left open or waiting, what they have taken in
+    read       all files, every error of all of them; one that is refused is a break, the others go on
+    split      what agrees in everything is counted set-wise (`reconcile_sides`), the rest goes through the passes
     reconcile  the pure room
     record     the run, its breaks under ids that stay, the day's state: one transaction
 
@@ -15,11 +16,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic import TypeAdapter
 
@@ -27,61 +29,44 @@ from clearing.day.states import State
 from clearing.errors import UsageError
 from clearing.jobs.judge import plain_of
 from clearing.jobs.reconcile_breaks import Run, save_breaks
-from clearing.jobs.reconcile_ours import our_side
+from clearing.jobs.reconcile_files import GivenFile, behind_a_gap, given_file, given_files, told, used_before
+from clearing.jobs.reconcile_ours import OtherRows, other_rows
+from clearing.jobs.reconcile_sides import Given, Rest, TakenFiles, rest_of, take_file
 from clearing.jobs.seal import sealer_of
 from clearing.jobs.setup import with_settings
-from clearing.jobs.statements import read_statement
 from clearing.reconciliation.breaks import AUTO_CLEARED, CODES, OpenItem
 from clearing.reconciliation.ledger_side import LedgerRow
 from clearing.reconciliation.life import ENDED_BY_PEOPLE, FOUND_BY_A_RUN
+from clearing.reconciliation.partner_files import Refused, missing_file
 from clearing.reconciliation.reconciled import Reconciled, as_json, reconcile
 from clearing.reconciliation.report import Report, report
 from clearing.reconciliation.rows import HisRow, PartnerRow, StatementRow, fingerprint_text
-from clearing.reconciliation.statements import (
-    ParsedExport,
-    ParsedStatement,
-    Refused,
-    known_keys,
-    parse_export,
-)
-from clearing.reconciliation.totals import SeenFile, gate
-from clearing.store import breaks, days, reconciling, statements
+from clearing.reconciliation.statements import known_keys
+from clearing.store import breaks, days, entries, reconciling, statements
 from clearing.store.breaks import StoredBreak, StoredRun
 from clearing.store.session import transaction
+from clearing.store.sides import rest
+from clearing.store.sides.tables import SideTables
+from clearing.store.sides.taken import taken_rows
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from clearing.ledger.members import Members, MembersOn
+    from clearing.ledger.members import Members
     from clearing.settings import Settings
 
-BANKS: Final = frozenset({"bank", "network", "channel"})
-INSTITUTIONS: Final = frozenset({"hospital", "pharmacy"})
 _CLOSED_DAYS: Final = frozenset({State.CUT, State.NETTED, State.FILED, State.RECONCILED, State.SIGNED})
-_DIGEST_BYTES: Final = 16
 _GC_OBJECTS: Final = 1_000_000
 """Matching makes many small objects that all live to its end: looking through them again and again is waste."""
+_LARGE_BYTES: Final = 1 << 26
+"""From here on a day's scratch database lies on the disk."""
+_ONE_DAY: Final = timedelta(days=1)
 
 _OPEN_ITEMS: Final = TypeAdapter(tuple[OpenItem, ...])
 _WAITING: Final = TypeAdapter(tuple[StatementRow | HisRow, ...])
 _REPORT: Final = TypeAdapter(Report)
 
 Json: TypeAlias = dict[str, Any]
-
-
-class Given(NamedTuple):
-    """One file as it was given."""
-
-    kind: str
-    """STM or HIS."""
-    partner: str
-    name: str
-    content: bytes
-
-    @property
-    def sha256(self) -> str:
-        """Hex."""
-        return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,32 +82,17 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """The files of a run, parsed."""
-
-    statements: Mapping[str, ParsedStatement]
-    exports: Mapping[str, ParsedExport]
-
-    def of(self, given: Given) -> ParsedStatement | ParsedExport:
-        """What a given file was read as."""
-        return (self.statements if given.kind == "STM" else self.exports)[given.partner]
-
-    def rows(self) -> Iterator[PartnerRow]:
-        """Every row of every file."""
-        for statement in self.statements.values():
-            yield from statement.rows
-        for export in self.exports.values():
-            yield from export.rows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
     """All that one run is made of."""
 
     day: date
+    given: Sequence[GivenFile]
     ours: tuple[LedgerRow, ...]
-    given: Sequence[Given]
-    files: Files
+    """Our rows that go through the passes."""
+    rest: Rest
+    refused: Sequence[Refused]
+    """Files that were not taken, and those that should be there and are not."""
+    missing: frozenset[str]
     before: Before
 
 
@@ -131,24 +101,28 @@ async def reconcile_day(  # noqa: PLR0917 - the books, the day, and its two kind
     settings: Settings,
     members: Members,
     day: date,
-    banks: Mapping[str, Path],
-    his: Mapping[str, Path],
+    banks: Mapping[str, Path | Sequence[Path]],
+    his: Mapping[str, Path | Sequence[Path]],
+    *,
+    now: datetime | None = None,
 ) -> Json:
     """Match a day with its partners' files and keep what was found. 日对账
 
-    In:      a cut day; statements by bank, network or channel, exports by hospital or pharmacy: all files of the
-             day, those of an earlier run too. None named: those that were received for the day.
+    In:      a cut day; statements by bank, network or channel, exports by hospital or pharmacy, one file or
+             several each: all files of the day, those of an earlier run too; none named: those that were received
+             for the day; `now` for the files' deadline.
     Out:     the shape of `clearing reconcile --json`, and besides: `state` of the day, `missing` (partners that
              have rows of the day and no file here), `rerun` (later days to be run again), `open` (roll-forward).
-    Writes:  statement_file; reconciliation_run, break_, break_step; day, when it is filed, nothing is missing,
-             every residual is 0.00 and nothing of class X is open.
+    Writes:  statement_file; reconciliation_run, taken_row, break_, break_step; day, when it is filed, nothing is
+             missing, every residual is 0.00 and nothing of class X is open.
     Again:   over the same files the same breaks under the same ids, in the states people have brought them to;
              over other files the day's list anew, what is gone ends as FILE_CORRECTED. A reconciled day stays so.
-    Raises:  UsageError for an unknown partner, a day that is not cut, a file that is refused (every error, and
-             nothing but its bytes is stored); NotBalanced when the proof has a residual: nothing is stored.
+    Raises:  UsageError for an unknown partner, a day that is not cut, a name or bytes used before, and for a
+             refused file when there is no sound one, or one of its partner in the run that stands (every error,
+             nothing but the bytes is stored); NotBalanced when the proof has a residual: nothing is stored.
     """
     members = with_settings(members, settings)
-    by_hand = _given(members.on(day), banks, his)
+    by_hand = given_files(members.on(day), _lists(banks), _lists(his))
     async with transaction(engine) as conn:
         await _closed(conn, day)
         given = by_hand or await _received(conn, settings, members, day)
@@ -157,38 +131,30 @@ async def reconcile_day(  # noqa: PLR0917 - the books, the day, and its two kind
             await statements.keep(
                 conn, kind=one.kind, partner=one.partner, day=day, name=one.name, content=one.content
             )
+    due = datetime.combine(day + _ONE_DAY, settings.statements_due, members.clock.zone)
+    late = (now or datetime.now(UTC)) >= due
     async with transaction(engine) as conn:
         await reconciling.one_at_a_time(conn)
         before = await _before(conn, day)
-        with _many_objects():
-            ours = await our_side(conn, members, day)
-            seen = await reconciling.inputs_seen(conn, day, [one.sha256 for one in given])
-            known = known_keys(ours, before.items)
-            files = _parsed(members, day, given, seen, known)
-            sides = Sides(day=day, ours=ours, given=given, files=files, before=before)
-            return await _recorded(conn, sides, await _reconciled(conn, sides))
+        with _many_objects(), tempfile.TemporaryDirectory(prefix="clearing-reconcile-") as folder:
+            tables = SideTables(
+                Path(folder),
+                cutover=members.clock.cutover,
+                large=sum(len(one.content) for one in given) > _LARGE_BYTES,
+            )
+            with contextlib.closing(tables):
+                sides = await _sides(conn, tables, members, given, before, day, late=late)
+                found = await _reconciled(conn, sides)
+                return await _recorded(conn, tables, sides, found)
 
 
-# ---------------------------------------------------------------- files
+def _lists(files: Mapping[str, Path | Sequence[Path]]) -> dict[str, Sequence[Path]]:
+    return {code: [found] if isinstance(found, Path) else found for code, found in files.items()}
 
 
-def _given(members: MembersOn, banks: Mapping[str, Path], his: Mapping[str, Path]) -> list[Given]:
-    """The files' bytes, once every partner is known to be one."""
-    faults = [
-        f"--{option} {code}: expected the code of a {' or '.join(sorted(kinds))}, "
-        f"got {'a ' + kind if (kind := members.kind(code)) else 'no member'}"
-        for option, kinds, codes in (("bank", BANKS, banks), ("his", INSTITUTIONS, his))
-        for code in codes
-        if members.kind(code) not in kinds
-    ]
-    if faults:
-        raise UsageError("reconcile refused, nothing was taken in:\n  " + "\n  ".join(faults))
-    found = [("STM", code, path) for code, path in banks.items()]
-    found += [("HIS", code, path) for code, path in his.items()]
-    return [Given(kind, code, path.name, _bytes(path)) for kind, code, path in sorted(found)]
-
-
-async def _received(conn: AsyncConnection, settings: Settings, members: Members, day: date) -> list[Given]:
+async def _received(
+    conn: AsyncConnection, settings: Settings, members: Members, day: date
+) -> list[GivenFile]:
     """The statements and exports of the day that `receive` has taken: of each partner the last."""
     kept = await statements.accepted(conn, day)
     if not kept:
@@ -197,78 +163,96 @@ async def _received(conn: AsyncConnection, settings: Settings, members: Members,
             "Next: clearing receive, or --bank CODE=FILE --his CODE=FILE"
         )
     sealer = sealer_of(settings, members)
-    return [Given(one.kind, one.partner, one.name, plain_of(one, sealer)) for one in kept]
+    return [given_file(one.kind, one.partner, one.name, plain_of(one, sealer)) for one in kept]
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror or error}. Next: name a file") from error
+# ---------------------------------------------------------------- the sides
 
 
-def _parsed(
+async def _sides(  # noqa: PLR0917 - the books, the scratch tables, and all that a run is made of
+    conn: AsyncConnection,
+    tables: SideTables,
     members: Members,
+    given: Sequence[GivenFile],
+    before: Before,
     day: date,
-    given: Sequence[Given],
-    seen: Sequence[reconciling.Input],
-    known: Collection[str],
-) -> Files:
-    """All files as rows.
-
-    Raises:  UsageError with every error of every file: nothing is imported, of the sound ones either.
-    """
-    refused: list[Refused] = []
-    banks: dict[str, ParsedStatement] = {}
-    exports: dict[str, ParsedExport] = {}
+    *,
+    late: bool,
+) -> Sides:
+    tables.entries = tables.folder / "entries.csv"
+    await reconciling.copy_entries(conn, day, tables.entries)
+    others = await other_rows(conn, members, day)
+    seen = await reconciling.inputs_seen(conn, day, [one.sha256 for one in given])
+    outside_rows = others.rows(day)
+    keys = known_keys(outside_rows, before.items)
+    wrong = used_before(day, given, seen)
+    held = behind_a_gap(given)
+    taken = TakenFiles(refused=[*wrong.values(), *held.values()])
     for one in given:
-        twice = _taken_in(day, one, seen)
-        if twice is not None:
-            refused.append(twice)
+        if one in wrong or one in held:
             continue
-        said: Json = {
-            "partner": one.partner, "file": one.name, "day": day, "clock": members.clock, "known": known
-        }  # fmt: skip
-        if one.kind == "STM":
-            statement = read_statement(one.content, **said)
-            if isinstance(statement, Refused):
-                refused.append(statement)
-            else:
-                banks[one.partner] = statement
-        else:
-            export = parse_export(one.content, **said)
-            if isinstance(export, Refused):
-                refused.append(export)
-            else:
-                exports[one.partner] = export
-    if refused:
-        lines = [f"{error} [{one.code}]" for one in refused for error in one.errors]
-        raise UsageError(
-            f"reconcile {day}: {len(refused)} of {len(given)} files refused, nothing was imported:\n  "
-            + "\n  ".join(line.replace("[FIL-003] [FIL-003]", "[FIL-003]") for line in lines)
-        )
-    return Files(statements=banks, exports=exports)
+        path = tables.folder / f"given-{given.index(one)}.csv"
+        path.write_bytes(one.content)
+        said = Given(one.kind, one.partner, one.name, path, one.sha256, one.sm3)
+        take_file(tables, taken, said, day, members.clock, keys)
+    taken.drop_refused(tables)
+    stood = {(one["kind"], one["partner"]) for one in before.last.inputs} if before.last else set()
+    would_lose = any(("STM" if one.of_bank else "HIS", one.partner) in stood for one in taken.refused)
+    if wrong or would_lose or not taken.sound:  # the run that stands knows more: it stays
+        raise UsageError(told(day, taken.refused, len(given)))
+    open_rows = (row for item in before.items for row in item.found.rows())
+    left = rest_of(tables, taken, [*outside_rows, *open_rows, *before.waiting])
+    ours = await _ours(conn, tables, left, others, day)
+    missing = _missing(day, ours, left, tables)
+    lacking = [] if not late else [missing_file(day, *one) for one in sorted(_expected(missing, taken))]
+    return Sides(
+        day=day,
+        given=given,
+        ours=ours,
+        rest=left,
+        refused=[*taken.refused, *lacking],
+        missing=frozenset(code for code, _ in missing),
+        before=before,
+    )
 
 
-def _taken_in(day: date, given: Given, seen: Sequence[reconciling.Input]) -> Refused | None:
-    """A name used for other bytes on this day, or bytes that stand for another day; its own may come again."""
-    here = [one for one in seen if one.clearing_date == day]
-    gated = gate(
-        given.partner, given.name, given.sha256, [SeenFile(one.partner, one.file, one.sha256) for one in here]
+async def _ours(
+    conn: AsyncConnection, tables: SideTables, left: Rest, others: OtherRows, day: date
+) -> tuple[LedgerRow, ...]:
+    """Our rows that go through the passes: of entries that are not clean, and of records without one."""
+    ids = {entry.id for entry in left.entries}
+    named = {entry.original_id for entry in left.entries if entry.original_id} - ids
+    originals = rest.entries_named(tables, named)
+    originals |= await entries.of_ids(conn, named - originals.keys())
+    return others.rows(day, left.entries, originals.values())
+
+
+def _missing(
+    day: date, ours: Iterable[LedgerRow], left: Rest, tables: SideTables
+) -> frozenset[tuple[str, bool]]:
+    """Partners with whom money moved that day and whose file is not here, and whether each is a bank."""
+    banks, institutions = tables.partners()
+    for row in ours:
+        if row.clearing_date == day:
+            banks |= {row.partner} if row.bank_fen else set()
+            institutions |= {row.institution} if row.institution and row.institution_fen else set()
+    return frozenset(
+        {
+            *((code, True) for code in banks - left.statements.keys()),
+            *((code, False) for code in institutions - left.exports.keys()),
+        }
     )
-    if isinstance(gated, Refused):
-        return gated
-    same = (given.partner, given.sha256)
-    other = next(
-        (one for one in seen if one.clearing_date != day and (one.partner, one.sha256) == same), None
-    )
-    if other is None or gated == "again":
-        return None
-    had = f"{other.file}, taken in for {other.clearing_date}"
-    text = f"{given.name}: expected a file of {day}, got the bytes of {had}"
-    return Refused(
-        partner=given.partner, file=given.name, sha256=given.sha256, code="FIL-003", errors=(text,)
-    )
+
+
+def _expected(missing: Collection[tuple[str, bool]], taken: TakenFiles) -> Iterator[tuple[str, bool]]:
+    """Of these, whose file is due: of a side from which anything came at all, and that was not refused.
+
+    A run with statements alone, or exports alone, leaves the other side out: rules about it do not apply.
+    """
+    refused = {one.partner for one in taken.refused}
+    for code, of_bank in missing:
+        if taken.partners("STM" if of_bank else "HIS") and code not in refused:
+            yield code, of_bank
 
 
 # ---------------------------------------------------------------- our side
@@ -342,87 +326,80 @@ def _many_objects() -> Iterator[None]:
 
 
 async def _reconciled(conn: AsyncConnection, sides: Sides) -> Reconciled:
-    files, before = sides.files, sides.before
-    texts = {_digest(text): text for text in map(fingerprint_text, files.rows())}
+    left, before = sides.rest, sides.before
+    early = {fingerprint_text(row) for row in left.rows() if row.clearing_date < sides.day}
+    texts = {_digest(text): text for text in early}
     taken = await reconciling.taken_before(conn, sides.day, texts.keys())
     return reconcile(
         sides.day,
         sides.ours,
-        files.statements,
-        files.exports,
+        left.statements,
+        left.exports,
         open_before=before.items,
         waiting_before=before.waiting,
         taken_before={texts[digest] for digest in taken},
-        card_of=await reconciling.cards_of(conn, _cards(sides.ours, files)),
+        card_of=await reconciling.cards_of(conn, _cards(sides)),
+        refused=sides.refused,
         ended=before.ended,
+        clean=left.clean,
     )
 
 
-def _cards(ours: Iterable[LedgerRow], files: Files) -> set[str]:
-    return {row.card for row in (*ours, *files.rows()) if row.card}
+def _cards(sides: Sides) -> set[str]:
+    return {row.card for row in (*sides.ours, *sides.rest.rows()) if row.card}
 
 
-def _digest(text: str) -> bytes:
-    """16 bytes of SM3 over a row's fingerprint: enough to know it again among all rows there will ever be."""
-    return hashlib.new("sm3", text.encode()).digest()[:_DIGEST_BYTES]
+def _digest(text: str) -> str:
+    """32 hex digits over a row's fingerprint, as `store.sides.taken` gives them: a row is known again by it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 # ---------------------------------------------------------------- what is kept
 
 
-async def _recorded(conn: AsyncConnection, sides: Sides, found: Reconciled) -> Json:
+async def _recorded(conn: AsyncConnection, tables: SideTables, sides: Sides, found: Reconciled) -> Json:
     day, last = sides.day, sides.before.last
     open_after = _OPEN_ITEMS.dump_python(found.open_after, mode="json")
     waiting = _WAITING.dump_python(found.waiting, mode="json")
-    taken = sorted(map(_digest, found.taken))
-    told = as_json(found, "")
-    changed = last is None or _handed_on(last.open_after, last.waiting, last.taken) != _handed_on(
-        open_after, waiting, taken
+    inputs = _inputs(sides)
+    said = as_json(found, "")
+    changed = last is None or _handed_on(last.open_after, last.waiting, last.inputs) != _handed_on(
+        open_after, waiting, inputs
     )
     if changed:
         await _not_signed_upon(conn, day)
-    model = report(found, "", sides.files.statements, sides.files.exports)
+    model = report(found, "", sides.rest.statements, sides.rest.exports)
     number = await breaks.add_run(
         conn,
         day,
-        _inputs(sides),
+        inputs,
         found.matched,
-        told["proof"],
+        said["proof"],
         closed=sides.before.ended,
         open_after=open_after,
         waiting=waiting,
-        taken=taken,
         report=_REPORT.dump_python(model, mode="json"),
         listed=[one.id for one in found.breaks],
         cleared=[one.id for one in found.breaks if one.state == AUTO_CLEARED],
     )
+    await reconciling.add_taken(conn, taken_rows(tables, number))
     states = await save_breaks(conn, found, Run(number, day, last, changed, sides.before.ended))
-    missing = sorted(_missing(sides))
-    return told | {
+    return said | {
         "run": str(number),
-        "breaks": [one | {"state": states[one["id"]]} for one in told["breaks"]],
-        "state": await _day_state(conn, day, found, missing),
-        "missing": missing,
+        "breaks": [one | {"state": states[one["id"]]} for one in said["breaks"]],
+        "state": await _day_state(conn, day, found, sides.missing),
+        "missing": sorted(sides.missing),
+        "refused": [error for one in sides.refused if one.file for error in one.errors],
         "rerun": [one.isoformat() for one in await breaks.days_after(conn, day)] if changed else [],
     }
 
 
 def _handed_on(
-    open_after: Iterable[Json], waiting: Sequence[Json], taken: Sequence[bytes]
+    open_after: Iterable[Json], waiting: Sequence[Json], inputs: Iterable[Mapping[str, Any]]
 ) -> tuple[Any, ...]:
     """What later days are given, but for the states to which people bring breaks."""
     items = [one | {"found": one["found"] | {"state": ""}} for one in open_after]
-    return items, list(waiting), list(taken)
-
-
-def _missing(sides: Sides) -> set[str]:
-    """Partners with whom money moved that day and whose file is not here."""
-    found: set[str] = set()
-    for row in sides.ours:
-        if row.clearing_date == sides.day:
-            found.update({row.partner} if row.bank_fen else ())
-            found.update({row.institution} if row.institution and row.institution_fen else ())
-    return found - {*sides.files.statements, *sides.files.exports}
+    return items, list(waiting), sorted(one["sha256"] for one in inputs)
 
 
 async def _day_state(conn: AsyncConnection, day: date, found: Reconciled, missing: Collection[str]) -> str:
@@ -436,15 +413,18 @@ async def _day_state(conn: AsyncConnection, day: date, found: Reconciled, missin
 
 
 def _inputs(sides: Sides) -> list[Json]:
-    """The files of a run, as they are named in it."""
+    """The files of a run that were taken, as they are named in it."""
+    kinds = (("HIS", sides.rest.exports.values()), ("STM", sides.rest.statements.values()))
     return [
         {
-            "kind": one.kind,
+            "kind": kind,
             "partner": one.partner,
-            "file": one.name,
-            "rows": len(sides.files.of(one).rows),
-            "sha256": one.sha256,
-            "sm3": hashlib.new("sm3", one.content).hexdigest(),
+            "file": said.file,
+            "rows": said.counted.rows,
+            "sha256": said.sha256,
+            "sm3": said.sm3,
         }
-        for one in sides.given
+        for kind, side in kinds
+        for one in side
+        for said in one.files
     ]

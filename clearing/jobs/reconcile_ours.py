@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from clearing.reconciliation.ledger_side import LedgerRow, NotedTopup, RejectedUse, ledger_rows
+from clearing.reconciliation.ledger_side import LedgerRow, NotedTopup, OpenTimeout, RejectedUse, ledger_rows
 from clearing.reconciliation.reconciled import EARLIER_DAYS_MAX
 from clearing.reconciliation.unposted import noted_topup, open_timeout, original_named, rejected_uses
-from clearing.store import entries, facts, reconciling
+from clearing.store import facts, reconciling
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from clearing.ledger.entry import Entry
     from clearing.ledger.members import Members
 
 
-async def our_side(conn: AsyncConnection, members: Members, day: date) -> tuple[LedgerRow, ...]:
-    """Our rows of a cut day, from what was decided up to its cut and nothing later. 平台侧
+@dataclass(frozen=True, slots=True)
+class OtherRows:
+    """What makes rows of ours without an entry of the day. 未入账行"""
 
-    Out:     as `ledger_rows`; the same however often and however late it is read.
+    rejected: Sequence[RejectedUse]
+    timeouts: Sequence[OpenTimeout]
+    noted: Sequence[NotedTopup]
+
+    def rows(
+        self, day: date, entries: Iterable[Entry] = (), originals: Iterable[Entry] = ()
+    ) -> tuple[LedgerRow, ...]:
+        """Their rows, beside those of some entries of the day."""
+        return ledger_rows(
+            day,
+            entries,
+            originals=originals,
+            rejected=self.rejected,
+            timeouts=self.timeouts,
+            noted_topups=self.noted,
+        )
+
+
+async def other_rows(conn: AsyncConnection, members: Members, day: date) -> OtherRows:
+    """What was decided up to the day's cut, and nothing later, without an entry. 未入账
+
+    Out:     the same however often and however late it is read.
     """
-    todays = [entry async for entry in entries.entries_of(conn, day)]
-    ids = {entry.id for entry in todays}
-    named = {entry.original_id for entry in todays if entry.original_id} - ids
-    originals = await entries.of_ids(conn, named)
     on = members.on(day)
     unposted = await _unposted(conn, members, day)
-    timeouts = [
-        open_timeout(one.event, one.entry_id, one.clearing_date, on)
-        for one in await reconciling.open_timeouts(conn, day)
-    ]
-    return ledger_rows(
-        day,
-        todays,
-        originals=originals.values(),
-        rejected=[one for one in unposted if isinstance(one, RejectedUse)],
-        timeouts=timeouts,
-        noted_topups=[one for one in unposted if isinstance(one, NotedTopup)],
+    return OtherRows(
+        [one for one in unposted if isinstance(one, RejectedUse)],
+        [
+            open_timeout(one.event, one.entry_id, one.clearing_date, on)
+            for one in await reconciling.open_timeouts(conn, day)
+        ],
+        [one for one in unposted if isinstance(one, NotedTopup)],
     )
 
 

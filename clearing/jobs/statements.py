@@ -10,7 +10,8 @@ from typing import Final
 
 from clearing.files.iso20022.statement import canonical
 from clearing.ledger.business_day import BusinessClock
-from clearing.reconciliation.statements import ParsedStatement, Refused, parse_statement
+from clearing.reconciliation.partner_files import ParsedStatement, Refused
+from clearing.reconciliation.statements import parse_statement
 
 XML: Final = (b"<", b"\xef\xbb\xbf<")
 """With what a document begins and a CSV file does not."""
@@ -36,4 +37,5 @@ def read_statement(
     found = parse_statement(rows, partner=partner, file=file, day=day, clock=clock, known=known)
     if isinstance(found, Refused):
         return replace(found, sha256=sha256)
-    return replace(found, sha256=sha256, sm3=hashlib.new("sm3", data).hexdigest())
+    (said,) = found.files
+    return replace(found, files=(replace(said, sha256=sha256, sm3=hashlib.new("sm3", data).hexdigest()),))

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from clearing.ledger.entry import entry_id
-from clearing.reconciliation.rows import HisRow, LedgerRow, StatementRow
+from clearing.reconciliation.rows import AnyRow, HisRow, LedgerRow, StatementRow
 
 SUSPECT: Final = "SUSPECT"
 AUTO_CLEARED: Final = "AUTO_CLEARED"
@@ -174,6 +174,10 @@ class Break:
     ledger_rows: tuple[LedgerRow, ...] = ()
     bank_rows: tuple[StatementRow, ...] = ()
     his_rows: tuple[HisRow, ...] = ()
+
+    def rows(self) -> tuple[AnyRow, ...]:
+        """Its rows of all sides."""
+        return (*self.ledger_rows, *self.bank_rows, *self.his_rows)
 
     @property
     def proven(self) -> bool:

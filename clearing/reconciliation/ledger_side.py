@@ -28,7 +28,7 @@ from clearing.reconciliation.rows import SIGN, WITHOUT_HIS, LedgerRow
 
 _PARTNER_SIDE: Final = frozenset({BANK, CHANNEL, NETWORK_CLEARED})
 _INSTITUTION_SIDE: Final = frozenset({HOSPITAL, PHARMACY, NETWORK_PAID})
-_WITHOUT_ROWS: Final = ("correction.", "day.", "fee.", "settlement.", "card.")
+WITHOUT_ROWS: Final = ("correction.", "day.", "fee.", "settlement.", "card.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ def ledger_rows(
     todays: list[Entry] = []
     for entry in entries:
         known[entry.id] = entry
-        if entry.clearing_date == day and not entry.type.startswith(_WITHOUT_ROWS):
+        if entry.clearing_date == day and not entry.type.startswith(WITHOUT_ROWS):
             todays.append(entry)
     confirmed = {entry.original_id: entry for entry in todays if _only_confirms(entry)}
     rows: list[LedgerRow] = []

@@ -9,14 +9,15 @@ from typing import Any, Final, NamedTuple
 
 from clearing.ledger.money import yuan
 from clearing.reconciliation.breaks import AUTO_CLEARED, CONFIRMED, SUSPECT, Break, OpenItem
+from clearing.reconciliation.clean import NOTHING, Clean
 from clearing.reconciliation.compare import codes_wanted
 from clearing.reconciliation.items import Item, Node, node_of, partner_worth, reopened
 from clearing.reconciliation.judging import Run, judge, rows_of
 from clearing.reconciliation.ledger_side import worths
 from clearing.reconciliation.matching import collapse, match
+from clearing.reconciliation.partner_files import ParsedExport, ParsedStatement, Refused
 from clearing.reconciliation.proof import ProofLine, RollForward, prove
 from clearing.reconciliation.rows import HisRow, LedgerRow, PartnerRow, StatementRow, fingerprint_text
-from clearing.reconciliation.statements import ParsedExport, ParsedStatement, Refused
 from clearing.reconciliation.totals import refused_break, total_breaks
 
 EARLIER_DAYS_MAX: Final = 3
@@ -40,6 +41,9 @@ class Reconciled:
 
     day: date
     matches: tuple[Match, ...]
+    """Those that the passes found."""
+    clean: Clean
+    """Those that were found beforehand, counted."""
     breaks: tuple[Break, ...]
     """New ones and those of earlier days that this day touched, by id."""
     proof: Mapping[str, ProofLine]
@@ -55,7 +59,7 @@ class Reconciled:
     @property
     def matched(self) -> int:
         """Items without a code in which money moved."""
-        return sum(match.moved for match in self.matches)
+        return sum(match.moved for match in self.matches) + sum(line.matched for line in self.clean.lines)
 
 
 def reconcile(
@@ -70,6 +74,7 @@ def reconcile(
     card_of: Mapping[str, str] | None = None,
     refused: Iterable[Refused] = (),
     ended: Collection[str] = (),
+    clean: Clean = NOTHING,
 ) -> Reconciled:
     """Match one clearing date with its partners' files, name every difference and prove the sums. 对账
 
@@ -78,13 +83,20 @@ def reconcile(
              ago are matched, older ones stay); `waiting_before`: rows of earlier files that belong to `day`
              or later; `taken_before`: `fingerprint_text` of rows of earlier days' files; `card_of`: alias to
              card token; `refused`: files that were not sound, to be listed; `ended`: ids of `open_before` that
-             people have ended since the day before: they count as cleared, and are watched while they are young.
+             people have ended since the day before: they count as cleared, and are watched while they are young;
+             `clean`: rows that were matched beforehand and are not among the others, by their sums.
     Out:     see `Reconciled`; the same inputs in any order give the same result.
     Raises:  NotBalanced when the proof has a residual.
     Source:  contract "Reconciliation".
     """
     rows, early = tuple(ledger_rows), tuple(waiting_before)
-    run = Run(day, frozenset(statements), frozenset(exports), _lacking(rows, statements), card_of or {})
+    run = Run(
+        day,
+        frozenset(statements),
+        frozenset(exports),
+        _lacking(rows, statements) | clean.lacking,
+        card_of or {},
+    )
     here, waiting = _of_the_day(run, statements, exports, early)
     young = [item for item in open_before if (day - item.found.opened).days <= EARLIER_DAYS_MAX]
     old = [node for item in young for node in reopened(item)]
@@ -106,7 +118,7 @@ def reconcile(
     gone = [one for one in open_before if one.id in ended and one.id not in touched and not one.ended]
     back = [one for one in open_before if one.ended and one.id in touched]
     rolled = Rolled(_live(open_before), gone, back, _live(open_after))
-    proof = _proof_lines(run, ours, nodes, found=found, rolled=rolled)
+    proof = _proof_lines(run, ours, nodes, clean=clean, found=found, rolled=rolled)
     roll = RollForward(
         before=len(rolled.before),
         new=sum(one.new for one in found) + len(back),
@@ -118,6 +130,7 @@ def reconcile(
     return Reconciled(
         day=day,
         matches=tuple(matches),
+        clean=clean,
         breaks=tuple(sorted((*found, *files), key=lambda one: one.id)),
         proof=proof,
         roll=roll,
@@ -273,9 +286,11 @@ def _file_breaks(
     refused: Iterable[Refused],
 ) -> Iterable[Break]:
     for statement in statements.values():
-        yield from total_breaks(run.day, statement, of_bank=True)
+        for said in statement.files:
+            yield from total_breaks(run.day, statement.partner, said, of_bank=True)
     for export in exports.values():
-        yield from total_breaks(run.day, export, of_bank=False)
+        for said in export.files:
+            yield from total_breaks(run.day, export.partner, said, of_bank=False)
     for one in refused:
         yield refused_break(run.day, one, of_bank=one.of_bank)
 
@@ -285,15 +300,16 @@ def _proof_lines(
     ours: Iterable[LedgerRow],
     nodes: Iterable[Node],
     *,
+    clean: Clean,
     found: Iterable[Break],
     rolled: Rolled,
 ) -> dict[str, ProofLine]:
     """One line a partner: the two sums straight from the rows, the explanation from the breaks alone."""
-    ledger: dict[str, int] = {}
+    ledger: dict[str, int] = dict(clean.ledger_fen)
     for row in ours:
         for partner, fen in worths(row):
             ledger[partner] = ledger.get(partner, 0) + fen
-    other: dict[str, int] = {}
+    other: dict[str, int] = dict(clean.other_fen)
     for node in nodes:
         if node.side != "L":
             other[node.row.partner] = other.get(node.row.partner, 0) + partner_worth(node)

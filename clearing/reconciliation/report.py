@@ -14,9 +14,9 @@ from datetime import date
 from typing import Any, Final
 
 from clearing.reconciliation.breaks import CODES, Break, OpenItem
+from clearing.reconciliation.partner_files import ParsedExport, ParsedStatement
 from clearing.reconciliation.reconciled import Reconciled
 from clearing.reconciliation.report_detail import DetailLine, detail_line
-from clearing.reconciliation.statements import ParsedExport, ParsedStatement
 
 AGES: Final = (("D0", 0), ("D1", 1), ("D2–3", 3), ("D4–7", 7), ("D8–30", 30), (">30", None))
 
@@ -164,7 +164,11 @@ def _inputs(
     statements: Mapping[str, ParsedStatement], exports: Mapping[str, ParsedExport]
 ) -> list[InputLine]:
     every: list[ParsedStatement | ParsedExport] = [*statements.values(), *exports.values()]
-    found = [InputLine(one.partner, one.file, len(one.rows), one.sha256, one.sm3) for one in every]
+    found = [
+        InputLine(one.partner, said.file, said.counted.rows, said.sha256, said.sm3)
+        for one in every
+        for said in one.files
+    ]
     return sorted(found, key=lambda one: (one.partner, one.file))
 
 
@@ -215,11 +219,14 @@ def _rates(reconciled: Reconciled) -> Iterator[RateLine]:
         if match.moved:
             row = match.ledger_rows[0]  # without one of ours it would be a break
             _count(sums, (row.institution, row.partner), (1, 1, row.amount_fen, row.amount_fen))
+    for line in reconciled.clean.lines:
+        figures = (line.matched, line.matched, line.matched_fen, line.matched_fen)
+        _count(sums, (line.institution, line.partner), figures)
     for one in reconciled.breaks:
         if one.proven:
             _count(sums, (one.institution, one.bank), (0, 1, 0, one.amount_fen))
-    for (institution, bank), figures in sorted(sums.items()):
-        yield RateLine(institution, bank, *figures)
+    for (institution, bank), summed in sorted(sums.items()):
+        yield RateLine(institution, bank, *summed)
 
 
 def _count(sums: dict[Any, list[int]], place: tuple[str, ...], more: Sequence[int]) -> None:

@@ -12,11 +12,22 @@ import io
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Final, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import Final, Generic, Literal, cast
 
 from clearing.ledger.business_day import BusinessClock
 from clearing.reconciliation.breaks import OpenItem
 from clearing.reconciliation.cells import Cells, Errors, signed_fen
+from clearing.reconciliation.partner_files import (
+    Balance,
+    Parsed,
+    ParsedExport,
+    ParsedStatement,
+    R,
+    Refused,
+    SoundFile,
+    Totals,
+    counted,
+)
 from clearing.reconciliation.rows import HisRow, LedgerRow, PartnerStatus, StatementRow
 
 STATEMENT_COLUMNS: Final = (
@@ -34,57 +45,6 @@ TRADE_TYPES: Final = ("OPD", "ARREARS", "DEP", "DISCHARGE", "REFUND")
 STATUSES: Final = ("SUCC", "FAIL", "REVD")
 
 _BOM: Final = b"\xef\xbb\xbf"
-
-R = TypeVar("R", StatementRow, HisRow)
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """The `#TOTAL` line: count of rows, and the sums of successful ones, fen."""
-
-    rows: int
-    in_fen: int
-    """D in a statement, R in an export."""
-    out_fen: int
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """The `#BALANCE` line, signed fen."""
-
-    opening_fen: int
-    closing_fen: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed(Generic[R]):
-    """A sound file. 已解析文件"""
-
-    partner: str
-    file: str
-    sha256: str
-    sm3: str
-    rows: tuple[R, ...]
-    totals: Totals | None = None
-    balance: Balance | None = None
-
-
-ParsedStatement: TypeAlias = Parsed[StatementRow]
-ParsedExport: TypeAlias = Parsed[HisRow]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A file of which nothing is imported, with every error found. 拒收文件"""
-
-    partner: str
-    file: str
-    sha256: str
-    code: str
-    """FIL-002 not sound, FIL-003 sent again under the same name with other bytes."""
-    errors: tuple[str, ...]
-    of_bank: bool = True
-    """False for a hospital's or pharmacy's export."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +78,8 @@ def parse_statement(
     """Rows of a bank's, network's or channel's canonical statement, or every error in it. 银行对账单
 
     In:      the file's bytes, UTF-8 with or without BOM; `known`: keys that may bring a row of another date
-             here (`known_keys`); a file without a row of `day` or with a known key is of a wrong day, which
-             is not asked when no day is given.
+             here (`known_keys`); a file without a row of `day` or with a known key is of a wrong day, which is
+             not asked when no day is given.
     Out:     Parsed, rows in file order with line numbers; Refused with up to 1 000 messages.
     Source:  contract "Clearing files", coming in.
     """
@@ -188,15 +148,15 @@ def _parse(
             errors=tuple(errors.found),
             of_bank=layout.of_bank,
         )
-    return Parsed(
-        partner=partner,
+    said = SoundFile(
         file=file,
         sha256=sha256,
         sm3=hashlib.new("sm3", data).hexdigest(),
-        rows=tuple(rows),
+        counted=counted(rows),
         totals=totals,
         balance=balance,
     )
+    return Parsed(partner=partner, rows=tuple(rows), files=(said,))
 
 
 def _decoded(data: bytes, errors: Errors) -> str | None:
@@ -224,12 +184,7 @@ def _read(
     for line, cells in lines:
         if cells[0].startswith("#"):
             ended = True
-            if cells[0] == "#TOTAL" and totals is None:
-                totals = _totals(cells, line, errors)
-            elif cells[0] == "#BALANCE" and balance is None:
-                balance = _balance(cells, line, errors)
-            else:
-                errors.add(line, "trailer", f'expected one #TOTAL or #BALANCE, got "{cells[0]}"', "FMT-008")
+            totals, balance = _trailer(cells, line, (totals, balance), errors)
         elif ended:
             errors.add(line, "trailer", "expected no rows after #TOTAL or #BALANCE, got one", "FMT-008")
         elif len(cells) != len(header[1]):
@@ -276,6 +231,28 @@ def _header(
         if name not in at:
             errors.add(line, "header", f'expected a column "{name}", got none', "FMT-002")
     return at if len(errors.found) == before else None
+
+
+def trailers(lines: Iterable[list[str]]) -> tuple[Totals | None, Balance | None] | None:
+    """What a file's `#` lines say; None when one of them is not sound, or comes twice. 文件尾"""
+    errors = Errors("")
+    totals: Totals | None = None
+    balance: Balance | None = None
+    for line, cells in enumerate(lines, 1):
+        totals, balance = _trailer(cells, line, (totals, balance), errors)
+    return None if errors.found else (totals, balance)
+
+
+def _trailer(
+    cells: list[str], line: int, before: tuple[Totals | None, Balance | None], errors: Errors
+) -> tuple[Totals | None, Balance | None]:
+    totals, balance = before
+    if cells[0] == "#TOTAL" and totals is None:
+        return _totals(cells, line, errors), balance
+    if cells[0] == "#BALANCE" and balance is None:
+        return totals, _balance(cells, line, errors)
+    errors.add(line, "trailer", f'expected one #TOTAL or #BALANCE, got "{cells[0]}"', "FMT-008")
+    return before
 
 
 def _totals(cells: list[str], line: int, errors: Errors) -> Totals | None:

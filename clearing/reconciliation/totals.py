@@ -9,8 +9,7 @@ from typing import Literal
 
 from clearing.ledger.money import yuan
 from clearing.reconciliation.breaks import OPEN, Break, break_id
-from clearing.reconciliation.rows import worth
-from clearing.reconciliation.statements import ParsedExport, ParsedStatement, Refused
+from clearing.reconciliation.partner_files import Refused, SoundFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +41,30 @@ def gate(partner: str, file: str, sha256: str, seen: Iterable[SeenFile]) -> Lite
     return "new"
 
 
-def total_breaks(day: date, parsed: ParsedStatement | ParsedExport, *, of_bank: bool) -> Iterator[Break]:
+def total_breaks(day: date, partner: str, said: SoundFile, *, of_bank: bool) -> Iterator[Break]:
     """TOT-001 and TOT-002 of one file: what its trailer says against what its rows add up to. 总额余额核对
 
     Out:     breaks without differences, no part of the proof; none where the trailer is absent or right.
     Source:  contract "Reconciliation", pass 7.
     """
-    sums = [worth(row) for row in parsed.rows]
-    got_in, got_out = sum(fen for fen in sums if fen > 0), -sum(fen for fen in sums if fen < 0)
-    told = parsed.totals
-    if told is not None and (told.rows, told.in_fen, told.out_fen) != (len(sums), got_in, got_out):
+    told, got = said.totals, said.counted
+    if told is not None and told != got:
         detail = (
-            f"{parsed.file}: #TOTAL says {told.rows} rows, in {yuan(told.in_fen)}, out {yuan(told.out_fen)}; "
-            f"its rows are {len(sums)}, in {yuan(got_in)}, out {yuan(got_out)}"
+            f"{said.file}: #TOTAL says {told.rows} rows, in {yuan(told.in_fen)}, out {yuan(told.out_fen)}; "
+            f"its rows are {got.rows}, in {yuan(got.in_fen)}, out {yuan(got.out_fen)}"
         )
-        off = abs(told.in_fen - got_in) or abs(told.out_fen - got_out)
-        yield _file_break(day, parsed.partner, "TOT-001", detail, off, of_bank=of_bank)
-    balance = parsed.balance
-    if balance is not None and balance.opening_fen + got_in - got_out != balance.closing_fen:
-        due = balance.opening_fen + got_in - got_out
+        off = abs(told.in_fen - got.in_fen) or abs(told.out_fen - got.out_fen)
+        yield _file_break(day, partner, "TOT-001", detail, off, of_bank=of_bank)
+    balance = said.balance
+    if balance is not None and balance.opening_fen + got.in_fen - got.out_fen != balance.closing_fen:
+        due = balance.opening_fen + got.in_fen - got.out_fen
         off = balance.closing_fen - due
         detail = (
-            f"{parsed.file}: #BALANCE opens at {yuan(balance.opening_fen)} and its rows give {yuan(due)}, "
+            f"{said.file}: #BALANCE opens at {yuan(balance.opening_fen)} and its rows give {yuan(due)}, "
             f"it closes at {yuan(balance.closing_fen)} "
             f"({yuan(abs(off))} too {'much' if off > 0 else 'little'})"
         )
-        yield _file_break(day, parsed.partner, "TOT-002", detail, abs(off), of_bank=of_bank)
+        yield _file_break(day, partner, "TOT-002", detail, abs(off), of_bank=of_bank)
 
 
 def refused_break(day: date, refused: Refused, *, of_bank: bool) -> Break:

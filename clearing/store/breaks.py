@@ -52,7 +52,6 @@ class StoredRun:
     closed: Sequence[str]
     open_after: Sequence[Any]
     waiting: Sequence[Any]
-    taken: Sequence[bytes]
     report: Mapping[str, Any]
     listed: Sequence[str]
     cleared: Sequence[str]
@@ -92,7 +91,6 @@ async def add_run(
     closed: Collection[str] = (),
     open_after: Sequence[Any] = (),
     waiting: Sequence[Any] = (),
-    taken: Collection[bytes] = (),
     report: Mapping[str, Any] | None = None,
     listed: Collection[str] = (),
     cleared: Collection[str] = (),
@@ -111,7 +109,6 @@ async def add_run(
         "closed": sorted(closed),
         "open_after": list(open_after),
         "waiting": list(waiting),
-        "taken": sorted(taken),
         "report": dict(report or {}),
         "listed": sorted(listed),
         "cleared": sorted(cleared),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ARRAY, BigInteger, Date, Index, Integer, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import ARRAY, BigInteger, Date, Index, Integer, LargeBinary, Table, UniqueConstraint, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from clearing.store.kinds import NAME
@@ -99,17 +99,20 @@ reconciliation_run: Final = Table(
         "open_after", JSONB, "The breaks open after the day, with their rows: where the next day begins."
     ),
     _column("waiting", JSONB, "Rows of its files that belong to a later day."),
-    _column(
-        "taken",
-        ARRAY(LargeBinary),
-        "The rows of its files, 16 bytes of SM3 each: a repeat is known on any day.",
-    ),
     _column("report", JSONB, "The mismatch report as a model; every rendering is made from it."),
     _column("listed", ARRAY(NAME), "The breaks it listed."),
     _column("cleared", ARRAY(NAME), "Those of them that it cleared by itself."),
     Index("ix_reconciliation_run_day", "clearing_date"),
-    Index("ix_reconciliation_run_taken", "taken", postgresql_using="gin"),
     comment="Each time a day was reconciled (对账)",
+)
+
+taken_row: Final = Table(
+    "taken_row",
+    metadata,
+    _column("digest", Uuid, "16 bytes of SHA-256 over all cells of the row but line and time.", key=False),
+    _column("run", BigInteger, "The run that took it in."),
+    Index("ix_taken_row_digest", "digest"),
+    comment="The rows of partners' files that runs have taken in: a repeat is known on any day (已取行)",
 )
 
 break_: Final = Table(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -125,20 +127,59 @@ async def cards_of(conn: AsyncConnection, tokens: Iterable[str]) -> dict[str, st
 
 
 _TAKEN: Final = """
-    SELECT DISTINCT one.digest
-    FROM reconciliation_run r, unnest(r.taken) AS one(digest)
-    WHERE r.taken && $1::bytea[] AND r.clearing_date < $2 AND one.digest = ANY($1::bytea[])
+    SELECT DISTINCT t.digest
+    FROM taken_row t JOIN reconciliation_run r ON r.id = t.run
+    WHERE t.digest = ANY($1::uuid[]) AND r.clearing_date < $2
       AND NOT EXISTS (
           SELECT 1 FROM reconciliation_run l WHERE l.clearing_date = r.clearing_date AND l.id > r.id)
 """
 
 
-async def taken_before(conn: AsyncConnection, day: date, digests: Collection[bytes]) -> frozenset[bytes]:
-    """Which of these rows the run that stands of any earlier day has taken in. 已取行"""
+async def taken_before(conn: AsyncConnection, day: date, digests: Collection[str]) -> frozenset[str]:
+    """Which of these rows the run that stands of any earlier day has taken in. 已取行
+
+    In:      digests of 32 hex digits.
+    """
     if not digests:
         return frozenset()
     rows = await (await driver(conn)).fetch(_TAKEN, list(digests), day)
-    return frozenset(row["digest"] for row in rows)
+    return frozenset(row["digest"].hex for row in rows)
+
+
+async def add_taken(conn: AsyncConnection, path: Path) -> None:
+    """Keep the rows that a run has taken in, from a file of (run, digest). 记已取行
+
+    Writes:  taken_row.
+    Again:   the same rows once more, of another run.
+    """
+    await (await driver(conn)).copy_to_table(
+        "taken_row", source=path, columns=["run", "digest"], format="csv"
+    )
+
+
+# ---------------------------------------------------------------- entries, all at once
+
+_ENTRIES: Final = """
+    SELECT replace(e.id::text, '-', '') AS id, e.clearing_date, e.type, e.source, e.event_id,
+        array_to_string(e.accounts, ';') AS accounts, array_to_string(e.fens, ';') AS fens, e.legs,
+        (extract(epoch FROM e.occurred_at) * 1000000)::bigint AS occurred_us, e.institution, e.bank, e.partner,
+        e.bank_ref, e.bank_date, e.order_no, e.receipt_no, e.admission_no, e.card,
+        replace(coalesce(e.original_id::text, ''), '-', '') AS original_id, coalesce(o.bank_ref, '') AS original_ref,
+        coalesce(o.order_no, '') AS original_order, coalesce(o.receipt_no, '') AS original_receipt,
+        coalesce(o.admission_no, '') AS original_admission
+    FROM entry e LEFT JOIN entry o ON o.id = e.original_id
+    WHERE e.id >= $1 AND e.id < $2 ORDER BY e.id
+"""
+
+
+async def copy_entries(conn: AsyncConnection, day: date, path: Path) -> None:
+    """All entries of a day as one CSV file, with what they undo, in order of id. 导出凭证
+
+    Writes:  the file: columns of `sides.tables.ENTRY_COLUMNS`.
+    """
+    first, after = (f"{one:%Y%m%d}{'0' * 24}" for one in (day, day + timedelta(days=1)))
+    raw = await driver(conn)
+    await raw.copy_from_query(_ENTRIES, UUID(first), UUID(after), output=path, format="csv", header=True)
 
 
 _INPUTS: Final = """

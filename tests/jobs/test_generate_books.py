@@ -34,16 +34,9 @@ from clearing.ledger.facts import Facts, Payout, PayoutBatch
 from clearing.ledger.members import Members, load_members
 from clearing.ledger.outcomes import Decision, Outcome
 from clearing.reconciliation.ledger_side import LedgerRow, NotedTopup, RejectedUse, ledger_rows
+from clearing.reconciliation.partner_files import Parsed, ParsedExport, ParsedStatement, Refused
 from clearing.reconciliation.reconciled import Reconciled, reconcile
-from clearing.reconciliation.statements import (
-    Parsed,
-    ParsedExport,
-    ParsedStatement,
-    Refused,
-    known_keys,
-    parse_export,
-    parse_statement,
-)
+from clearing.reconciliation.statements import known_keys, parse_export, parse_statement
 from messages import CATALOGUE, Event, decode
 from tests.jobs.test_generate import DAY, a_day, city
 
@@ -307,8 +300,7 @@ def test_what_the_bank_dates_tomorrow_is_missing_today_and_cleared_tomorrow(tmp_
     assert [(one.code, one.next_day) for one in planted] == [("SID-101", "CUT-001")] * 3
     assert done.codes() == done.answers()
     empty: dict[str, ParsedStatement] = {
-        code: Parsed(partner=code, file=f"STM_{code}_next.csv", sha256="0", sm3="0", rows=())
-        for code in done.summary.statements
+        code: Parsed(partner=code, rows=(), files=()) for code in done.summary.statements
     }
     next_day = reconcile(
         DAY + timedelta(days=1),

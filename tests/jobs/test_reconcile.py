@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,13 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-async def run(the: Books, day: date, files: Mapping[str, Path]) -> dict[str, Any]:
+async def run(
+    the: Books, day: date, files: Mapping[str, Path | list[Path]], now: datetime | None = None
+) -> dict[str, Any]:
     """Reconcile a day with files named `STM_<code>` and `HIS_<code>`."""
     banks = {name[4:]: path for name, path in files.items() if name.startswith("STM")}
     his = {name[4:]: path for name, path in files.items() if name.startswith("HIS")}
-    return await reconcile_day(the.engine, the.settings, the.members, day, banks, his)
+    return await reconcile_day(the.engine, the.settings, the.members, day, banks, his, now=now)
 
 
 def brief(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -115,7 +118,7 @@ async def test_a_worked_day_comes_out_as_its_folder_says(
 ) -> None:
     """Every row has its counterpart; only the time-out left open is a break. The day is marked reconciled."""
     found = await run(the, day, desk.paths(day))
-    assert found.pop("run") == "1"
+    assert (found.pop("run"), found.pop("refused")) == ("1", [])
     assert {line["residual"] for line in found["proof"].values()} == {"0.00"}
     path = DAYS / f"{day}-worked-day" / "expected" / "reconciliation.json"
     if golden:
@@ -249,11 +252,49 @@ async def test_a_wrong_total_stops_the_day(the: Books, desk: Desk) -> None:
 
 
 async def test_a_partner_whose_file_has_not_come(the: Books, desk: Desk) -> None:
-    """Rules about it do not apply, it is named, and the day waits for it."""
+    """Rules about it do not apply, it is named, FIL-001 once it was due, and the day waits for it."""
     files = {name: path for name, path in desk.paths(TENTH).items() if name not in ("STM_B2", "HIS_R1")}
+    before = await run(the, TENTH, files, now=datetime.fromisoformat("2026-03-11T04:59:59+08:00"))
+    assert (before["breaks"], before["missing"], before["state"]) == ([], ["B2", "R1"], "filed")
+    found = await run(the, TENTH, files, now=datetime.fromisoformat("2026-03-11T05:00:00+08:00"))
+    assert sorted((one["code"], one["bank"] or one["institution"]) for one in found["breaks"]) == [
+        ("FIL-001", "B2"),
+        ("FIL-001", "R1"),
+    ]
+    assert (found["missing"], found["state"]) == (["B2", "R1"], "filed")
+    whole = await run(the, TENTH, desk.paths(TENTH))
+    assert (whole["breaks"], whole["state"]) == ([], "reconciled")
+    shown = [await break_show(the.engine, one["id"]) for one in found["breaks"]]
+    assert {(one["state"], one["steps"][-1]["ending"]) for one in shown} == {
+        ("AUTO_CLEARED", "FILE_CORRECTED")
+    }
+
+
+async def test_a_run_with_statements_alone_misses_no_export(the: Books, desk: Desk) -> None:
+    """A side from which nothing came is left out: its files are named as missing, not as breaks."""
+    files = {name: path for name, path in desk.paths(TENTH).items() if name.startswith("STM")}
     found = await run(the, TENTH, files)
-    assert (found["breaks"], found["missing"], found["state"]) == ([], ["B2", "R1"], "filed")
-    assert (await run(the, TENTH, desk.paths(TENTH)))["state"] == "reconciled"
+    assert (found["breaks"], found["missing"], found["state"]) == ([], ["H1", "H2", "R1"], "filed")
+
+
+async def test_a_side_in_several_files_is_one_side(the: Books, desk: Desk) -> None:
+    """A statement in two parts matches as one; the second without the first is held, FIL-003, until that comes."""
+    header, *lines = desk.paths(TENTH)["STM_B1"].read_text().splitlines()[:-1]
+    name = "RHC_STM_B1_PLAT_20260310_{}_V1.csv"
+    one, two = (
+        desk.put(name.format(number), "\n".join([header, *part]) + "\n")
+        for number, part in (("001", lines[:5]), ("002", lines[5:]))
+    )
+    others = {name: path for name, path in desk.paths(TENTH).items() if name != "STM_B1"}
+    gap = await run(the, TENTH, others | {"STM_B1": [two]})
+    assert [(found["code"], found["bank"]) for found in gap["breaks"]] == [("FIL-003", "B1")]
+    assert "expected file 001 of B1 before it, got none; held" in gap["breaks"][0]["detail"]
+    whole = await run(the, TENTH, others | {"STM_B1": [two, one, one]})
+    assert (whole["breaks"], whole["state"]) == ([], "reconciled")
+    assert (
+        len(await the.one("SELECT inputs FROM reconciliation_run ORDER BY id DESC LIMIT 1"))
+        == len(others) + 2
+    )
 
 
 # ---------------------------------------------------------------- again
@@ -354,14 +395,22 @@ BAD: list[tuple[str, str | bytes, str]] = [
 async def test_a_bad_file_is_refused_whole(
     the: Books, desk: Desk, what: str, content: str | bytes, message: str
 ) -> None:
-    """Its bytes are kept, the message says where and what, and nothing of the run is stored, of the sound files either."""
+    """Its bytes are kept, FIL-002 says where and what; the others go on, and a run that had it sound is not lost."""
     assert what
-    files = desk.paths(NINTH) | {"STM_B1": desk.put("B1.csv", content)}
+    bad = desk.put("B1.csv", content)
     with pytest.raises(UsageError, match=message) as refused:
-        await run(the, NINTH, files)
-    assert "1 of 3 files refused, nothing was imported" in str(refused.value)
-    assert await counts(the) == (3, 0, 0)
-    assert await the.one("SELECT state FROM day WHERE clearing_date = :day", day=NINTH) == "filed"
+        await run(the, NINTH, {"STM_B1": bad})
+    assert "1 of 1 files refused, nothing was imported" in str(refused.value)
+    assert await counts(the) == (1, 0, 0)
+    found = await run(the, NINTH, desk.paths(NINTH) | {"STM_B1": bad})
+    (broken,) = found["breaks"]
+    assert (broken["code"], broken["bank"], found["state"]) == ("FIL-002", "B1", "filed")
+    assert re.search(message.removesuffix(r" \[FIL-002\]"), broken["detail"])
+    assert found["proof"].keys() == {"B2", "H1"}
+    whole = await run(the, NINTH, desk.paths(NINTH))
+    assert (whole["breaks"], whole["state"]) == ([], "reconciled")
+    with pytest.raises(UsageError, match="1 of 3 files refused, nothing was imported"):
+        await run(the, NINTH, desk.paths(NINTH) | {"STM_B1": bad})
 
 
 async def test_every_error_of_every_file_is_told_at_once(the: Books, desk: Desk) -> None:

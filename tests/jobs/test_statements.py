@@ -16,7 +16,8 @@ from lxml import etree
 from clearing.files.values import BUSINESS_ZONE
 from clearing.jobs.statements import read_statement
 from clearing.ledger.business_day import BusinessClock
-from clearing.reconciliation.statements import Parsed, Refused, parse_statement
+from clearing.reconciliation.partner_files import Parsed, Refused
+from clearing.reconciliation.statements import parse_statement
 from tests.files.test_iso20022 import schema
 from tests.jobs.running import DAYS
 
@@ -102,8 +103,8 @@ def test_a_camt_053_gives_the_rows_of_the_csv(path: Path) -> None:
     wanted, found = parse_statement(content, **said), read_statement(document, **said)
     assert rows_of(found) == rows_of(wanted)
     assert isinstance(found, Parsed)
-    assert found.sha256 == hashlib.sha256(document).hexdigest()
-    assert found.sm3 == hashlib.new("sm3", document).hexdigest()
+    assert found.files[0].sha256 == hashlib.sha256(document).hexdigest()
+    assert found.files[0].sm3 == hashlib.new("sm3", document).hexdigest()
 
 
 def test_there_are_statements_to_compare() -> None:

@@ -16,6 +16,7 @@ from clearing.ledger.accounts import BANK, HOSPITAL, account
 from clearing.ledger.business_day import BusinessClock
 from clearing.ledger.entry import Entry, Posting, entry_id
 from clearing.reconciliation.ledger_side import NotedTopup, OpenTimeout, RejectedUse, ledger_rows
+from clearing.reconciliation.partner_files import ParsedExport, ParsedStatement
 from clearing.reconciliation.reconciled import Reconciled, reconcile
 from clearing.reconciliation.rows import LedgerRow
 from clearing.reconciliation.statements import (
@@ -23,8 +24,6 @@ from clearing.reconciliation.statements import (
     EXPORT_MORE,
     STATEMENT_COLUMNS,
     STATEMENT_MORE,
-    ParsedExport,
-    ParsedStatement,
     parse_export,
     parse_statement,
 )
@@ -80,7 +79,8 @@ def entry(
     )
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
+def csv_bytes(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> bytes:
+    """A file of these lines."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -118,7 +118,7 @@ def his_line(no: str, amount: str, *, day: date = DAY, **more: str) -> dict[str,
 
 def statement(lines: Iterable[Mapping[str, str]], *, day: date = DAY, partner: str = "BX") -> ParsedStatement:
     """A statement from lines; it must be sound."""
-    data = _csv([*STATEMENT_COLUMNS, *STATEMENT_MORE], lines)
+    data = csv_bytes([*STATEMENT_COLUMNS, *STATEMENT_MORE], lines)
     known = {line["bank_ref"] for line in lines}
     parsed = parse_statement(
         data, partner=partner, file=f"STM_{partner}.csv", day=day, clock=CLOCK, known=known
@@ -129,7 +129,7 @@ def statement(lines: Iterable[Mapping[str, str]], *, day: date = DAY, partner: s
 
 def export(lines: Iterable[Mapping[str, str]], *, day: date = DAY, partner: str = "H1") -> ParsedExport:
     """An export from lines; it must be sound."""
-    data = _csv([*EXPORT_COLUMNS, *EXPORT_MORE], lines)
+    data = csv_bytes([*EXPORT_COLUMNS, *EXPORT_MORE], lines)
     known = {line["order_no"] for line in lines}
     parsed = parse_export(data, partner=partner, file=f"HIS_{partner}.csv", day=day, clock=CLOCK, known=known)
     assert not hasattr(parsed, "errors"), parsed

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import pytest
 
+from clearing.reconciliation.partner_files import Parsed, ParsedStatement, Refused
 from clearing.reconciliation.reconciled import reconcile
-from clearing.reconciliation.statements import Parsed, ParsedStatement, Refused, parse_statement
+from clearing.reconciliation.statements import parse_statement
 from clearing.reconciliation.totals import SeenFile, gate
 from tests.reconciliation.sides import CLOCK, DAY, Sides
 

@@ -18,16 +18,11 @@ import pytest
 
 from clearing.errors import WorldFailed
 from clearing.reconciliation.ledger_side import ledger_rows
+from clearing.reconciliation.partner_files import Parsed, ParsedExport, ParsedStatement
 from clearing.reconciliation.reconciled import Reconciled, reconcile
 from clearing.reconciliation.report import Report, report
 from clearing.reconciliation.report_detail import DetailLine, SideLine
-from clearing.reconciliation.statements import (
-    Parsed,
-    ParsedExport,
-    ParsedStatement,
-    parse_export,
-    parse_statement,
-)
+from clearing.reconciliation.statements import parse_export, parse_statement
 from clearing.reports import paper
 from clearing.reports.mismatch import mismatch
 from clearing.reports.mismatch_detail import Done
@@ -149,7 +144,7 @@ def test_what_a_partner_writes_is_no_formula(worked: Reconciled) -> None:
     """In the CSV it is neutralised, in the workbook it is quoted text; formulas there are our own sums."""
     evil = "=cmd|' /C calc'!A0"
     banks, exports = files()
-    named_so = {code: replace(one, file=evil) for code, one in banks.items()}
+    named_so = {code: replace(one, files=(replace(one.files[0], file=evil),)) for code, one in banks.items()}
     spoiled = tuple(replace(one, detail="@SUM(1)", institution="+H1", bank="-BX") for one in worked.breaks)
     made = document(report(replace(worked, breaks=spoiled), "\r1", named_so, exports))
     cells = [cell for row in csv.reader(io.StringIO(as_csv(made).decode("utf-8-sig"))) for cell in row]

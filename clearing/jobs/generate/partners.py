@@ -51,6 +51,8 @@ def exported(
     *,
     ref: str,
     original: str = "",
+    status: str = "SUCC",
+    platform_ref: str = "",
 ) -> Line:
     """One line of a hospital's or pharmacy's export.
 
@@ -59,5 +61,6 @@ def exported(
     """
     trade, direction, fen = what
     when = f"{clerk.day_text},{CLOCK[second]}"
-    text = f"{key},,{trade},{direction},{yuan(fen)},SUCC,{when},{ref},{original}"
-    return Line(institution, True, text, *((fen, 0) if direction == "R" else (0, fen)))
+    text = f"{key},{platform_ref},{trade},{direction},{yuan(fen)},{status},{when},{ref},{original}"
+    counts = fen if status == "SUCC" else 0
+    return Line(institution, True, text, *((counts, 0) if direction == "R" else (0, counts)))

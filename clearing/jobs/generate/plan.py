@@ -10,7 +10,7 @@ from typing import Final
 BREAK_KINDS: Final = (
     "SID-101", "SID-110", "SID-011", "SID-010", "AMT-001", "AMT-003",
     "STA-001", "STA-002", "DUP-003", "CUT-001", "SID-001", "AMT-002",
-    "DIR-001", "DUP-002", "IDN-001", "SID-100", "NEXT-DAY",
+    "DIR-001", "DUP-002", "IDN-001", "SID-100", "NEXT-DAY", "STA-003", "IDN-002", "AMB-001",
 )  # fmt: skip
 """What can be planted, in the order in which it is: the first twelve make a good demo.
 

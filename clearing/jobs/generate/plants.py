@@ -24,7 +24,7 @@ IN_LEDGER_BANK_HIS: Final = {
     "STA-001": (True, True, False),
 }
 """Which sides have it; all three where a kind is not here."""
-HIS_KINDS: Final = frozenset({"AMT-003", "DUP-003", "SID-110", "SID-001"})
+HIS_KINDS: Final = frozenset({"AMT-003", "DUP-003", "SID-110", "SID-001", "STA-003", "IDN-002", "AMB-001"})
 """Where the institution is the one that differs; else it is the bank."""
 LITTLE_FEN: Final = 1800
 """By how much amounts differ, at most."""
@@ -130,6 +130,23 @@ def _his_lines(clerk: Clerk, kind: str, paid: Paid) -> list[Line]:
     second, _, place, _, fen = paid.bill
     if kind == "AMT-003":
         fen += LITTLE_FEN
-    ref = "" if kind == "SID-001" else paid.ref
-    line = exported(clerk, place.code, second, ("OPD", "R", fen), paid.order, ref=ref)
+    ref = "" if kind in ("SID-001", "AMB-001") else paid.ref
+    trade = "DEP" if kind == "IDN-002" else "OPD"
+    status = "REVD" if kind == "STA-003" else "SUCC"
+    if (
+        kind == "AMB-001"
+    ):  # two lines that nobody can tell apart: each carries a number of its own that is not ours
+        return [
+            exported(
+                clerk,
+                place.code,
+                second,
+                ("OPD", "R", fen),
+                paid.order,
+                ref="",
+                platform_ref=f"{paid.order}/{n}",
+            )
+            for n in (1, 2)
+        ]
+    line = exported(clerk, place.code, second, (trade, "R", fen), paid.order, ref=ref, status=status)
     return [line, line] if kind == "DUP-003" else [line]

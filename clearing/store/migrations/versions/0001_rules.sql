@@ -152,7 +152,7 @@ DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['event', 'woken', 'repeat', 'quarantine', 'entry', 'batch', 'bank_ref', 'file',
-        'file_part', 'file_seal', 'layout', 'statement_file', 'reconciliation_run', 'break_step'] LOOP
+        'file_part', 'file_seal', 'layout', 'statement_file', 'reconciliation_run', 'taken_row', 'break_step'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
             FOR EACH STATEMENT EXECUTE FUNCTION clearing_refuse()', name || '_grows', name);
         EXECUTE format('GRANT SELECT, INSERT ON %I TO clearing_app', name);

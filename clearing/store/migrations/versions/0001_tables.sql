@@ -619,14 +619,12 @@ CREATE TABLE reconciliation_run (
     closed TEXT[] COLLATE "C" NOT NULL,
     open_after JSONB NOT NULL,
     waiting JSONB NOT NULL,
-    taken BYTEA[] NOT NULL,
     report JSONB NOT NULL,
     listed TEXT[] COLLATE "C" NOT NULL,
     cleared TEXT[] COLLATE "C" NOT NULL,
     CONSTRAINT pk_reconciliation_run PRIMARY KEY (id)
 );
 CREATE INDEX ix_reconciliation_run_day ON reconciliation_run (clearing_date);
-CREATE INDEX ix_reconciliation_run_taken ON reconciliation_run USING gin (taken);
 COMMENT ON TABLE reconciliation_run IS 'Each time a day was reconciled (对账)';
 COMMENT ON COLUMN reconciliation_run.id IS 'Running number.';
 COMMENT ON COLUMN reconciliation_run.clearing_date IS 'The day that was reconciled.';
@@ -637,10 +635,18 @@ COMMENT ON COLUMN reconciliation_run.proof IS 'The proof line of each partner.';
 COMMENT ON COLUMN reconciliation_run.closed IS 'Breaks of earlier days that people had ended since the day before; they count as cleared.';
 COMMENT ON COLUMN reconciliation_run.open_after IS 'The breaks open after the day, with their rows: where the next day begins.';
 COMMENT ON COLUMN reconciliation_run.waiting IS 'Rows of its files that belong to a later day.';
-COMMENT ON COLUMN reconciliation_run.taken IS 'The rows of its files, 16 bytes of SM3 each: a repeat is known on any day.';
 COMMENT ON COLUMN reconciliation_run.report IS 'The mismatch report as a model; every rendering is made from it.';
 COMMENT ON COLUMN reconciliation_run.listed IS 'The breaks it listed.';
 COMMENT ON COLUMN reconciliation_run.cleared IS 'Those of them that it cleared by itself.';
+CREATE TABLE taken_row (
+    digest UUID NOT NULL,
+    run BIGINT NOT NULL
+);
+CREATE INDEX ix_taken_row_digest ON taken_row (digest);
+COMMENT ON TABLE taken_row IS 'The rows of partners'' files that runs have taken in: a repeat is known on any day (已取行)';
+COMMENT ON COLUMN taken_row.digest IS '16 bytes of SHA-256 over all cells of the row but line and time.';
+COMMENT ON COLUMN taken_row.run IS 'The run that took it in.';
+
 CREATE TABLE break_ (
     id TEXT COLLATE "C" NOT NULL,
     first_run BIGINT NOT NULL,
