@@ -16,7 +16,7 @@ from clearing.files.layout import Column, Layout, Record
 from clearing.files.memo import Memo
 from clearing.files.records import MODELS
 from clearing.files.render import union
-from clearing.files.values import AMOUNT, HEX, Unreadable, Value, reader, unpadded
+from clearing.files.values import AMOUNT, HEX, SIGNED, Unreadable, Value, reader, unpadded
 
 NOT_USUAL: Final = (Unreadable, ValueError, KeyError, IndexError, TypeError)
 """What the fast way raises; the careful way then says why."""
@@ -97,11 +97,15 @@ class Kind:
             if column.kind == "id":
                 checked = f"({cell} if is_id({cell}) else refuse())"
                 return f"({cell} and {checked})" if column.empty else checked
-        make = read
-        if column.kind in ("amount", "signed") and layout.amount_unit == "yuan" and layout.sign != "always":
-            make = _amounts(read)
-        names[f"m{at}"] = Memo(make if layout.delimiter else _widths(make, column))
-        return f"m{at}[{cell}]"
+        names[f"m{at}"] = Memo(read if layout.delimiter else _widths(read, column))
+        kept = f"m{at}[{cell}]"
+        usual = plain and layout.delimiter and layout.amount_unit == "yuan" and layout.sign != "always"
+        if usual and column.kind in ("amount", "signed"):
+            # Read in place: a day has too many amounts to keep them.
+            names["is_amount"], names["is_signed"] = AMOUNT.fullmatch, SIGNED.fullmatch
+            test = "is_signed" if column.kind == "signed" and layout.sign == "minus" else "is_amount"
+            return f"(int({cell}.replace('.', '')) if {test}({cell}) else {kept})"
+        return kept
 
     def careful(self, number: int, line_no: int, cells: Sequence[str], faults: Faults) -> Any:  # noqa: ANN401
         """The record of a line's cells (the tag is off), None when any value is wrong: each is noted."""
@@ -248,12 +252,6 @@ def split_quoted(text: str, delimiter: str) -> list[str] | None:
 
 def _refuse() -> str:
     raise ValueError
-
-
-def _amounts(read: Callable[[str], Value]) -> Callable[[str], Value]:
-    """Reads the usual spelling of an amount at once and leaves every other to `read`."""
-    usual = AMOUNT.fullmatch
-    return lambda text: int(text.replace(".", "")) if usual(text) else read(text)
 
 
 def _widths(read: Callable[[str], Value], column: Column) -> Callable[[str], Value]:

@@ -239,7 +239,9 @@ class Scan:
     def _fast(self, number: int, text: str) -> Row | None:
         """The row of a line that is as lines usually are, else None."""
         layout = self.layout
-        if not text.isprintable() or (layout.quoting == "rfc4180" and ('"' in text or "'" in text)):
+        # A tab between values is no reason to look closer; every other control is.
+        seen = text.replace("\t", "") if layout.delimiter == "\t" else text
+        if not seen.isprintable() or (layout.quoting == "rfc4180" and ('"' in text or "'" in text)):
             return None
         cells = text.split(layout.delimiter) if layout.delimiter else []
         kind = self._kinds.get(cells[0] if layout.tag_column else "") if cells else self._kind_of(text)

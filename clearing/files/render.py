@@ -210,7 +210,8 @@ class _Line:
         fields = [f"r{self.fields.index(column.key)}" for column in texts]
         if layout.tab_digits:
             return ["False"]
-        found = ["text.isprintable()"]
+        tabs = "text.replace('\\t', '').isprintable()"
+        found = [tabs if layout.delimiter == "\t" else "text.isprintable()"]
         # What must have a value may have one that reads as none.
         required = [field for field, column in zip(fields, texts, strict=True) if not column.empty]
         found += [f"{field} != {layout.null!r}" for field in required if layout.null]

@@ -20,6 +20,7 @@ BUSINESS_ZONE: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """For readers that have no members file: China has one zone and no summer time."""
 
 AMOUNT: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})\.[0-9]{2}", re.ASCII)
+SIGNED: Final = re.compile(r"(?:-(?!0\.00$))?(?:0|[1-9][0-9]{0,15})\.[0-9]{2}", re.ASCII)
 LOOSE_AMOUNT: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?", re.ASCII)
 LENIENT_AMOUNT: Final = re.compile(r"([0-9]{1,16})(?:\.([0-9]{0,2}))?", re.ASCII)
 WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
