@@ -89,9 +89,9 @@ def test_the_same_file_again_is_all_duplicates(three_days: Clearing) -> None:
 
 
 def test_trace_is_the_whole_way_as_a_list(three_days: Clearing) -> None:
-    """Record, outcome, entry, files, and the record that came again."""
+    """Record, outcome, entry, three receivers' files in two profiles, and the record that came again."""
     chain = three_days("trace", "H1/H1-0029", "--json").json
-    assert [one["step"] for one in chain] == ["record", "outcome", "entry", *["file"] * 4, "repeat"]
+    assert [one["step"] for one in chain] == ["record", "outcome", "entry", *["file"] * 6, "repeat"]
     entry = chain[2]
     assert entry["card"] == "****0001"
     shown = three_days("entries", "show", entry["id"][:16], "--json").json

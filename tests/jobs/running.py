@@ -413,6 +413,12 @@ async def picture(the: Books) -> Picture:
 
 def same(found: Picture, wanted: Picture) -> None:
     """Two runs came to the same; the parts are compared one by one so that a failure names its part."""
+    differing = {
+        key: (found.outcomes.get(key), one)
+        for key, one in wanted.outcomes.items()
+        if found.outcomes.get(key) != one
+    }
+    assert not differing, differing
     assert found.outcomes == wanted.outcomes
     assert found.parked == wanted.parked
     assert found.balances == wanted.balances

@@ -74,6 +74,8 @@ async def cut_off(the: Books) -> int:
 async def test_a_worker_outlives_its_connections(blank: Callable[[], str], broker: Broker) -> None:
     """Every connection is cut again and again while two workers work; they go on and nothing is lost or doubled."""
     cards, others = cards_first(a_day(2000, 21))
+    # One topic beside the cards': what waits across topics may rightly end otherwise in another order.
+    others = [one for one in others if one.family == "payments"]
     members = city_members()
     async with books(blank(), settings_of(), members) as quiet:
         await quiet.ingest([*values(cards), *values(others)])
