@@ -131,7 +131,7 @@ async def _stored(
     async def update(content: bytes) -> None:
         await asyncio.gather(*(loop.run_in_executor(digesters, each.update, content) for each in digests))
 
-    if one.parts <= 1:
+    if one.parts == len(last):  # else one has been stored before, full
         await update(b"".join((one.before, *(part.content for part in last), one.after)))
     else:
         async for content in files.parts(conn, one.name):
