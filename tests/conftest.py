@@ -101,7 +101,8 @@ def _finish(work: Coroutine[Any, Any, Result]) -> Result:
         return thread.submit(asyncio.run, work).result()
 
 
-hypothesis.settings.register_profile("every day", deadline=None, print_blob=True)
+# the same examples each time, so that a red run says something about the change; `make soak` looks for new ones
+hypothesis.settings.register_profile("every day", deadline=None, print_blob=True, derandomize=True)
 hypothesis.settings.register_profile("soak", deadline=None, print_blob=True, max_examples=5_000)
 hypothesis.settings.load_profile("every day")
 

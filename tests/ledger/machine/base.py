@@ -120,7 +120,7 @@ class CityBase(RuleBasedStateMachine):
         self.waiting: list[Waiting] = []
         self.batches: list[Any] = []
         self.tied: set[str] = set()
-        """Batches with a row too many."""
+        """Batches whose header and rows keep their order: with a row too many, with a rival of a row."""
         self.unsealed: set[str] = set()
         """Batches whose announced digest is wrong."""
         self.locked: set[str] = set()

@@ -19,7 +19,8 @@ FIELDS = {
 def shared(event: Event, tied: set[str]) -> Iterator[tuple[str, ...]]:
     """What this event must stay in order with: card, stay, payout, claim, retention, areas, order, reference.
 
-    In:      `tied`: batches with more rows than announced, where the first to come are taken.
+    In:      `tied`: batches whose header and rows keep their order: of more rows than announced the first to
+             come are taken, and a rival of a row must find it taken or not.
     """
     said = event.data.__dict__
     yield ("event", event.source, event.id)

@@ -34,6 +34,10 @@ class Batch:
     refused: list[int] = field(default_factory=list)
 
     @property
+    def settlements(self) -> set[str]:
+        return {f"S{number}" for number, _ in self.rows}
+
+    @property
     def released(self) -> bool:
         return self.announced and len(self.accepted) + len(self.refused) == len(self.rows)
 
@@ -92,6 +96,8 @@ class Payouts(CityBase):
         said = self.body(card, payer, number, kind, amount, areas)
         if not proof:
             said["claim"].pop("enrolment", None)
+        # a rival of a batch's row must find the row taken or not: header and rows keep their order with it
+        self.tied |= {batch.number for batch in self.batches if number in batch.settlements}
         fits = (
             (proof or payer == "F1")
             and not self.alive(payer, number, kind)
