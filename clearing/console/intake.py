@@ -7,6 +7,7 @@ import itertools
 import logging
 import sys
 import tomllib
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -134,6 +135,19 @@ def generate(  # noqa: PLR0917 - the options of a command
     registered: Annotated[
         int | None, typer.Option("--registered", min=0, help="Cards registered before the day.")
     ] = None,
+    breaks: Annotated[
+        float | None,
+        typer.Option(
+            "--breaks", min=0, help="Planted breaks: a count, or below 1 the share of payments; 0.005."
+        ),
+    ] = None,
+    wrong_files: Annotated[
+        bool,
+        typer.Option("--wrong-files", help="Plant missing, unsound and wrongly totalled files too."),
+    ] = False,
+    later: Annotated[
+        bool, typer.Option("--later", help="Not the first day of the books: terminals are known already.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a realistic day: events, statements, exports, planted breaks with their list 生成测试日."""
@@ -153,6 +167,7 @@ def generate(  # noqa: PLR0917 - the options of a command
             raise MembersRefused(f"{members or size}: {error}") from error
         count = events or (named.events if named else 3000)
         plan = named.plan(registered) if named else maker.with_registered(maker.Plan(), registered or 0)
+        plan = replace(maker.with_breaks(plan, breaks, wrong_files=wrong_files), later=later)
         made = maker.generate_day(plan, who, day, count, seed)
         with progress("writing events", count) as told:
             return maker.write(made, out, members_toml=source, progress=lambda _: told(1000))
@@ -171,6 +186,8 @@ def generate(  # noqa: PLR0917 - the options of a command
         "answers": f"{found.answers}",
         "refusals": f"{found.refusals}",
     } | ({"cards_file": f"{found.cards_file}"} if found.registered else {})
+    if found.corrected:
+        told["corrected"] = {code: f"{path}" for code, path in found.corrected.items()}
     if as_json:
         answer(told)
         return

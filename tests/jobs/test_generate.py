@@ -11,9 +11,19 @@ from stdnum.cn import uscc
 from stdnum.iso7064 import mod_11_10
 
 from clearing.errors import MembersRefused, UsageError
-from clearing.jobs.generate import CITY, Generated, Plan, generate_day, write
-from clearing.jobs.generate.plan import HOURS
+from clearing.jobs.generate import (
+    BREAK_KINDS,
+    CITY,
+    FILE_KINDS,
+    NOT_PLANTED,
+    Generated,
+    Plan,
+    generate_day,
+    write,
+)
+from clearing.jobs.generate.plan import HOURS, NEXT_DAY
 from clearing.ledger.members import Members, load_members
+from clearing.reconciliation.breaks import CODES
 from messages import CATALOGUE, Event, decode
 
 DAY = date(2026, 3, 10)
@@ -150,6 +160,28 @@ def test_a_day_has_the_shares_of_its_plan() -> None:
     assert wrong == []
 
 
+# -- planted breaks ------------------------------------------------------------------------------------------
+
+
+def test_every_code_is_planted_or_says_why_not() -> None:
+    """A code added to the table without a planting fails here; one that is planted has no reason left."""
+    kinds = {*BREAK_KINDS, *FILE_KINDS} - NEXT_DAY.keys()
+    assert kinds.isdisjoint(NOT_PLANTED)
+    assert kinds | NOT_PLANTED.keys() == CODES.keys()
+    assert all(NOT_PLANTED.values())
+
+
+@pytest.mark.parametrize("breaks", [7, len(BREAK_KINDS), 3 * len(BREAK_KINDS), 0.02])
+def test_kinds_are_planted_in_turn(breaks: float) -> None:
+    """A count is kept to, and no kind is planted twice before the others that a day can carry."""
+    made = generate_day(Plan(breaks=breaks), city(), DAY, 6000, 1)
+    kinds = Counter(step.planted.kind for step in made.steps() if step.planted is not None)
+    assert max(kinds.values()) - min(kinds.get(kind, 0) for kind in BREAK_KINDS) <= 1
+    if isinstance(breaks, int):
+        assert kinds.total() == breaks
+        assert set(kinds) == set(BREAK_KINDS[:breaks])
+
+
 # -- files ---------------------------------------------------------------------------------------------------
 
 
@@ -165,7 +197,10 @@ def test_a_day_is_written_as_files_that_a_second_run_leaves_as_they_are(tmp_path
     assert first[summary.members] == CITY.read_bytes()
     assert sorted(summary.statements) == ["B1", "B2", "B3", "B4", "B5", "CUP", "T1"]
     assert len(summary.exports) == 18
-    assert first[summary.statements["B5"]].decode().splitlines()[1] == "#TOTAL,0,0.00,0.00"
+    assert first[summary.statements["B5"]].decode().splitlines()[1:] == [
+        "#TOTAL,0,0.00,0.00",
+        "#BALANCE,0.00,0.00",
+    ]
     answers = json.loads(first[summary.answers])
     assert len(answers) == 12 == len({answer["code"] for answer in answers})
     assert {"code", "partner", "keys", "amount"} <= answers[0].keys()

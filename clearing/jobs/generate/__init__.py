@@ -8,7 +8,7 @@ rules only by what it sends: whether the ledger takes it is the ledger's busines
 
 from clearing.jobs.generate.clerk import Line, Planted, Sent, Step
 from clearing.jobs.generate.day import EVENTS_MIN, Generated, generate_day
-from clearing.jobs.generate.plan import BREAK_KINDS, Plan
+from clearing.jobs.generate.plan import BREAK_KINDS, FILE_KINDS, NOT_PLANTED, Plan, with_breaks
 from clearing.jobs.generate.sizes import SIZES, Size, members_of, with_registered
 from clearing.jobs.generate.write import CITY, Summary, answers_text, write
 
@@ -16,6 +16,8 @@ __all__ = [
     "BREAK_KINDS",
     "CITY",
     "EVENTS_MIN",
+    "FILE_KINDS",
+    "NOT_PLANTED",
     "SIZES",
     "Generated",
     "Line",
@@ -28,6 +30,7 @@ __all__ = [
     "answers_text",
     "generate_day",
     "members_of",
+    "with_breaks",
     "with_registered",
     "write",
 ]

@@ -20,7 +20,9 @@ CLASSES: Final = (("I", 0.93), ("II", 0.98), ("III", 1.0))
 
 
 def switch_on_terminals(clerk: Clerk) -> None:
-    """One terminal at every institution, by the card platform."""
+    """One terminal at every institution, by the card platform; on a later day they are in use."""
+    if clerk.plan.later:
+        return
     for number, place in enumerate(clerk.town.places, 1):
         data = {
             "terminal": place.terminal,

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import random
 from bisect import bisect
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
 from clearing.jobs.generate.plan import LATEST, Plan
+from clearing.jobs.generate.spoiled import spoiled_files
 from clearing.jobs.generate.town import Place, Town, Weighted
 from clearing.ledger.members import Members
 from messages import CATALOGUE
@@ -78,6 +79,8 @@ class Planted(NamedTuple):
     id: str
     next_day: str = ""
     """What the next day's run makes of it."""
+    file: str = ""
+    """The name of the file that is wrong, or missing; empty where a line is."""
 
 
 class Step(NamedTuple):
@@ -106,14 +109,19 @@ class Clerk:
         self, plan: Plan, members: Members, town: Town, day: date, *, events: int, seed: int
     ) -> None:
         self.plan = plan
+        self.members = members
         self.town = town
+        self.day = day
         self.events = events
         self.rng = random.Random(f"{seed}/{day}/{events}")  # noqa: S311 - a day that can be made again, no secret
         self.scheduled = 0
         """Records in the queue or gone out of it."""
         self.card_events = 0
         self.payments = 0
-        self.planted = 0
+        self.planted: Counter[str] = Counter()
+        """How many breaks of each kind."""
+        self.spoiled = frozenset(code for _, code in spoiled_files(plan, town))
+        """Partners whose whole file is wrong: among their lines nothing is."""
         self.stories = 0
         """Stories of spare terminals so far."""
         self.pool: list[HeldCard] = []

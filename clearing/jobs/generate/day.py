@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Final
 
 from clearing.errors import UsageError
-from clearing.jobs.generate import cards, lives, payments, schemes, stays
+from clearing.jobs.generate import cards, lives, payments, premiums, schemes, stays
 from clearing.jobs.generate.clerk import LONGEST, Clerk, Sent, Step
 from clearing.jobs.generate.plan import CLAIMS_AT, EARLIEST, LATEST, OPENING, Plan, begun_by
 from clearing.jobs.generate.town import Town, town_of
@@ -135,7 +135,7 @@ def _beginnings(plan: Plan, town: Town) -> tuple[tuple[Begin, ...], tuple[float,
         (schemes.held_for_activation, plan.reimbursement * plan.held, town.fund),
         (lives.spare_terminal, plan.spare_terminal, town.hospitals.names),
         (schemes.top_up, plan.top_up, town.banks),
-        (schemes.premium, plan.premium, town.fund),
+        (premiums.premium, plan.premium, town.fund),
     )
     chosen = [(begin, weight) for begin, weight, needed in table if needed and weight > 0]
     return tuple(begin for begin, _ in chosen), tuple(accumulate(weight for _, weight in chosen))

@@ -91,9 +91,10 @@ def _plain(clerk: Clerk, bill: Bill, visit_id: str = "") -> None:
     data["access"] = "PHARMACY" if purpose == "PHARMACY" else ACCESS[number % len(ACCESS)]
     if visit_id:
         data["visit_id"] = visit_id
-    kind = plant_due(clerk)
+    paid = Paid(bill, ref, order, data)
+    kind = plant_due(clerk, paid)
     if kind:
-        plant(clerk, kind, Paid(bill, ref, order, data))
+        plant(clerk, kind, paid)
         return
     lines = both(clerk, bill, card.bank, ref, order)
     event_id = clerk.send("payment.made", place.sender, at, data, card.token, lines=lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -11,12 +11,32 @@ BREAK_KINDS: Final = (
     "SID-101", "SID-110", "SID-011", "SID-010", "AMT-001", "AMT-003",
     "STA-001", "STA-002", "DUP-003", "CUT-001", "SID-001", "AMT-002",
     "DIR-001", "DUP-002", "IDN-001", "SID-100", "NEXT-DAY", "STA-003", "IDN-002", "AMB-001",
+    "CUT-002", "GRP-001", "STA-004", "NEXT-DAY-UNDO", "FEE-001", "DUP-001",
 )  # fmt: skip
-"""What can be planted, in the order in which it is: the first twelve make a good demo.
+"""What can be planted among a day's lines, in the order in which it is: the first twelve make a good demo.
 
 NEXT-DAY is a payment of the late evening that the bank has under tomorrow's date: SID-101 today, cleared as
-CUT-001 by tomorrow's run. All others are named by the code they must be found under.
+CUT-001 by tomorrow's run; NEXT-DAY-UNDO is a refund so dated, cleared as CUT-002. All others are named by the
+code they must be found under.
 """
+FILE_KINDS: Final = ("TOT-001", "TOT-002", "FIL-001", "FIL-002", "FIL-003")
+"""What can be wrong with a partner's whole file: the totals or balance of a statement; an export that is missing,
+not sound, or numbered so that one before it is missing. The day cannot be reconciled until they are mended."""
+NEXT_DAY: Final = {"NEXT-DAY": "CUT-001", "NEXT-DAY-UNDO": "CUT-002"}
+"""What the next day's run makes of a kind that is SID-101 at first."""
+NOT_PLANTED: Final = {
+    "FIL-004": "no line of a statement or export is taken without the others",
+    "FND-001": "comes from transfers, not from a day's statements and exports",
+    "FND-002": "comes from transfers, not from a day's statements and exports",
+    "FND-003": "comes from transfers, not from a day's statements and exports",
+    "FND-004": "comes from transfers, not from a day's statements and exports",
+    "DEP-001": "comes from stays, not from a day's statements and exports",
+    "DEP-002": "comes from stays, not from a day's statements and exports",
+    "NRC-001": "comes from claims, not from a day's statements and exports",
+    "NRC-002": "comes from claims, not from a day's statements and exports",
+    "LED-001": "no event can unbalance the books: only damage to the database can, as `verify`'s tests do it",
+}
+"""Codes of the table that no generated day has, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +74,9 @@ class Plan:
 
     spare_terminal: float = 0.3
     """Terminals that are locked, lost, recalled, scrapped or get another security module."""
+
+    later: bool = False
+    """Not the first day of these books: the institutions' terminals are registered already."""
 
     # -- cards and ways
     registered: int = 0
@@ -114,6 +137,8 @@ class Plan:
     """Planted breaks: a whole number is a count, a fraction the share of payments."""
     break_kinds: tuple[str, ...] = BREAK_KINDS
     """Planted in turn."""
+    file_kinds: tuple[str, ...] = ()
+    """Of FILE_KINDS: each spoils one partner's file."""
 
     level_weights: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType(
@@ -129,6 +154,15 @@ class Plan:
         )
     )
     """How many visits a hospital has beside the others, by its level."""
+
+
+def with_breaks(plan: Plan, breaks: float | None, *, wrong_files: bool) -> Plan:
+    """The plan of a day with another measure of planted breaks, and with wrong files or without. 预埋差错
+
+    In:      `breaks`: from 1 on a count, below it a share of payments; None leaves the plan's.
+    """
+    measure = plan.breaks if breaks is None else int(breaks) if breaks >= 1 else breaks
+    return replace(plan, breaks=measure, file_kinds=FILE_KINDS if wrong_files else plan.file_kinds)
 
 
 HOURS: Final = (2.0, 12.0, 16.0, 13.0, 7.5, 3.5, 6.0, 10.0, 10.5, 7.5, 4.5, 2.5, 2.0, 1.5, 1.0, 0.5)

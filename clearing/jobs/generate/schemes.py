@@ -1,4 +1,4 @@
-"""Reimbursements with their payouts, premiums, top-ups, claims paid to hospitals, corrections. 报销与充值"""
+"""Reimbursements with their payouts, top-ups, claims paid to hospitals, corrections. 报销与充值"""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ SPREAD: Final = 3600
 """Seconds over which a large batch's rows come."""
 CRITICAL: Final = 0.02
 """Reimbursements that the insurer adds to, once the fund has paid."""
-PREMIUM_FEN: Final = 40_000
 TOPUPS_FEN: Final = (10_000, 20_000, 30_000, 50_000, 100_000)
 REVERSED: Final = 0.01
 """Top-ups by channel that are taken back."""
@@ -236,40 +235,7 @@ def _again(clerk: Clerk, at: int, payout: Payout) -> None:
     _paid(clerk, clerk.later(at, 300, 1200), payout, attempt=2)
 
 
-# -- premiums and top-ups ------------------------------------------------------------------------------------
-
-
-def premium(clerk: Clerk, second: int) -> None:
-    """A family pays its yearly premiums at the bank. 参合缴费"""
-    card = card_for(clerk, second)
-    number, size = clerk.number(), clerk.rng.randrange(1, 5)
-    at, ref = max(second, card.ready), clerk.ref(card.bank)
-    members = [
-        {"person": f"per_{clerk.stamp}_{number:07d}_{n}", "amount": yuan(PREMIUM_FEN)} for n in range(size)
-    ]
-    data = {
-        "card": card.token,
-        "bank": card.bank,
-        "amount": yuan(size * PREMIUM_FEN),
-        "payer": clerk.town.fund,
-        "scheme_year": clerk.year,
-        "members": members,
-        "bank_ref": ref,
-        "bank_date": clerk.day_text,
-    }
-    line = booked(clerk, card.bank, at, ("PREMIUM", "D", size * PREMIUM_FEN), ref, card=card.token)
-    event_id = clerk.send("premium.paid", card.bank, at, data, card.token, lines=[line])
-    if clerk.due("premium refunded", clerk.plan.premium_refunded):
-        back = {
-            "original": {"source": card.bank, "id": event_id},
-            "amount": yuan(PREMIUM_FEN),
-            "persons": [members[0]["person"]],
-        } | APPROVED
-        at, again = clerk.later(at, 600, 3600), clerk.ref(card.bank)
-        lines = [
-            booked(clerk, card.bank, at, ("REFUND", "C", PREMIUM_FEN), again, card=card.token, original=ref)
-        ]
-        clerk.send("premium.refunded", clerk.town.fund, at, back, card.token, lines=lines)
+# -- top-ups ----------------------------------------------------------------------------------------------
 
 
 def top_up(clerk: Clerk, second: int) -> None:

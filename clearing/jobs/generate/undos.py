@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearing.jobs.generate.bills import Bill, Payment, body
 from clearing.jobs.generate.partners import booked, exported
@@ -31,33 +31,49 @@ def void(clerk: Clerk, paid: Payment) -> None:
         f"VD{clerk.number()}",
     )
     data = _undo(clerk, paid, ref) | {"order_no": order, "reason": "wrong item"}
-    lines = _undone(clerk, at, paid, ("VOID", paid.bill.fen), ref=ref, order=order)
+    lines = undone(clerk, at, paid, ("VOID", paid.bill.fen), ref=ref, order=order)
     clerk.send("payment.voided", paid.source, at, data, paid.bill.card.token, lines=lines)
+
+
+class Refund(NamedTuple):
+    """Money given back after a payment, before it is written down."""
+
+    second: int
+    ref: str
+    order: str
+    fen: int
+    data: dict[str, Any]
 
 
 def refund(clerk: Clerk, paid: Payment) -> None:
     """Hours later part of the payment, or all of it, is given back. 退费"""
-    at, ref, order = (
+    back = refund_of(clerk, paid, whole=WHOLE)
+    lines = undone(clerk, back.second, paid, ("REFUND", back.fen), ref=back.ref, order=back.order)
+    clerk.send("payment.refunded", paid.source, back.second, back.data, paid.bill.card.token, lines=lines)
+
+
+def refund_of(clerk: Clerk, paid: Payment, *, whole: float = 0) -> Refund:
+    """A refund of a payment: of all of it in so many cases, else of a part."""
+    second, ref, order = (
         clerk.later(paid.bill.second, 600, 14400),
         clerk.ref(paid.partner),
         f"RF{clerk.number()}",
     )
     fen = paid.bill.fen
-    if clerk.rng.random() >= WHOLE:
+    if clerk.rng.random() >= whole:
         fen = max(fen * clerk.rng.randrange(10, 90) // 100, 1)
     data = _undo(clerk, paid, ref, fen) | {
         "order_no": order,
         "approval": {"maker": "op-01", "checker": "op-02"},
         "reason_kind": "PATIENT",
     }
-    lines = _undone(clerk, at, paid, ("REFUND", fen), ref=ref, order=order)
-    clerk.send("payment.refunded", paid.source, at, data, paid.bill.card.token, lines=lines)
+    return Refund(second, ref, order, fen, data)
 
 
 def reverse(clerk: Clerk, paid: Payment) -> None:
     """The hospital does not know how it ended and takes it back. 冲正"""
     at = clerk.later(paid.bill.second, 60, 120)
-    lines = _undone(clerk, at, paid, ("REVERSAL", paid.bill.fen), ref=clerk.ref(paid.partner), order="")
+    lines = undone(clerk, at, paid, ("REVERSAL", paid.bill.fen), ref=clerk.ref(paid.partner), order="")
     _send_reversal(clerk, at, paid.bill, paid.id, lines)
 
 
@@ -67,7 +83,7 @@ def _undo(clerk: Clerk, paid: Payment, ref: str, fen: int = 0) -> dict[str, Any]
     )
 
 
-def _undone(
+def undone(
     clerk: Clerk, at: int, paid: Payment, what: tuple[str, int], *, ref: str, order: str
 ) -> list[Line]:
     """An undo as both sides have it; `what` is the statement's type and fen."""

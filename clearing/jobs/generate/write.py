@@ -13,6 +13,7 @@ from typing import Final, TextIO
 from clearing.jobs.generate.clerk import Line, Planted, Sent
 from clearing.jobs.generate.day import Generated
 from clearing.jobs.generate.partners import EXPORT_HEADER, STATEMENT_HEADER
+from clearing.jobs.generate.spoiled import spoil, spoiled_files, trailer
 from clearing.ledger.money import yuan
 
 CITY: Final = Path(__file__).with_name("city.toml")
@@ -32,6 +33,8 @@ class Summary:
     exports: dict[str, Path] = field(default_factory=dict)
     """By institution."""
     planted: list[Planted] = field(default_factory=list)
+    corrected: dict[str, Path] = field(default_factory=dict)
+    """Sound copies of the files that are wrong, by partner."""
     refused: list[dict[str, str]] = field(default_factory=list)
     """What is meant to be refused: source, id, type and reason."""
     registered: int = 0
@@ -77,8 +80,8 @@ class _PartnerFile:
         self.in_fen += line.in_fen
         self.out_fen += line.out_fen
 
-    def end(self) -> None:
-        self.file.write(f"#TOTAL,{self.rows},{yuan(self.in_fen)},{yuan(self.out_fen)}\n")
+    def end(self, *, balanced: bool) -> None:
+        self.file.write(trailer(self.rows, self.in_fen, self.out_fen, balanced=balanced))
 
 
 def write(
@@ -94,7 +97,8 @@ def write(
              the count of events now and then.
     Out:     Summary with every path. Every partner has a file, one without rows too.
     Writes:  members.toml, events.jsonl, statements/STM_<partner>.csv, exports/HIS_<institution>.csv,
-             answers.json, refusals.json, cards.jsonl where cards were registered before.
+             answers.json, refusals.json, cards.jsonl where cards were registered before, corrected/ where a file is
+             wrong as a whole.
     Again:   the same bytes over the old ones.
     """
     summary = Summary(out_dir)
@@ -128,13 +132,43 @@ def write(
                 files[line.his, line.partner].add(line)
             if step.planted is not None:
                 summary.planted.append(step.planted)
-        for one in files.values():
-            one.end()
+        for (his, _), one in files.items():
+            one.end(balanced=not his)
+    _spoil(generated, files, summary)
     summary.registered = _write_registrations(generated, summary.cards_file)
     refusals = json.dumps(summary.refused, ensure_ascii=False, indent=1)
     summary.refusals.write_text(refusals + "\n", encoding="utf-8")
     summary.answers.write_text(answers_text(summary.planted), encoding="utf-8")
     return summary
+
+
+def _spoil(generated: Generated, files: dict[tuple[bool, str], _PartnerFile], summary: Summary) -> None:
+    """Make the files wrong that are to be, and note each as an answer."""
+    for (his, code), kind in spoiled_files(generated.plan, generated.town).items():
+        paths, sums = summary.exports if his else summary.statements, files[his, code]
+        done = spoil(kind, paths[code], sums.in_fen, sums.out_fen, sums.rows)
+        if done is None:
+            continue
+        name = paths[code].name if done.path is None else done.path.name
+        if done.path is None:
+            del paths[code]
+        else:
+            paths[code] = done.path
+        summary.corrected[code] = done.corrected
+        summary.planted.append(
+            Planted(
+                kind=kind,
+                code=kind,
+                partner=code,
+                institution=code if his else "",
+                bank_ref="",
+                order_no="",
+                amount_fen=done.amount_fen,
+                source="",
+                id="",
+                file=name,
+            )
+        )
 
 
 def _write_registrations(generated: Generated, path: Path) -> int:
@@ -165,6 +199,7 @@ def answers_text(planted: list[Planted]) -> str:
             "amount": yuan(one.amount_fen),
             "event": {"source": one.source, "id": one.id} if one.id else None,
             "next_day": one.next_day or None,
+            "file": one.file or None,
         }
         for one in planted
     ]
