@@ -187,8 +187,8 @@ class TimedWorker(Worker):
         await super().on_partitions_assigned(assigned)
         self.began = self.began or (time.monotonic(), time.process_time())
 
-    async def _take_group(self, hand: int, fetched: dict[Any, list[Any]], then: dict[Any, Any]) -> None:
-        await super()._take_group(hand, fetched, then)
+    async def _take_group(self, hand: int, fetched: dict[Any, list[Any]]) -> None:
+        await super()._take_group(hand, fetched)
         self.ended = (time.monotonic(), time.process_time())
 
 

@@ -155,7 +155,8 @@ class History:
 
         Writes:  event, entry, order_no, bank_ref: a seed day through the engine, then its rows under other names.
         """
-        seeded = list(generate_day(Plan(), self._members, DAY, SEEDED, self._seed + 1).events())
+        few = min(SEEDED, self._entries // 2)
+        seeded = list(generate_day(Plan(), self._members, DAY, few, self._seed + 1).events())
         lines = [_elsewhere(one) for one in seeded]
         await ingest_lines(database.engine, self._settings, self._members, lines)
         connection = await connect(database.dsn)
@@ -176,15 +177,16 @@ def _elsewhere(one: Sent) -> bytes:
     return one.value.replace(b"260310", b"250310")
 
 
-# The copies keep their day: what counts is how much there is to look things up in. Their ids and references are
-# new, so the indexes are as large and as scattered as those of so many days.
+# The copies keep their day, with which an entry's id begins: what counts is how much there is to look things up
+# in. Their ids and references are new, so the indexes are as large and as scattered as those of so many days.
 _COPIES: Final = (
     """INSERT INTO event SELECT source, id || '-' || k, type, sm3, outcome, reason, detail,
-           CASE WHEN entry_id IS NULL THEN NULL ELSE md5(entry_id::text || k)::uuid END, clearing_date, late,
+           (left(entry_id::text, 9) || substr(md5(entry_id::text || k), 9))::uuid, clearing_date, late,
            waits_for, occurred_at, raw, position, batch, no
        FROM event, generate_series(1, $1::integer) AS k WHERE outcome <> 'parked'""",
-    """INSERT INTO entry SELECT md5(id::text || k)::uuid, clearing_date, type, source, event_id || '-' || k, accounts,
-           fens, legs, occurred_at, late, amount_fen, status, institution, bank, payer, route, partner,
+    """INSERT INTO entry SELECT (left(id::text, 9) || substr(md5(id::text || k), 9))::uuid, clearing_date, type,
+           source, event_id || '-' || k, accounts, fens, legs, occurred_at, late, amount_fen, status, institution,
+           bank, payer, route, partner,
            bank_ref || '-' || k, bank_date, order_no || '-' || k, receipt_no, admission_no, terminal, access, card,
            card_last4, app_area, original_id, original_date, text, batch, no
        FROM entry, generate_series(1, $1::integer) AS k""",

@@ -12,9 +12,8 @@ nothing, and the worker loads the position again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
-from collections.abc import Collection, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -26,11 +25,11 @@ from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
     KafkaError,
-    NoOffsetForPartitionError,
     OffsetOutOfRangeError,
 )
 
 from clearing.errors import Fenced, InvariantViolated, UsageError
+from clearing.jobs.inflow import Inflow
 from clearing.jobs.ingest import (
     Batch,
     Record,
@@ -55,6 +54,8 @@ if TYPE_CHECKING:
     from clearing.settings import Settings
 
 ERRANDS_SECONDS: Final = 1.0
+PROGRESS_SECONDS: Final = 0.25
+"""How often it is written down how far notices are out. After a crash those of as long are sent once more."""
 WATCH_SECONDS: Final = 5.0
 """How often the brokers are asked whether they are there: the client waits for them without a word."""
 STOP_SECONDS_MAX: Final = 8.0
@@ -86,8 +87,10 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self._members = members
         self._stopping = asyncio.Event()
         self._streams: dict[TopicPartition, Stream] = {}
-        self._wait_ms = settings.batch_wait_ms_max
         self._errands_at = 0.0
+        self._progress_at = 0.0
+        self._ends: dict[TopicPartition, int] = {}
+        """How far each partition is announced, where the group's own offsets do not say so yet."""
         self._announcing: dict[int, asyncio.Task[None]] = {}
         """By hand, the notices under way of its last group."""
         self._let_go = False
@@ -110,6 +113,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             max_partition_fetch_bytes=1024 * 1024,
             fetch_max_wait_ms=50,
             heartbeat_interval_ms=1000,  # how soon a worker that joins gets its share
+        )
+        self._inflow = Inflow(
+            self._consumer, hands=HANDS, most=settings.batch_events_max, wait_ms=settings.batch_wait_ms_max
         )
         self._producer, self._publisher = self._new_producer()
         self._producer_failed = False
@@ -156,6 +162,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         try:
             await self._consume(until_idle=until_idle)
             await self._announced(*self._announcing)
+            await self._tell_progress()
         finally:
             watching.cancel()
 
@@ -236,21 +243,36 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
     async def _with_both_hands(self, *, until_idle: bool) -> None:
         """Work until stopped, or idle, or something fails; then let each hand finish what it holds."""
         self._let_go = False
-        results = await asyncio.gather(
-            *(self._hand(number, until_idle=until_idle) for number in range(HANDS)), return_exceptions=True
-        )
+        bringing = asyncio.create_task(self._bring())
+        hands = (self._hand(number, until_idle=until_idle) for number in range(HANDS))
+        results = await asyncio.gather(*hands, return_exceptions=True)
+        self._let_go = True  # what is brought in is never left in the middle: records would be lost between
+        results += await asyncio.gather(bringing, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
+    @property
+    def _working(self) -> bool:
+        return not (self._stopping.is_set() or self._begin_again or self._let_go)
+
+    async def _bring(self) -> None:
+        """Bring in what comes, for both hands."""
+        try:
+            while self._working:
+                if again := await self._inflow.fetch():
+                    await self._begin(again)
+        except BaseException:
+            self._let_go = True
+            raise
+
     async def _hand(self, hand: int, *, until_idle: bool) -> None:
         """Take what comes in this hand's partitions, a group at a time, announcing one while taking the next."""
         try:
-            while not (self._stopping.is_set() or self._begin_again or self._let_go):
-                mine = {one: stream for one, stream in self._streams.items() if one.partition % HANDS == hand}
-                fetched = await self._fetched(mine)
+            while self._working:
+                fetched = await self._inflow.group(hand)
                 if fetched:
-                    await self._take_group(hand, fetched, mine)
+                    await self._take_group(hand, fetched)
                 elif until_idle and await self._idle():
                     return
                 if (task := self._announcing.get(hand)) is not None and task.done():
@@ -261,25 +283,33 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             self._let_go = True
             raise
 
-    async def _fetched(self, mine: Collection[TopicPartition]) -> dict[TopicPartition, list[Any]]:
-        """The next records of these partitions, at most a group's; none when none came for a while."""
-        if mine:
-            with contextlib.suppress(IllegalStateError, NoOffsetForPartitionError):
-                found: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
-                    *mine, timeout_ms=self._wait_ms, max_records=self._settings.batch_events_max
-                )
-                return found
-        # None is ours, or where ours stand is being loaded, or one was revoked or assigned a moment ago.
-        await asyncio.sleep(0.02)
-        return {}
-
     async def _run_errands(self) -> None:
         """One worker of the group, the owner of the first control partition, announces for the jobs."""
         first = TopicPartition(topic_name("control", self._settings.kafka_prefix), 0)
         now = asyncio.get_running_loop().time()
+        if now >= self._progress_at:
+            self._progress_at = now + PROGRESS_SECONDS
+            await self._tell_progress()
         if first in self._streams and now >= self._errands_at:
             self._errands_at = now + ERRANDS_SECONDS
             await self._publisher.errands()
+
+    async def _tell_progress(self) -> None:
+        """How far the notices are out, in the books; and for those who watch the lag, the group's offsets.
+
+        Nothing of ours reads those offsets. Neither is worth a transaction and a request a batch.
+        """
+        await self._publisher.remember()
+        assigned = self._consumer.assignment()
+        ends, self._ends = {one: end for one, end in self._ends.items() if one in assigned}, {}
+        if ends:
+            await self._commit_offsets(ends)
+
+    async def _commit_offsets(self, ends: dict[TopicPartition, int]) -> None:
+        try:
+            await self._consumer.commit(ends)
+        except (CommitFailedError, IllegalStateError):
+            log.info("group offsets not committed; a partition has moved")
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -287,24 +317,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         except TimeoutError:
             return
 
-    async def _take_group(
-        self,
-        hand: int,
-        fetched: dict[TopicPartition, list[Any]],
-        then: dict[TopicPartition, Stream],
-    ) -> None:
-        """What was fetched, in one transaction: a batch a partition, of the cards' topic first.
-
-        In:      `then`: where the partitions stood before the fetch. One that has begun anew meanwhile was sought
-                 elsewhere: its records are dropped and it is sought again.
-        """
+    async def _take_group(self, hand: int, fetched: dict[TopicPartition, list[Any]]) -> None:
+        """What came, in one transaction: a batch a partition, of the cards' topic first."""
         batches: list[Batch] = []
-        moved: list[TopicPartition] = []
         for partition in sorted(fetched, key=self._order):
-            stream = self._streams.get(partition)
-            if stream is not then[partition]:
-                moved.append(partition)
-                continue
+            stream = self._streams[partition]
             records = [
                 Record(one.offset, one.value, datetime.fromtimestamp(one.timestamp / 1000, UTC))
                 for one in fetched[partition]
@@ -312,16 +329,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             ]
             if records:
                 batches.append(decoded(stream, records, records[-1].position + 1))
-        if again := [one for one in moved if one in self._streams]:
-            await self._begin(again)
         if not batches:
             return
         try:
             taken = await take(self._engine, self._settings, self._members, batches)
         except Fenced as fenced:
             log.warning("fenced", error=str(fenced))
-            held = [TopicPartition(one.head.name, one.head.partition) for one in batches]
-            await self._begin([one for one in held if self._streams.pop(one, None) is not None])
+            await self._begin([one for one in map(_partition, batches) if self._forget(one)])
             return
         for partition, one in zip(map(_partition, batches), taken, strict=True):
             if partition in self._streams:  # else it was revoked meanwhile
@@ -334,21 +348,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
 
     async def _announce(self, batches: Sequence[Batch], taken: Sequence[Taken]) -> None:
         await self._publisher.publish(batches, taken)
-        assigned = self._consumer.assignment()
-        ends = {
-            partition: one.stream.position or 0
-            for partition, one in zip(map(_partition, batches), taken, strict=True)
-            if partition in assigned
-        }
-        if ends:
-            await self._commit_offsets(ends)
-
-    async def _commit_offsets(self, ends: dict[TopicPartition, int]) -> None:
-        """For lag monitoring only: nothing of ours reads it."""
-        try:
-            await self._consumer.commit(ends)
-        except (CommitFailedError, IllegalStateError):
-            log.info("group offsets not committed; a partition has moved")
+        for partition, one in zip(map(_partition, batches), taken, strict=True):
+            self._ends[partition] = one.stream.position or 0
 
     async def _announced(self, *hands: int) -> None:
         """Wait until the notices under way of these hands are out."""
@@ -378,9 +379,13 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         rebalance is called off, they are not.
         """
         for partition in revoked:
-            self._streams.pop(partition, None)
+            self._forget(partition)
         if self._announcing:
             await asyncio.wait(self._announcing.values())
+        try:
+            await self._publisher.remember()
+        except WORTH_WAITING as error:
+            log.warning("notices to be sent again by the next owner", error=said(error))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Load where each stands, announce what its last owner did not, and seek there."""
@@ -394,7 +399,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         """After a failure: nothing is under way any more, and everything begins from its stored position."""
         await asyncio.gather(*self._announcing.values(), return_exceptions=True)
         self._announcing.clear()
-        self._streams.clear()
+        for partition in list(self._streams):
+            self._forget(partition)
         self._begin_again = False
         try:
             if self._producer_failed:  # a broker that has lost records refuses the old one's numbers for ever
@@ -433,6 +439,12 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             self._streams[partition] = replace(stream, lane=self._lane(partition))
             position = stream.position if stream.position is not None else first[partition]
             self._consumer.seek(partition, position)
+            self._inflow.open(partition)
+
+    def _forget(self, partition: TopicPartition) -> bool:
+        """Where it stands, and what came of it and was not taken; whether it was ours."""
+        self._inflow.close(partition)
+        return self._streams.pop(partition, None) is not None
 
     def _order(self, partition: TopicPartition) -> tuple[int, int]:
         """Families in the contract's order: a card is known before it is used."""

@@ -46,11 +46,13 @@ class Publisher:
         self._producer = producer
         self._platform = platform
         self._prefix = prefix
+        self._out: dict[tuple[str, int], int] = {}
+        """By stream partition, the last batch whose notices are out, as long as no row says so."""
 
     async def publish(self, batches: Sequence[Batch], taken: Sequence[Taken]) -> None:
-        """Send the notices of batches just committed, and remember them.
+        """Send the notices of batches just committed; `remember` writes down how far they are out.
 
-        Writes:  the topics results, swipes, quarantine; stream.announced.
+        Writes:  the topics results, swipes, quarantine.
         Again:   the same notices under the same ids.
         """
         told: list[Notice] = []
@@ -65,12 +67,24 @@ class Publisher:
                 malformed_at=EPOCH,
             )
         await self._send(told)
-        await self._remember(
-            [
-                (batch.head.name, batch.head.partition, one.number)
-                for batch, one in zip(batches, taken, strict=True)
-            ]
-        )
+        for batch, one in zip(batches, taken, strict=True):
+            self._out[batch.head.name, batch.head.partition] = one.number
+
+    async def remember(self) -> None:
+        """Write down how far the notices are out: what is not written is sent again after a crash.
+
+        Writes:  stream.announced.
+        Again:   nothing is left to write.
+        """
+        if not self._out:
+            return
+        out, self._out = self._out, {}
+        try:
+            async with transaction(self._engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
+                await notices.announced(conn, [(*key, number) for key, number in out.items()])
+        except BaseException:
+            self._out = out | self._out
+            raise
 
     async def catch_up(self, stream: str, partition: int) -> int:
         """Send what is committed and was not sent, and give how many notices that were.
@@ -78,6 +92,7 @@ class Publisher:
         Writes:  as `publish`.
         Again:   nothing is left to send.
         """
+        await self.remember()
         sent = 0
         while True:
             async with transaction(self._engine) as conn:
@@ -89,7 +104,8 @@ class Publisher:
             for one in told:
                 await self._send(one)
                 sent += len(one)
-            await self._remember([(stream, partition, batches[-1][0])])
+            self._out[stream, partition] = batches[-1][0]
+            await self.remember()
 
     async def errands(self) -> int:
         """Announce what no worker commits: the cut's outcomes, files taken in, and the days' new states.
@@ -182,10 +198,6 @@ class Publisher:
         for one in told:
             grouped.setdefault((one.topic, crc32(one.key) % counts[one.topic]), []).append(one)
         return grouped
-
-    async def _remember(self, ends: Sequence[tuple[str, int, int]]) -> None:
-        async with transaction(self._engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
-            await notices.announced(conn, ends)
 
 
 def _malformed(row: notices.Row) -> Malformed:

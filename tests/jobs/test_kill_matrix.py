@@ -69,7 +69,8 @@ async def test_a_worker_killed_at_any_step_leaves_the_books_of_a_quiet_run(
         with mortals(the, CITY) as mortal:
             for number, (at, part) in enumerate(zip(kills, parts[:-1], strict=True)):
                 await send(settings, part)
-                nth = rng.randint(1, 2)
+                # the group's offsets are committed by the clock: with so few events once
+                nth = 1 if "group's commit" in at else rng.randint(1, 2)
                 group = {"kafka_group": f"{settings.kafka_group}-{number}"}
                 ended = await mortal.run("worker", at=at, nth=nth, settings=group)
                 assert ended == KILLED, f"{at} ({nth}), seed {SEED}"
