@@ -125,8 +125,35 @@ def _codes_of_part(nodes: Sequence[Node], vector: str, card_of: Mapping[str, str
     sides = views(nodes)
     if not any(view.alive for view in sides.values()):
         return set()
+    codes = {*_absent(sides, vector), *_statuses(sides)}
+    for half in _halves(nodes):
+        codes |= _attributes(views(half), card_of)
+    return codes
+
+
+def _halves(nodes: Sequence[Node]) -> Sequence[Sequence[Node]]:
+    """What is compared attribute by attribute: of an undone pair the original and the undo, each by itself."""
+    undo = [node for node in nodes if node.undo]
+    rest = [node for node in nodes if not node.undo]
+    return [rest, undo] if undo and _spans(rest, undo) else [nodes]
+
+
+def _statuses(sides: Mapping[Side, View]) -> Iterator[str]:
+    """What one side did and another did not."""
     ledger, bank, his = sides.get("L"), sides.get("B"), sides.get("H")
-    codes = set(_absent(sides, vector))
+    if ledger is not None:
+        if bank is not None:
+            yield from _status_at_bank(ledger, bank)
+        if his is not None and (ledger.status == "SUCC") != (his.status == "SUCC"):
+            yield "STA-003"
+    elif bank is not None and his is not None and (bank.status == "SUCC") != (his.status == "SUCC"):
+        yield "STA-003"
+
+
+def _attributes(sides: Mapping[Side, View], card_of: Mapping[str, str]) -> set[str]:
+    """In what else the sides differ: amounts, directions, fees, cards, references, dates."""
+    ledger, bank, his = sides.get("L"), sides.get("B"), sides.get("H")
+    codes: set[str] = set()
     if ledger is not None:
         if bank is not None:
             codes.update(_with_bank(ledger, bank, card_of))
@@ -163,9 +190,9 @@ def _is_reversal(row: AnyRow) -> bool:
     return isinstance(row, StatementRow) and row.type == "REVERSAL"
 
 
-def _with_bank(ledger: View, bank: View, card_of: Mapping[str, str]) -> Iterator[str]:
-    ours, theirs = ledger.row, bank.row
-    if not isinstance(ours, LedgerRow) or not isinstance(theirs, StatementRow) or ours.noted:
+def _status_at_bank(ledger: View, bank: View) -> Iterator[str]:
+    ours = ledger.row
+    if not isinstance(ours, LedgerRow) or ours.noted:
         return
     refunded = ours.type.endswith(".refunded")
     if ledger.status in ("FAIL", "UNKNOWN") and bank.status == "SUCC":
@@ -174,6 +201,12 @@ def _with_bank(ledger: View, bank: View, card_of: Mapping[str, str]) -> Iterator
         yield "STA-003"
     elif bank.status != "SUCC" and (ledger.status == "SUCC" or ledger.bank_fen):
         yield "STA-004" if refunded else "STA-002"
+
+
+def _with_bank(ledger: View, bank: View, card_of: Mapping[str, str]) -> Iterator[str]:
+    ours, theirs = ledger.row, bank.row
+    if not isinstance(ours, LedgerRow) or not isinstance(theirs, StatementRow) or ours.noted:
+        return
     yield from _sums(ledger, bank, "AMT-001", "AMT-002")
     if ours.fee_fen is not None and theirs.fee_fen is not None and ours.fee_fen != theirs.fee_fen:
         yield "FEE-001"
@@ -189,8 +222,6 @@ def _with_his(ledger: View, his: View, card_of: Mapping[str, str]) -> Iterator[s
     ours, theirs = ledger.row, his.row
     if not isinstance(ours, LedgerRow) or not isinstance(theirs, HisRow):
         return
-    if (ledger.status == "SUCC") != (his.status == "SUCC"):
-        yield "STA-003"
     yield from _sums(ledger, his, "AMT-003", "AMT-003")
     bank_differs = bool(theirs.bank) and theirs.bank not in (ours.bank, ours.partner)
     if (
@@ -203,8 +234,6 @@ def _with_his(ledger: View, his: View, card_of: Mapping[str, str]) -> Iterator[s
 
 def _between(bank: View, his: View, card_of: Mapping[str, str]) -> Iterator[str]:
     """A bank's and a hospital's row without one of ours."""
-    if (bank.status == "SUCC") != (his.status == "SUCC"):
-        yield "STA-003"
     yield from _sums(bank, his, "AMT-003", "AMT-003")
     theirs, other = bank.row, his.row
     if (

@@ -82,12 +82,19 @@ def before(found: Reconciled | None) -> dict[str, Any]:
 
 
 def by_the_passes(
-    day: date, ours: Sequence[Entry], bank: Sequence[Line], his: Sequence[Line], after: Reconciled | None
+    day: date,
+    ours: Sequence[Entry],
+    bank: Sequence[Line],
+    his: Sequence[Line],
+    after: Reconciled | None,
+    *,
+    originals: Sequence[Entry] = (),
 ) -> Reconciled:
     """The oracle: every row goes through the passes."""
     statements = {"BX": statement(bank, day=day)}
     exports = {"H1": export(his, day=day)}
-    return reconcile(day, ledger_rows(day, ours), statements, exports, **before(after))
+    rows = ledger_rows(day, ours, originals=originals)
+    return reconcile(day, rows, statements, exports, **before(after))
 
 
 def set_wise(  # noqa: PLR0917 - a day, its sides, and what came before
@@ -97,11 +104,13 @@ def set_wise(  # noqa: PLR0917 - a day, its sides, and what came before
     his: Sequence[Line],
     after: Reconciled | None,
     cleans: list[int],
+    *,
+    originals: Sequence[Entry] = (),
 ) -> Reconciled:
-    """As the job does it."""
+    """As the job does it; `originals` are of other days."""
     with tempfile.TemporaryDirectory() as folder:
         tables = SideTables(Path(folder), cutover=CLOCK.cutover)
-        known = {one.id: one for one in ours}
+        known = {one.id: one for one in (*originals, *ours)}
         write_entries(tables.folder / "entries.csv", ours, known)
         tables.entries = tables.folder / "entries.csv"
         taken = TakenFiles()
@@ -118,10 +127,10 @@ def set_wise(  # noqa: PLR0917 - a day, its sides, and what came before
         outside = [row for item in (after.open_after if after else ()) for row in item.found.rows()]
         left = rest_of(tables, taken, [*outside, *(after.waiting if after else ())])
         named = [one.original_id for one in left.entries if one.original_id]
-        originals = rest.entries_named(tables, named).values()
+        found = rest.entries_named(tables, named).values()
         tables.close()
     cleans.append(sum(line.matched for line in left.clean.lines))
-    ours_left = ledger_rows(day, left.entries, originals=originals)
+    ours_left = ledger_rows(day, left.entries, originals=[*originals, *found])
     return reconcile(day, ours_left, left.statements, left.exports, clean=left.clean, **before(after))
 
 
