@@ -121,7 +121,12 @@ TABLE: Final = (
     Setting("dispatch_windows", "08:30 13:30 16:30", "HH:MM …", "when payouts go to their banks", _clocks),
     Setting("dispatch_rows_max", "50000", "rows", "payouts to one bank in one dispatch", _whole),
     Setting("pay_rows_max", "5000", "rows", "rows of one PAY file", _whole),
-    Setting("pay_profile", "P", "", "profile of the PAY files; one, so that nothing is ordered twice"),
+    Setting(
+        "pay_profile",
+        "P",
+        "",
+        "profile of the PAY files of banks that name none; one, so that nothing is ordered twice",
+    ),
     Setting(
         "pay_tries_max", "3", "times", "how often an order goes out while the bank is busy (R12)", _whole
     ),

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, tzinfo
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.console.edge import Books, Json, a_date, answer, books, perform, read_file
+from clearing.console.edge import Books, Json, a_date, answer, books, perform
 from clearing.console.look import Rows
 from clearing.console.show import grouped, last4, local, table, yuan
 from clearing.errors import UsageError
-from clearing.jobs import registry as comparing
+from clearing.jobs.snapshot import STAGES
 from clearing.ledger.facts import Alias
 from clearing.ledger.rules.cards import BEFORE_END
 from clearing.store import days, registry
@@ -23,7 +21,6 @@ from clearing.store.session import transaction
 
 cards_app = typer.Typer(no_args_is_help=True, help="Cards as the registry knows them 卡册.")
 
-_NAME: Final = re.compile(r"RHC_REG_(?P<sender>[A-Z][A-Z0-9]*)_[A-Z0-9]+_(?P<day>\d{8})_.*")
 _COLUMNS: Final = {
     # column of the table of counts: states
     "issued 办卡": ("ISSUED", "ACTIVE"),
@@ -89,7 +86,7 @@ async def shown(conn: AsyncConnection, number: str) -> dict[str, Any]:
         },
         "replaces": sorted({one.token for one in (*line, *same_person) if one.replaced_by == token}),
         "registrations": [one._asdict() | {"at": one.at.isoformat()} for one in card.registrations],
-        "missing": [stage for stage in comparing.STAGES if not card.has(stage)],
+        "missing": [stage for stage in STAGES if not card.has(stage)],
         "states": [one._asdict() | {"at": one.at.isoformat()} for one in card.steps],
         "changes": [one._asdict() | {"at": one.at.isoformat()} for one in card.changes],
         "aliases": [
@@ -183,7 +180,7 @@ def counts(day: At = None, rows_max: Rows = 20, as_json: Json = False) -> None:
 
     async def work() -> registry.Census:
         async with books() as the, transaction(the.engine) as conn:
-            before = await _instant(conn, the, day) or datetime.max.replace(tzinfo=UTC)
+            before = await instant_after(conn, the, day) or datetime.max.replace(tzinfo=UTC)
             return await registry.census(conn, before, rows_max)
 
     counted, missing, several = perform(work)
@@ -202,7 +199,7 @@ def counts(day: At = None, rows_max: Rows = 20, as_json: Json = False) -> None:
                             if one.stage == stage
                         ],
                     }
-                    for stage in comparing.STAGES
+                    for stage in STAGES
                 },
                 "several": {
                     "persons": several[0].persons if several else 0,
@@ -235,7 +232,7 @@ def counts(day: At = None, rows_max: Rows = 20, as_json: Json = False) -> None:
     )
 
 
-async def _instant(conn: AsyncConnection, the: Books, day: date | None) -> datetime | None:
+async def instant_after(conn: AsyncConnection, the: Books, day: date | None) -> datetime | None:
     """The first instant after a clearing date; None for now.
 
     Raises:  UsageError when that day was never opened.
@@ -265,98 +262,3 @@ def _of_stages(missing: Iterable[registry.Unregistered]) -> str:
     return ", ".join(
         f"{n} without {stage}" for stage, n in {one.stage: one.of_stage for one in missing}.items()
     )
-
-
-# ---------------------------------------------------------------- compare
-
-
-@cards_app.command("compare")
-def compare(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A snapshot of cards or terminals, CSV.")],
-    sender: Annotated[
-        str | None, typer.Option("--from", help="The bank or card platform; else by the file's name.")
-    ] = None,
-    day: At = None,
-    rows_max: Rows = 100,
-    as_json: Json = False,
-) -> None:
-    """A bank's or the card platform's snapshot beside our registry 卡册核对.
-
-    Cards: token,bank,state,area,registrations. Terminals: terminal,sam,institution,state. A file named
-    RHC_REG_FROM_PLAT_YYYYMMDD_… says whose it is and of which date. Nothing is stored or changed; differences
-    are no failure (exit code 0).
-    """
-    data = read_file(file)
-
-    async def work() -> tuple[comparing.Compared, bool, str]:
-        async with books() as the, transaction(the.engine) as conn:
-            code, on = _whose(file.name, sender, day)
-            kind = next((one.kind for one in the.members.records if one.code == code), None)
-            if kind not in {"bank", "card_platform"}:
-                raise UsageError(
-                    f"--from {code}: expected a bank or the card platform, got {kind or 'nobody'}"
-                )
-            snapshot = comparing.parse(data, file.name)
-            found = await comparing.compare(
-                conn,
-                snapshot,
-                bank=code if kind == "bank" else None,
-                before=await _instant(conn, the, on),
-                file=file.name,
-            )
-            return found, snapshot.of_cards, code
-
-    found, of_cards, code = perform(work)
-    counted = comparing.counts(found.differences)
-    if as_json:
-        answer(
-            {
-                "file": file.name,
-                "from": code,
-                "kind": "cards" if of_cards else "terminals",
-                "theirs": found.theirs,
-                "ours": found.ours,
-                "same": found.same,
-                "counts": counted,
-                "differences": [
-                    {"number": one.number, "what": one.what, "ours": one.ours, "theirs": one.theirs}
-                    for one in found.differences[:rows_max]
-                ],
-                "more": max(len(found.differences) - rows_max, 0),
-            }
-        )
-        return
-    said = ", ".join(f"{name} {n}" for name, n in counted.items()) or "no differences"
-    print(f"{file.name}  {found.theirs} of {code}, {found.ours} of ours, {found.same} the same; {said}")
-    table(
-        "Differences 差异",
-        ["card" if of_cards else "terminal", "what", "ours", "theirs"],
-        (
-            [last4(one.number) if of_cards else one.number, one.what, _said(one.ours), _said(one.theirs)]
-            for one in found.differences[:rows_max]
-        ),
-    )
-    if len(found.differences) > rows_max:
-        print(f"{len(found.differences) - rows_max} more are not shown; see --rows")
-
-
-def _said(seen: dict[str, str]) -> str:
-    return ", ".join(f"{name} {value or '-'}" for name, value in seen.items())
-
-
-def _whose(name: str, sender: str | None, day: date | None) -> tuple[str, date | None]:
-    """Sender and date of a snapshot: as asked, else as its name says."""
-    named = _NAME.fullmatch(name)
-    if named is not None:
-        sender = sender or named["sender"]
-        try:
-            day = day or date.fromisoformat(named["day"])
-        except ValueError as error:
-            raise UsageError(
-                f"{name}: expected a date in the name, got {named['day']}. Or: --date"
-            ) from error
-    if sender is None:
-        raise UsageError(
-            f"{name}: whose snapshot is it? Next: add --from with the bank's or card platform's code"
-        )
-    return sender, day

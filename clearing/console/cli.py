@@ -13,6 +13,7 @@ from clearing.console import (
     breaks,
     cards,
     checks,
+    compare,
     days,
     demo,
     edge,
@@ -79,6 +80,7 @@ app.add_typer(breaks.breaks_app, name="breaks")
 app.add_typer(look.entries_app, name="entries")
 app.command("trace")(look.trace)
 app.command("sources")(look.sources)
+cards.cards_app.command("compare")(compare.compare_snapshot)
 app.add_typer(cards.cards_app, name="cards")
 app.add_typer(payouts.payouts_app, name="payouts")
 app.add_typer(checks.quarantine_app, name="quarantine")

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import getpass
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from clearing.console.edge import Json, a_date, answer, books, perform
+from clearing.console.edge import Json, a_date, answer, books, perform, settings_now
 from clearing.console.files import files_app
-from clearing.console.show import table
+from clearing.console.show import local, table
 from clearing.errors import UsageError, WorldFailed
 from clearing.jobs.deliver import Delivered, deliver
-from clearing.jobs.delivery.partners import load_partners
-from clearing.jobs.receive import FAILED, SHOWN_MAX, receive
-from clearing.jobs.take_file import Received
+from clearing.jobs.delivery.partners import Partners, load_partners
+from clearing.jobs.receive import FAILED, SHOWN_MAX, receive, rule, waiting
+from clearing.jobs.take_file import Received, Ruling
+from clearing.jobs.take_lines import Site
 from clearing.store import deliveries
 from clearing.store.session import transaction
+from clearing.store.verdicts import Waiting
+
+HeldName = Annotated[str, typer.Argument(metavar="NAME", help="The held file's name.")]
+Who = Annotated[str, typer.Option("--as", help="Who does it; the account's name when left out.")]
+Why = Annotated[str, typer.Option("--why", help="The reason, kept for ever.")]
 
 
 def deliver_files(
@@ -96,8 +103,8 @@ def receive_files(as_json: Json = False) -> None:
     tell_received(perform(work), as_json=as_json)
 
 
-def tell_received(found: list[Received], *, as_json: bool) -> None:
-    """Say what became of files that came in."""
+def tell_received(found: list[Received], *, as_json: bool, wanted: str = "") -> None:
+    """Say what became of files that came in; exit code 2 for a refusal, but of the one that was to be refused."""
     if as_json:
         rows = [one._asdict() | {"faults": [str(fault) for fault in one.faults]} for one in found]
         answer({"files": rows})
@@ -121,7 +128,7 @@ def tell_received(found: list[Received], *, as_json: bool) -> None:
                 print(fault)
             if len(one.faults) > SHOWN_MAX:
                 print(f"{one.file}: {len(one.faults) - SHOWN_MAX} more faults stand in {one.ack}")
-    if any(one.verdict in {"RJCT", "PART"} for one in found):
+    if any(one.verdict in {"RJCT", "PART"} and one.file != wanted for one in found):
         raise typer.Exit(UsageError.exit_code)
     if any(one.verdict == FAILED for one in found):
         raise typer.Exit(WorldFailed.exit_code)
@@ -129,6 +136,58 @@ def tell_received(found: list[Received], *, as_json: bool) -> None:
 
 def _instant(at: Any) -> str | None:  # noqa: ANN401 - an instant or nothing
     return at.astimezone().isoformat(timespec="seconds") if at else None
+
+
+@files_app.command("held")
+def list_held(as_json: Json = False) -> None:
+    """Files that came in and wait for a number before them 滞留来文.
+
+    They are taken by themselves when the missing number comes. When it never does, a person decides: files release,
+    files reject.
+    """
+
+    async def work() -> tuple[list[Waiting], tzinfo]:
+        async with books() as the:
+            return await waiting(the.engine), the.members.clock.zone
+
+    found, zone = perform(work)
+    if as_json:
+        answer({"held": [one._asdict() | {"since": _instant(one.since)} for one in found]})
+        return
+    table(
+        "Held 滞留来文",
+        ["file", "from", "records", "since"],
+        ([one.name, one.partner, one.records, local(one.since, zone)] for one in found),
+        right=["records"],
+    )
+
+
+@files_app.command("release")
+def release(name: HeldName, why: Why, who: Who = "", as_json: Json = False) -> None:
+    """Take a held file although a number before it is missing 放行.
+
+    What waited for it is taken after it. Who did so and why stands beside the verdict.
+    """
+    _ruled(name, Ruling(who or getpass.getuser(), why, take=True), as_json=as_json)
+
+
+@files_app.command("reject")
+def reject(name: HeldName, why: Why, who: Who = "", as_json: Json = False) -> None:
+    """Reject a held file: nothing of it is taken, and its sender is told by an ACK 拒收."""
+    _ruled(name, Ruling(who or getpass.getuser(), why, take=False), as_json=as_json)
+
+
+def _ruled(name: str, ruling: Ruling, *, as_json: bool) -> None:
+    path = Path(settings_now().partners)
+    partners = load_partners(path) if path.exists() else Partners()
+
+    async def work() -> list[Received]:
+        async with books() as the:
+            site = Site(the.engine, the.settings, the.members, datetime.now(UTC))
+            return await rule(site, partners, name, ruling)
+
+    found = perform(work)
+    tell_received(found, as_json=as_json, wanted=name if not ruling.take else "")
 
 
 @files_app.command("deliveries")

@@ -19,7 +19,8 @@ from clearing.jobs.dispatch import dispatch
 from clearing.jobs.orders import Sent
 from clearing.jobs.receive import take_results
 from clearing.jobs.settle import settle
-from clearing.jobs.take_file import Received, Site
+from clearing.jobs.take_file import Received
+from clearing.jobs.take_lines import Site
 from clearing.ledger.facts import PayoutBatch
 from clearing.ledger.rules.reimbursements import rows_digest
 from clearing.store import days, registry
@@ -141,6 +142,7 @@ def dispatch_payouts(
 @payouts_app.command("results")
 def payout_results(
     file: Annotated[Path, typer.Argument(help="A PYR or RTN file; its manifest is looked for beside it.")],
+    sender: Annotated[str, typer.Option("--from", help="Whose it is, where its name does not say it.")] = "",
     as_json: Json = False,
 ) -> None:
     """Take a bank's results or returns in, as if they had come by `receive` 回盘与退票."""
@@ -150,7 +152,7 @@ def payout_results(
         manifest = read_file(beside) if beside.exists() else None
         async with books() as the:
             site = Site(the.engine, the.settings, the.members, datetime.now(UTC))
-            return [await take_results(site, file.name, content, manifest)]
+            return [await take_results(site, file.name, content, manifest, sender)]
 
     tell_received(perform(work), as_json=as_json)
 

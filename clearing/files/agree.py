@@ -65,6 +65,8 @@ def _lacks(*values: object) -> bool:
 
 
 def _result(line: ResultLine) -> Wrong | None:
+    if _lacks(line.bank_ref, line.reason_code):
+        return None
     if line.result == "S" and not (line.bank_ref and line.bank_date):
         return ("bank_ref", "a reference and a bank_date, since the result is S", line.bank_ref)
     if line.result == "F" and not line.reason_code:

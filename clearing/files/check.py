@@ -19,6 +19,7 @@ from clearing.files.layout import FileName, Layout, shipped
 from clearing.files.manifest import Manifest, Measured, compare_manifest
 from clearing.files.parse import Digest, Parsed, Row, Scan, parse
 from clearing.files.records import TxnLine
+from clearing.files.render import union
 from clearing.files.seal import NOBODY, Trust, check_signature
 from clearing.files.totals import Totals, comparable
 from clearing.files.values import BUSINESS_ZONE, Value
@@ -93,6 +94,16 @@ def check_file(
         name, layout, scan.type, scan.head, scan.tail, tuple(rows), scan.body_sm3, tuple(scan.faults.found)
     )
     return Checked(name, parsed, checker.faults)
+
+
+def fields_of(parsed: Parsed) -> dict[str, int]:
+    """Column to the number of its field in a file's lines, the tag being field 1 where there is one. 字段序号"""
+    layout = parsed.layout
+    if parsed.type not in layout.types:
+        return {}
+    records = layout.records(parsed.type)
+    marked = bool(layout.tag_column) if layout.shape == "table" else bool(records[0].shown)
+    return {name: at for at, name in enumerate(union(records), 1 + marked)}
 
 
 def read_lines(name: str, content: bytes, layout: Layout, *, zone: tzinfo = BUSINESS_ZONE) -> Parsed:

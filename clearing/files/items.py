@@ -191,9 +191,10 @@ USED: Final = frozenset(
 PARTNERS: Final = frozenset({accounts.BANK, accounts.CHANNEL, accounts.NETWORK_CLEARED})
 
 
-def use_line(entry: Entry) -> UseLine | None:
+def use_line(entry: Entry, use_no: int) -> UseLine | None:
     """The use of a card that an entry tells, None when it tells none. 用卡行
 
+    In:      the number that it gets among the date's uses.
     Out:     DEBIT when the card's money moved to the institution, else CREDIT.
     """
     if entry.type not in USED or not entry.amount_fen:
@@ -204,7 +205,7 @@ def use_line(entry: Entry) -> UseLine | None:
     if not moved and entry.type != "payment.confirmed":
         return None  # a discharge that only used the deposit
     return UseLine(
-        entry.source, entry.event_id, entry.type, "posted", "", entry.id, entry.card, entry.card_last4,
-        entry.institution, entry.terminal, entry.access, entry.app_area, "CREDIT" if moved < 0 else "DEBIT",
-        entry.amount_fen, entry.occurred_at,
+        use_no, entry.source, entry.event_id, entry.type, "posted", "", entry.id, entry.card,
+        entry.card_last4, entry.institution, entry.terminal, entry.access, entry.app_area,
+        "CREDIT" if moved < 0 else "DEBIT", entry.amount_fen, entry.occurred_at,
     )  # fmt: skip

@@ -109,6 +109,7 @@ class DayFiles:
         self._deposits = Deposits(opening.deposits)
         self._claims: dict[Target, list[ClaimLine]] = {}
         self._side_of: dict[str, str] = {}
+        self._uses = 0
         self._last = ""
         self._draft_of = {body: draft for draft in self._drafts.values() for body in draft.bodies}
 
@@ -175,9 +176,11 @@ class DayFiles:
             if looks(entry):
                 self._look(entry, lines)
             if self._swipes:
-                use = use_line(entry)
-                for draft in self._swipes if use else ():
-                    draft.add("D", use)
+                use = use_line(entry, self._uses + 1)
+                if use is not None:
+                    self._uses += 1
+                    for draft in self._swipes:
+                        draft.add("D", use)
 
     def _look(self, entry: Entry, lines: Sequence[tuple[Target, TxnLine]]) -> None:
         """Write what an entry says in ERR, and keep what it says in DEP and NRC."""
@@ -222,7 +225,8 @@ class DayFiles:
             yield from (("S", record) for record in claim_sums(claims))
             yield from (("D", claim) for claim in claims)
         elif kind == "SWP":
-            yield from (("D", use) for use in self._opening.uses)
+            numbered = enumerate(self._opening.uses, self._uses + 1)
+            yield from (("D", use._replace(use_no=number)) for number, use in numbered)
 
     def _side(self, instruction: Instruction) -> str:
         if instruction.kind == "CARRY":

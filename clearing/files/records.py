@@ -155,6 +155,8 @@ class ClaimLine(NamedTuple):
 class UseLine(NamedTuple):
     """SWP, D: one use of a card at an institution. 用卡明细"""
 
+    use_no: int
+    """Its number among the date's uses, from 1 without gaps: by it uses are asked for again."""
     source: str
     event_id: str
     event_type: str
@@ -256,6 +258,28 @@ class BadLine(NamedTuple):
     got: str
 
 
+class CardLine(NamedTuple):
+    """REG, C: one card as the sender has it. 卡册"""
+
+    token: str
+    """The card's own token, or any other number of it."""
+    bank: str
+    state: str
+    area: str
+    """6 digits; empty: not compared."""
+    registrations: str
+    """Some of BANK PLATFORM HOSPITAL with spaces between; empty: not compared."""
+
+
+class TerminalLine(NamedTuple):
+    """REG, M: one terminal as the sender has it. 终端册"""
+
+    terminal: str
+    sam: str
+    institution: str
+    state: str
+
+
 MODELS: Final[Mapping[tuple[str, str], type[Any]]] = {
     ("TXN", "D"): TxnLine,
     ("SUM", "S"): SumLine,
@@ -270,6 +294,8 @@ MODELS: Final[Mapping[tuple[str, str], type[Any]]] = {
     ("RTN", "D"): ReturnLine,
     ("ACK", "A"): VerdictLine,
     ("ACK", "E"): BadLine,
+    ("REG", "C"): CardLine,
+    ("REG", "M"): TerminalLine,
 }
 """(file type, tag) → the record model that its columns show."""
 
@@ -297,5 +323,7 @@ CARRIED: Final[Mapping[type[Any], Carried]] = {
     ReturnLine: Carried("pay_id", "amount_fen", "in"),
     VerdictLine: Carried("sha256"),
     BadLine: Carried(),
+    CardLine: Carried("token"),
+    TerminalLine: Carried("terminal"),
 }
 """For the models whose lines only carry an id and an amount; those of TXN and SUM have sums of their own."""

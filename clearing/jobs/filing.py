@@ -60,7 +60,13 @@ def _use(one: uses.NotPosted) -> UseLine | None:
         return None
     text = {name: str(said.get(name) or "") for name in UseLine._fields}
     _, amount_fen = use_of(event, 0) or ("", 0)
-    found = {"event_id": one.id, "event_type": event.type, "amount_fen": amount_fen, "event_time": event.time}
+    found = {
+        "use_no": 0,
+        "event_id": one.id,
+        "event_type": event.type,
+        "amount_fen": amount_fen,
+        "event_time": event.time,
+    }
     return UseLine(**{**text, **found, "outcome": one.outcome, "source": one.source})  # type: ignore[arg-type]
 
 

@@ -8,18 +8,19 @@ What only the books know (the same file again, a gap before it, an order that no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearing.errors import InvariantViolated
-from clearing.files.check import check_file
+from clearing.files.check import check_file, fields_of
 from clearing.files.faults import FAULTS_MAX, Fault, Faults
-from clearing.files.layout import FileName, shipped
+from clearing.files.layout import FileName, Layout
 from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, check_manifest, read_manifest
 from clearing.files.parse import Parsed, Row
-from clearing.files.render import union
+from clearing.files.render import totals_of
 from clearing.files.seal import check_signature
+from clearing.jobs.snapshot import is_plain, of_rows, read_plain
 from clearing.jobs.statements import read_statement
 from clearing.reconciliation.partner_files import Refused
 from clearing.reconciliation.statements import parse_export
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
     from clearing.ledger.members import Members
     from clearing.store.statements import StatementFile
 
-FRAMED: Final = ("PYR", "RTN", "ACK")
+FRAMED: Final = ("PYR", "RTN", "ACK", "REG")
 """Types whose lines a layout describes."""
+SNAPSHOT: Final = "REG"
 STATEMENTS: Final = {"STM": ("bank", "network", "channel"), "HIS": ("hospital", "pharmacy")}
 """Types with a header row of their own, and who sends them."""
-SENDERS: Final = {"PYR": ("bank",), "RTN": ("bank",)} | STATEMENTS
+SENDERS: Final = {"PYR": ("bank",), "RTN": ("bank",), "REG": ("bank", "card_platform")} | STATEMENTS
 
 _ERROR: Final = re.compile(
     r"(?P<file>.*?)(?::(?P<line>\d+))? (?:field (?P<field>\d+) )?(?P<column>[a-z_]+): expected (?P<expected>.*?), "
@@ -74,20 +76,24 @@ class Judged(NamedTuple):
     """Numbers of the detail lines."""
 
 
-def name_of(name: str) -> FileName | None:
-    """What a file's name says, None when it is no name of ours. 文件名"""
-    return next((said for layout in shipped() if (said := layout.parse_name(name))), None)
+def name_of(name: str, layouts: Sequence[Layout], partner: str = "") -> FileName | None:
+    """What a file's name says, None when none of the layouts knows it. 文件名
+
+    Out:     where the pattern has no sender, whose inbox it lay in is.
+    """
+    said = next((found for layout in layouts if (found := layout.parse_name(name))), None)
+    return said and said._replace(sender=said.sender or partner)
 
 
-def judge(arrived: Arrived, members: Members, sealer: Sealer, day: date) -> Judged:
+def judge(arrived: Arrived, members: Members, sealer: Sealer, day: date, layouts: Sequence[Layout]) -> Judged:
     """Read a file and find every fault, up to a thousand. 校验
 
-    In:      any bytes; `day` for a file whose name says none.
+    In:      any bytes; `day` for a file whose name says none; the layouts it may be in, the likeliest first.
     Out:     nothing is decided here about what may be taken.
     Source:  contract "Clearing files", coming in.
     """
     name, faults = arrived.name, Faults(arrived.name)
-    said = name_of(name)
+    said = name_of(name, layouts, arrived.partner)
     _name(arrived, said, members, faults)
     manifest = _manifest(arrived, faults)
     plain: bytes | None = arrived.content
@@ -99,8 +105,9 @@ def judge(arrived: Arrived, members: Members, sealer: Sealer, day: date) -> Judg
     if said is None or plain is None or (said.type not in FRAMED and said.type not in STATEMENTS):
         return Judged(said, plain or b"", tuple(faults.found[:FAULTS_MAX]), (), 0)
     trust = sealer.trust(arrived.partner, of_day)
-    if said.type in FRAMED:
-        checked = check_file(name, plain, manifest, zone=members.clock.zone, trust=trust)
+    if said.type in FRAMED and not (said.type == SNAPSHOT and is_plain(plain)):
+        zone = members.clock.zone
+        checked = check_file(name, plain, manifest, layouts=layouts, zone=zone, trust=trust)
         rows = checked.parsed.rows if checked.parsed else ()
         if (
             checked.parsed and checked.parsed.layout.shape == "iso20022"
@@ -108,8 +115,10 @@ def judge(arrived: Arrived, members: Members, sealer: Sealer, day: date) -> Judg
             return Judged(said, plain, (*faults.found, *checked.faults)[:FAULTS_MAX], rows, len(rows))
         found = (*faults.found, *checked.faults)
         fields, details = (
-            (_fields(checked.parsed), _details(checked.parsed, plain)) if checked.parsed else ({}, range(0))
+            (fields_of(checked.parsed), _details(checked.parsed, plain)) if checked.parsed else ({}, range(0))
         )
+        if said.type == SNAPSHOT:
+            found = (*found, *(fault_of(name, text) for text in of_rows(rows, name, fields).errors))
         return Judged(said, plain, found[:FAULTS_MAX], rows, len(details), fields, details)
     if manifest is not None:
         faults.found.extend(check_manifest(name, plain, manifest))
@@ -118,17 +127,14 @@ def judge(arrived: Arrived, members: Members, sealer: Sealer, day: date) -> Judg
     return Judged(said, plain, (*faults.found, *bad)[:FAULTS_MAX], (), records)
 
 
-def _fields(parsed: Parsed) -> dict[str, int]:
-    """Where the columns of a file's lines stand, as its layout has them."""
-    if parsed.type not in parsed.layout.types:
-        return {}
-    return {name: at for at, name in enumerate(union(parsed.layout.records(parsed.type)), 2)}
-
-
 def _details(parsed: Parsed, plain: bytes) -> range:
     """The numbers of the detail lines: between head and tail, or the header row and the totals."""
-    after = 1 if parsed.layout.shape == "framed" else len(("#TOTAL", "totals", "<END>"))
-    return range(2, max(plain.count(b"\n") - after + 1, 2))
+    layout = parsed.layout
+    if layout.shape == "framed":
+        before, after = int(layout.head is not None), int(layout.tail is not None)
+    else:
+        before, after = 1, 2 * (totals_of(layout) is not None) + bool(layout.end_mark)
+    return range(before + 1, max(plain.count(b"\n") - after, before) + 1)
 
 
 def _name(arrived: Arrived, said: FileName | None, members: Members, faults: Faults) -> None:
@@ -164,10 +170,13 @@ def _manifest(arrived: Arrived, faults: Faults) -> Manifest | None:
 def _statement(
     partner: str, name: str, plain: bytes, said: FileName, members: Members
 ) -> tuple[tuple[Fault, ...], int]:
-    """The faults of a statement or an export, and how many rows it has.
+    """The faults of a statement, an export or a plain snapshot, and how many rows it has.
 
     Which rows may be of another day only the books know: that is asked when the day is reconciled.
     """
+    if said.type == SNAPSHOT:
+        snapshot = read_plain(plain, name)
+        return tuple(fault_of(name, text) for text in snapshot.errors), snapshot.records
     read: Any = read_statement if said.type == "STM" else parse_export
     found = read(plain, partner=partner, file=name, day=None, clock=members.clock)
     if not isinstance(found, Refused):

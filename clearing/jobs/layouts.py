@@ -44,6 +44,58 @@ def known_layouts(settings: Settings) -> dict[str, Layout]:
     return found
 
 
+def own_layouts(settings: Settings, members: Members, code: str, day: date) -> tuple[Layout, ...]:
+    """The layouts that a member's record names on a date, in its order; none for nobody. 本方格式
+
+    Raises:  UsageError for a profile that nobody knows, and as `known_layouts`.
+    """
+    member = members.on(day).by_code.get(code)
+    if member is None or not member.profile:
+        return ()
+    return _of(known_layouts(settings), member.profile, f"{member.kind} {code}")
+
+
+def reading_layouts(settings: Settings, members: Members, partner: str, day: date) -> tuple[Layout, ...]:
+    """The layouts in which a partner's files may come, its own first: of two that know a name the first counts.
+
+    Raises:  as `own_layouts`.
+    """
+    own = own_layouts(settings, members, partner, day)
+    return (*own, *(one for one in known_layouts(settings).values() if one not in own))
+
+
+def writing_layout(
+    settings: Settings, members: Members, receiver: str, day: date, *, file_type: str, usual: str
+) -> Layout:
+    """The one layout in which a receiver gets what is no part of a day's set: PAY, PYR, ACK, NTF. 单一格式
+
+    In:      `usual`: the profile for a receiver that names none with this type.
+    Raises:  UsageError when that profile does not have the type either, and as `own_layouts`.
+    """
+    own = own_layouts(settings, members, receiver, day)
+    found = next((one for one in own if file_type in one.types), None)
+    if found is not None:
+        return found
+    known = known_layouts(settings)
+    if usual not in known or file_type not in known[usual].types:
+        having = ", ".join(name for name, one in known.items() if file_type in one.types)
+        raise UsageError(
+            f"{file_type} to {receiver}: expected a profile of {having}, got {usual!r}. "
+            "Next: correct CLEARING_PAY_PROFILE, or the inbox's profile in partners.toml"
+        )
+    return known[usual]
+
+
+def _of(known: Mapping[str, Layout], profiles: tuple[str, ...], who: str) -> tuple[Layout, ...]:
+    missing = [one for one in profiles if one not in known]
+    if missing:
+        raise UsageError(
+            f"{who}: expected a profile of {', '.join(known)}, got {', '.join(missing)}. "
+            f"Next: put its layout into the folder CLEARING_LAYOUTS"
+        )
+    return tuple(known[one] for one in profiles)
+
+
 def _documents(texts: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
     """The documents of a folder by profile, for layouts that are `like` one of them."""
     found: dict[str, Mapping[str, Any]] = {}
@@ -62,19 +114,9 @@ def layouts_of(settings: Settings, members: Members, day: date) -> Layouts:
     Raises:  UsageError for a profile that nobody knows, and as `known_layouts`.
     """
     known = known_layouts(settings)
-
-    def of(profiles: tuple[str, ...], who: str) -> list[Layout]:
-        missing = [one for one in profiles if one not in known]
-        if missing:
-            raise UsageError(
-                f"{who}: expected a profile of {', '.join(known)}, got {', '.join(missing)}. "
-                f"Next: put its layout into the folder CLEARING_LAYOUTS"
-            )
-        return [known[one] for one in profiles]
-
     found = {
-        member.code: of(member.profile, f"{member.kind} {member.code}")
+        member.code: _of(known, member.profile, f"{member.kind} {member.code}")
         for member in members.on(day).by_code.values()
         if member.profile
     }
-    return {"": of(settings.profiles, "CLEARING_PROFILES"), **found}
+    return {"": _of(known, settings.profiles, "CLEARING_PROFILES"), **found}

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearing.errors import InvariantViolated
 from clearing.files.check import read_lines
-from clearing.files.layout import FileName, Layout, load_layout
+from clearing.files.iso20022.message import short_id
+from clearing.files.layout import FileName, Layout
 from clearing.files.outgoing import RenderedFile, file_of
 from clearing.files.records import PayLine, ResultLine
+from clearing.jobs.layouts import writing_layout
 from clearing.jobs.seal import seal_files, sealer_of
 from clearing.store import files, payments, reference
 from clearing.store.payments import Dispatched
@@ -72,7 +74,10 @@ async def send(
         kind,
         bank.code,
         number,
-        [(one.pay_id, made[place // size].name, one.amount_fen) for place, one in enumerate(lines)],
+        [
+            (one.pay_id, short_id(one.pay_id), made[place // size].name, one.amount_fen)
+            for place, one in enumerate(lines)
+        ],
     )
     return Sent(kind, window, bank.code, tuple(one.name for one in made), len(lines), total)
 
@@ -81,7 +86,8 @@ async def files_of(
     conn: AsyncConnection, bank: Bank, file_type: str, day: date, lines: Sequence[PayLine | ResultLine]
 ) -> list[RenderedFile]:
     """Render and keep files of at most `pay_rows_max` rows, numbered on without a gap."""
-    layout = load_layout(bank.settings.pay_profile)
+    usual = bank.settings.pay_profile
+    layout = writing_layout(bank.settings, bank.members, bank.code, day, file_type=file_type, usual=usual)
     seq = await payments.next_seq(conn, day, layout.profile, file_type, bank.code)
     made = [
         file_of(
@@ -119,7 +125,8 @@ async def orders_of(conn: AsyncConnection, name: str) -> list[PayLine]:
     stored = await files.get(conn, name)
     if stored is None:
         raise InvariantViolated(f"file {name}: it was sent, and is not stored")
-    parsed = read_lines(name, await files.content(conn, name), load_layout(stored.profile))
+    layouts = await files.layouts_by_digest(conn, [stored.layout])
+    parsed = read_lines(name, await files.content(conn, name), layouts[stored.layout])
     if parsed.faults:
         raise InvariantViolated(f"{parsed.faults[0]}: a file of our own cannot be read")
     return [row.record for row in parsed.rows]

@@ -18,7 +18,9 @@ from clearing.jobs.delivery.folders import Directory
 from clearing.jobs.delivery.partners import DirectoryPlace
 from clearing.jobs.delivery.placing import Unreadable
 from clearing.jobs.judge import Arrived, name_of
-from clearing.jobs.take_file import HELD, Received, Site, take_file
+from clearing.jobs.layouts import known_layouts
+from clearing.jobs.take_file import HELD, Received, Ruling, Terms, take_file
+from clearing.jobs.take_lines import RESULTS, Site
 from clearing.store import statements, verdicts
 from clearing.store.session import transaction
 from clearing.store.verdicts import Known
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from clearing.jobs.delivery.placing import Folder
     from clearing.ledger.members import Members
     from clearing.settings import Settings
+    from clearing.store.verdicts import Waiting
 
 FAILED: Final = "FAILED"
 SHOWN_MAX: Final = 10
@@ -48,25 +51,25 @@ async def receive(
     In:      `now`, aware: when it is taken in.
     Out:     what is new, in order of inbox and name, and what was held and can now be judged; a file that is there
              with the bytes that were judged is passed over in silence.
-    Writes:  statement_file, verdict; ACK files; by type pay_line and the books, or acknowledgement.
-    Again:   nothing that was judged is judged again.
+    Writes:  statement_file, verdict; ACK files; by type pay_line and the books, or acknowledgement; where the inbox
+             has an archive, a judged file moves there.
+    Again:   nothing that was judged is judged again; a move that was cut off is made.
     Raises:  WorldFailed for the database; an inbox that cannot be had is told as FAILED, the others go on.
     """
     site = Site(engine, settings, members, now)
     told: list[Received] = []
     for inbox in partners.inbox:
         try:
-            async for one in _new(site, inbox):
-                taken = await take_file(site, one, partial=inbox.partial, profile=inbox.profile)
-                told.append(taken)
+            await _inbox(site, inbox, told)
         except (WorldFailed, UsageError) as error:  # the others' files are taken all the same
             told.append(Received(inbox.partner, "", "", FAILED, message=str(error)))
         told += await _held(site, inbox)
     return told
 
 
-async def _new(site: Site, inbox: Inbox) -> AsyncIterator[Arrived]:
-    """What lies in an inbox with its manifest and was not judged, in order of name."""
+async def _inbox(site: Site, inbox: Inbox, told: list[Received]) -> None:
+    """Take what lies in an inbox with its manifest and was not judged, in order of name; add to what is told."""
+    done: list[str] = []
     async with transaction(site.engine) as conn:
         known = {one.name: one for one in await verdicts.known(conn, inbox.partner)}
     async with _folder(inbox, site.settings.sftp_timeout_seconds) as folder:
@@ -74,10 +77,37 @@ async def _new(site: Site, inbox: Inbox) -> AsyncIterator[Arrived]:
         there = set(names)
         for ok in names:
             name = ok.removesuffix(MANIFEST_SUFFIX)
-            if name != ok and name in there:
-                arrived = await _fetched(folder, inbox.partner, name, known.get(name))
-                if arrived is not None:
-                    yield arrived
+            if name == ok:
+                continue
+            if name not in there:
+                done += [ok] * (name in known)  # its file has gone ahead
+                continue
+            arrived = await _fetched(folder, inbox.partner, name, known.get(name))
+            held = arrived is None and known[name].verdict == HELD
+            if arrived is not None:
+                taken = await take_file(site, arrived, _terms(inbox))
+                told.append(taken)
+                held = taken.verdict == HELD
+            done += [] if held else [name, ok]
+        for name in done if inbox.archive else ():
+            await _put_away(folder, inbox.archive, name)
+
+
+def _terms(inbox: Inbox) -> Terms:
+    return Terms(inbox.partial, inbox.profile)
+
+
+async def _put_away(folder: Folder, archive: str, name: str) -> None:
+    """Move a judged file into the archive's folder, beside one that is there under its name.
+
+    Again:   the file goes first, its manifest after it: a manifest alone is moved by the next run.
+    """
+    await folder.make(archive)
+    number, place = 1, f"{archive}/{name}"
+    while await folder.size(place) is not None:
+        number += 1
+        place = f"{archive}/{name}.{number}"
+    await folder.rename(name, place)
 
 
 @asynccontextmanager
@@ -129,7 +159,7 @@ async def _held(site: Site, inbox: Inbox) -> list[Received]:
             async with transaction(site.engine) as conn:
                 kept = await statements.get(conn, one.file)
             arrived = Arrived(inbox.partner, kept.name, kept.content, kept.manifest)
-            again = await take_file(site, arrived, partial=inbox.partial, profile=inbox.profile)
+            again = await take_file(site, arrived, _terms(inbox))
             if again.verdict != HELD:
                 told.append(again)
                 moved = True
@@ -139,15 +169,51 @@ async def _held(site: Site, inbox: Inbox) -> list[Received]:
 # ---------------------------------------------------------------- by hand
 
 
-async def take_results(site: Site, name: str, content: bytes, manifest: bytes | None) -> Received:
+async def take_results(
+    site: Site, name: str, content: bytes, manifest: bytes | None, sender: str = ""
+) -> Received:
     """Take a PYR or RTN file that somebody hands in, as if it had come into its sender's inbox. 人工导入
 
-    Raises:  UsageError when its name says no sender, or another type.
+    In:      whose it is, where its name does not say that.
+    Raises:  UsageError when nobody says whose it is, or it is of another type.
     """
-    said = name_of(name)
-    if said is None or said.type not in {"PYR", "RTN"}:
+    said = name_of(name, tuple(known_layouts(site.settings).values()), sender)
+    if not sender and (said is None or said.type not in RESULTS or not said.sender):
         example = "RHC_PYR_B1_PLAT_20260310_001_V1.txt"
         raise UsageError(
-            f"{name}: expected a name like {example}, which says whose answer it is. Nothing was taken"
+            f"{name}: expected a name like {example}, which says whose answer it is. Nothing was taken. "
+            "Next: add --from with the bank's code"
         )
-    return await take_file(site, Arrived(said.sender, name, content, manifest, by_hand=True))
+    partner = sender or (said.sender if said else "")
+    return await take_file(site, Arrived(partner, name, content, manifest, by_hand=True))
+
+
+# ---------------------------------------------------------------- what waits for a file that never comes
+
+
+async def waiting(engine: AsyncEngine) -> list[Waiting]:
+    """The files that are held because one before them has not come, oldest first. 滞留来文"""
+    async with transaction(engine) as conn:
+        return await verdicts.waiting(conn, HELD)
+
+
+async def rule(site: Site, partners: Partners, name: str, ruling: Ruling) -> list[Received]:
+    """Take a held file although one before it is missing, or reject it, on a person's word. 滞留来文裁定
+
+    In:      the file's name; who decides what, and why.
+    Out:     the file, and what waited for it.
+    Writes:  as `receive`, with who and why beside the verdict.
+    Again:   refused: the file is held no more.
+    Raises:  UsageError when no file of this name is held, or several partners' are.
+    """
+    async with transaction(site.engine) as conn:
+        found = [one for one in await verdicts.waiting(conn, HELD) if one.name == name]
+        if len(found) != 1:
+            raise UsageError(
+                f"{name}: expected the name of one held file, got {len(found)} such. See: clearing files held"
+            )
+        kept = await statements.get(conn, found[0].file)
+    inbox = next((one for one in partners.inbox if one.partner == kept.partner), None)
+    terms = (_terms(inbox) if inbox else Terms())._replace(ruling=ruling)
+    told = [await take_file(site, Arrived(kept.partner, kept.name, kept.content, kept.manifest), terms)]
+    return told + (await _held(site, inbox) if inbox else [])

@@ -11,7 +11,7 @@ from clearing.files.lines import instruction_line, sides
 from clearing.files.records import PayLine
 from clearing.jobs.orders import IN_BANK, INTER_BANK, Bank, Sent, send
 from clearing.jobs.tries import in_transaction
-from clearing.store import entries, payments
+from clearing.store import entries, instructions, payments
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -37,13 +37,13 @@ async def settle(engine: AsyncEngine, settings: Settings, members: Members, *, n
     async def work(conn: AsyncConnection, _: frozenset[str]) -> list[Sent]:
         await payments.one_at_a_time(conn)
         due = await payments.instructions_due(conn, local.date())
-        rolled = await entries.of_ids(conn, [one.id for one in due if one.kind == IN_BANK])
+        # One that goes out again has no entry of its own: who pays whom stands in that of the first.
+        roots = await instructions.roots(conn, [one.id for one in due if one.kind == IN_BANK])
+        rolled = await entries.of_ids(conn, roots.values())
+        of = {id_: sides(rolled[root]) for id_, root in roots.items() if root in rolled}
         told: list[Sent] = []
         for (day, code, kind), some in groupby(due, key=_bundle):
-            lines = [
-                _settlement_line(one, sides(rolled[one.id]) if one.id in rolled else "D", members)
-                for one in some
-            ]
+            lines = [_settlement_line(one, of.get(one.id, "D"), members) for one in some]
             bank = Bank(settings, members, code, now)
             told.append(await send(conn, bank, (kind, ""), day, lines))
         return told

@@ -65,6 +65,10 @@ pay_line: Final = Table(
     "pay_line",
     metadata,
     _text("pay_id", "Payout and attempt, or the instruction.", key=True),
+    _text(
+        "pay_ref",
+        "The same in 35 characters, as ISO 20022 has room for; the id itself where it is no longer.",
+    ),
     _text("kind", "PAYOUT, IN_BANK or INTER_BANK."),
     _text("bank", "The bank that is to pay."),
     _column("amount_fen", BigInteger, "How much."),
@@ -82,6 +86,7 @@ pay_line: Final = Table(
     _text("reason_code", "Why it was not paid or came back."),
     _column("answered_at", Instant, "When the last answer was taken in.", null=True),
     _column("asked_at", Instant, "When the bank was last asked what became of it.", null=True),
+    Index("ix_pay_line_ref", "pay_ref", unique=True),
     Index("ix_pay_line_open", "bank", "result", postgresql_where=text("result IN ('', 'U', 'AGAIN')")),
     comment="Every payment order and what the bank said of it (代付明细)",
 )
@@ -97,6 +102,8 @@ verdict: Final = Table(
     _column("taken", BigInteger, "How many of them were taken."),
     _column("faults", JSONB, "Every fault: [line, field, column, expected, got, code]."),
     _text("ack", "Name of the ACK file that says so; empty where none is due."),
+    _text("by_whom", "Who released or rejected a file that was held; empty when the rules decided."),
+    _text("why", "Why."),
     comment="What was said of each file that came in (回执)",
 )
 

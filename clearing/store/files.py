@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Final, NamedTuple
@@ -189,9 +189,12 @@ async def add_layout(conn: AsyncConnection, used: Layout) -> None:
     await conn.execute(insert(layout).values(row).on_conflict_do_nothing())
 
 
-async def layouts_by_digest(conn: AsyncConnection) -> dict[bytes, Layout]:
-    """Every layout that files were written in, by its digest."""
-    rows = await conn.execute(select(layout.c.sm3, layout.c.document))
+async def layouts_by_digest(
+    conn: AsyncConnection, only: Collection[bytes] | None = None
+) -> dict[bytes, Layout]:
+    """The layouts that files were written in, by digest: every one, or those that are asked for."""
+    query = select(layout.c.sm3, layout.c.document)
+    rows = await conn.execute(query if only is None else query.where(layout.c.sm3.in_(only)))
     return {sm3: of_document(document) for sm3, document in rows}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,6 +27,20 @@ async def of_day(conn: AsyncConnection, day: date) -> list[Instruction]:
         day,
     )
     return [_KIND.of_row(row) for row in rows]
+
+
+_ROOTS = """
+    WITH RECURSIVE line AS (
+        SELECT id, id AS root, replaces FROM instruction WHERE id = ANY($1::text[])
+        UNION ALL SELECT l.id, i.id, i.replaces FROM line l JOIN instruction i ON i.id = l.replaces
+    )
+    SELECT id, root FROM line WHERE replaces = ''
+"""
+
+
+async def roots(conn: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
+    """Instruction → the first one that it stands for, which was netted and has an entry; itself where it is one."""
+    return {row["id"]: row["root"] for row in await (await driver(conn)).fetch(_ROOTS, list(ids))}
 
 
 async def take_place(conn: AsyncConnection, new: Instruction) -> None:

@@ -30,6 +30,7 @@ class PayLineRow(NamedTuple):
     """A payment order; meanings as in `delivery_tables.pay_line`."""
 
     pay_id: str
+    pay_ref: str
     kind: str
     bank: str
     amount_fen: int
@@ -135,9 +136,10 @@ async def add_dispatch(conn: AsyncConnection, one: Dispatched) -> int:
 
 
 _SENT: Final = """
-    INSERT INTO pay_line (pay_id, kind, bank, amount_fen, dispatch, file, sent, result, bank_ref, reason_code)
-    SELECT u.pay_id, $2, $3, u.fen, $4, u.file, 1, '', '', ''
-    FROM unnest($1::text[], $5::text[], $6::bigint[]) AS u(pay_id, file, fen)
+    INSERT INTO pay_line
+        (pay_id, pay_ref, kind, bank, amount_fen, dispatch, file, sent, result, bank_ref, reason_code)
+    SELECT u.pay_id, u.pay_ref, $2, $3, u.fen, $4, u.file, 1, '', '', ''
+    FROM unnest($1::text[], $5::text[], $6::text[], $7::bigint[]) AS u(pay_id, pay_ref, file, fen)
     ON CONFLICT (pay_id) DO UPDATE SET dispatch = $4, file = excluded.file, sent = pay_line.sent + 1, result = '',
         bank_ref = '', bank_date = NULL, reason_code = ''
         WHERE pay_line.result = 'AGAIN'
@@ -145,26 +147,35 @@ _SENT: Final = """
 
 
 async def add_lines(
-    conn: AsyncConnection, kind: str, bank: str, dispatch: int, lines: Sequence[tuple[str, str, int]]
+    conn: AsyncConnection, kind: str, bank: str, dispatch: int, lines: Sequence[tuple[str, str, str, int]]
 ) -> None:
     """Keep the orders of a dispatch.
 
-    In:      (pay_id, file, fen) of each.
+    In:      (pay_id, pay_ref, file, fen) of each.
     Writes:  pay_line.
     Again:   refused: an order goes out again only where the bank said that it was busy.
     """
-    ids, files, fens = zip(*lines, strict=True)
-    await (await driver(conn)).execute(_SENT, ids, kind, bank, dispatch, files, fens)
+    ids, refs, files, fens = zip(*lines, strict=True)
+    await (await driver(conn)).execute(_SENT, ids, kind, bank, dispatch, refs, files, fens)
 
 
 # ---------------------------------------------------------------- what the banks said
 
 
 async def lines(conn: AsyncConnection, pay_ids: Collection[str]) -> dict[str, PayLineRow]:
-    """Orders by their id, locked to the end of the transaction; unknown ones are absent. 指令"""
-    query = f"SELECT {', '.join(PayLineRow._fields)} FROM pay_line WHERE pay_id = ANY($1::text[]) ORDER BY pay_id FOR UPDATE"  # noqa: S608, E501 - our own column names
-    rows = await (await driver(conn)).fetch(query, list(pay_ids))
-    return {row["pay_id"]: PayLineRow(*row) for row in rows}
+    """Orders by the id that was asked, their own or its short form; locked to the end of the transaction. 指令
+
+    Out:     unknown ones are absent.
+    """
+    rows = await (await driver(conn)).fetch(_NAMED, list(pay_ids))
+    found = [PayLineRow(*row) for row in rows]
+    return {one.pay_ref: one for one in found} | {one.pay_id: one for one in found}
+
+
+_NAMED: Final = f"""
+    SELECT {", ".join(PayLineRow._fields)} FROM pay_line
+    WHERE pay_id = ANY($1::text[]) OR pay_ref = ANY($1::text[]) ORDER BY pay_id FOR UPDATE
+"""  # noqa: S608 - our own column names
 
 
 class Answer(NamedTuple):

@@ -75,6 +75,19 @@ async def get(conn: AsyncConnection, number: int) -> StatementFile:
     return StatementFile(**row)
 
 
+async def named(conn: AsyncConnection, kind: str, name: str) -> StatementFile | None:
+    """The newest accepted file of a type and name, None when there is none. 按名取来文"""
+    row = await (await driver(conn)).fetchrow(_NAMED, kind, name)
+    return StatementFile(**dict(row)) if row else None
+
+
+_NAMED: Final = f"""
+    SELECT {", ".join(f"s.{one.name}" for one in fields(StatementFile))}
+    FROM statement_file s JOIN verdict v ON v.file = s.id
+    WHERE s.kind = $1 AND s.name = $2 AND v.verdict = 'ACPT' ORDER BY v.at DESC, s.id DESC LIMIT 1
+"""  # noqa: S608 - our own column names
+
+
 async def accepted(conn: AsyncConnection, day: date) -> list[StatementFile]:
     """The statements and exports of a day that came in and were taken: of each sender the last. 已收对账单"""
     rows = await (await driver(conn)).fetch(_ACCEPTED, day)

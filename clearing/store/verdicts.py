@@ -25,6 +25,8 @@ class Verdict(NamedTuple):
     faults: Sequence[Sequence[Any]]
     """(line, field, column, expected, got, code) of each."""
     ack: str
+    by_whom: str = ""
+    why: str = ""
 
 
 class Known(NamedTuple):
@@ -45,8 +47,8 @@ async def one_at_a_time(conn: AsyncConnection) -> None:
 
 
 _ADD: Final = """
-    INSERT INTO verdict (file, no, at, verdict, records, taken, faults, ack)
-    SELECT $1, count(*) + 1, $7, $2, $3, $4, $5::text::jsonb, $6 FROM verdict WHERE file = $1
+    INSERT INTO verdict (file, no, at, verdict, records, taken, faults, ack, by_whom, why)
+    SELECT $1, count(*) + 1, $7, $2, $3, $4, $5::text::jsonb, $6, $8, $9 FROM verdict WHERE file = $1
 """
 
 
@@ -57,7 +59,8 @@ async def add(conn: AsyncConnection, one: Verdict, at: datetime) -> None:
     Again:   the next verdict on it.
     """
     told = json.dumps([list(fault) for fault in one.faults], ensure_ascii=False).replace("\\u0000", "")
-    await (await driver(conn)).execute(_ADD, one.file, one.verdict, one.records, one.taken, told, one.ack, at)
+    said = (one.file, one.verdict, one.records, one.taken, told, one.ack, at, one.by_whom, one.why)
+    await (await driver(conn)).execute(_ADD, *said)
 
 
 _LAST: Final = """
@@ -70,6 +73,29 @@ async def known(conn: AsyncConnection, partner: str) -> list[Known]:
     """The files of a partner that were judged, in order of arrival. 已收文件"""
     rows = await (await driver(conn)).fetch(_LAST.format("s.partner = $1"), partner)
     return [Known(*row) for row in rows]
+
+
+class Waiting(NamedTuple):
+    """A file that is held."""
+
+    file: int
+    partner: str
+    name: str
+    records: int
+    since: datetime
+    """When it was first judged."""
+
+
+_WAITING: Final = """
+    SELECT s.id, s.partner, s.name, v.records, v.at FROM statement_file s JOIN LATERAL (
+        SELECT * FROM verdict WHERE file = s.id ORDER BY no DESC LIMIT 1
+    ) v ON true WHERE v.verdict = $1 ORDER BY v.at, s.id
+"""
+
+
+async def waiting(conn: AsyncConnection, verdict: str) -> list[Waiting]:
+    """The files whose last verdict is this one, oldest first. 滞留来文"""
+    return [Waiting(*row) for row in await (await driver(conn)).fetch(_WAITING, verdict)]
 
 
 async def judged(conn: AsyncConnection, file: int) -> Known | None:
@@ -101,8 +127,8 @@ async def acknowledge(conn: AsyncConnection, file: str, partner: str, received: 
 async def last_of(conn: AsyncConnection, file: int) -> Verdict | None:
     """The last verdict on a file, with its faults."""
     row = await (await driver(conn)).fetchrow(
-        "SELECT file, verdict, records, taken, faults::text AS faults, ack FROM verdict WHERE file = $1 "
-        "ORDER BY no DESC LIMIT 1",
+        "SELECT file, verdict, records, taken, faults::text AS faults, ack, by_whom, why FROM verdict "
+        "WHERE file = $1 ORDER BY no DESC LIMIT 1",
         file,
     )
     return None if row is None else Verdict(*row)._replace(faults=json.loads(row["faults"]))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.errors import UsageError
-from clearing.jobs.registry import parse
+from clearing.jobs.snapshot import parse
 from tests.console.conftest import Clearing, Said, clearing, day_folder
 
 DAYS = ("2026-03-09", "2026-03-10", "2026-03-11")
@@ -358,7 +358,7 @@ def test_any_bytes_are_a_snapshot_or_refused_by_line(data: bytes) -> None:
     if found is None:
         assert all(line.startswith("any.csv") for line in said.split("\n"))
     else:
-        assert all(number and seen for number, seen in found.rows.items())
+        assert all(number and seen for one in found for number, seen in one.rows.items())
 
 
 # ---------------------------------------------------------------- entries, balances, sources

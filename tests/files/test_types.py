@@ -14,7 +14,15 @@ from clearing.files.faults import Fault
 from clearing.files.layout import SHIPPED, FileName, Layout, load_layout
 from clearing.files.outgoing import DayFiles, RenderedFile, file_of
 from clearing.files.parse import parse
-from clearing.files.records import BadLine, PayLine, ResultLine, ReturnLine, VerdictLine
+from clearing.files.records import (
+    BadLine,
+    CardLine,
+    PayLine,
+    ResultLine,
+    ReturnLine,
+    TerminalLine,
+    VerdictLine,
+)
 from clearing.files.totals import hash_part
 from clearing.files.values import BUSINESS_ZONE
 from clearing.files.verdict import verdict_lines
@@ -31,6 +39,37 @@ EVERY = [(profile, kind) for profile, layout in LAYOUTS.items() for kind in layo
 def made(layout: Layout, kind: str, lines: list[tuple[str, Any]]) -> RenderedFile:
     """The file of a type with these lines."""
     return file_of(FileName(kind, "PLAT", "B1", DAY, 1, 1), lines, layout, CLOCK)
+
+
+NO_LINES = "a form of its own, the canonical one of reconciliation"
+TO_BANKS = "an example of a bank's: never sent to a bank"
+NO_MESSAGE = "no message of ISO 20022 says it; such a member names a second profile for it"
+HOLES = {
+    **{("MIS", name): "a report, not lines: XLSX, PDF, CSV and JSON" for name in SHIPPED},
+    **{(kind, name): NO_LINES for kind in ("STM", "HIS") for name in SHIPPED},
+    **{(kind, name): TO_BANKS for kind in ("DEP", "NRC", "SWP") for name in "BF"},
+    **{(kind, "X"): NO_MESSAGE for kind in ("SUM", "ERR", "DEP", "NRC", "RTN", "ACK", "SWP", "REG")},
+    **{("NTF", name): "a notice is camt.054; in lines the day's TXN says it" for name in LAYOUTS},
+}
+"""(type, profile) → why the profile does not have it."""
+TYPES = (
+    *("TXN", "SUM", "ERR", "DEP", "NRC", "PAY", "PYR", "RTN", "STM", "HIS", "ACK", "SWP", "REG", "MIS"),
+    "NTF",
+)
+"""Every type of file that there is."""
+
+
+@pytest.mark.parametrize("profile", SHIPPED)
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_profile_has_every_type_or_a_reason_not_to(profile: str, kind: str) -> None:
+    """A hole that nobody meant fails here, and so does a reason for a hole that is none."""
+    has = kind in load_layout(profile).types
+    assert has is ((kind, profile) not in HOLES), HOLES.get((kind, profile), "no reason stated")
+
+
+def test_no_profile_has_a_type_that_nobody_knows() -> None:
+    """A type that is added is added to the table."""
+    assert {kind for name in SHIPPED for kind in load_layout(name).types} <= set(TYPES)
 
 
 @pytest.mark.parametrize(("profile", "kind"), EVERY)
@@ -63,6 +102,11 @@ SMALL: dict[str, list[tuple[str, Any]]] = {
     "PYR": [("D", ANSWERED), ("D", REFUSED), ("D", UNKNOWN)],
     "RTN": [("D", RETURNED)],
     "ACK": PARTLY,
+    "REG": [
+        ("C", CardLine("tok_P1_B1_0001", "B1", "ACTIVE", "990001", "BANK PLATFORM")),
+        ("C", CardLine("tok_P2_B2_0001", "B2", "LOST", "", "")),
+        ("M", TerminalLine("0a0b0c0d0e01", "99000000000000000001", "H1", "IN_USE")),
+    ],
 }
 
 

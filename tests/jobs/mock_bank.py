@@ -16,7 +16,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from clearing.files.check import check_file
-from clearing.files.layout import FileName, load_layout
+from clearing.files.iso20022.message import short_id
+from clearing.files.layout import FileName, Layout, load_layout
 from clearing.files.manifest import Manifest, read_manifest, write_manifest
 from clearing.files.outgoing import RenderedFile, file_of
 from clearing.files.records import PayLine, ResultLine, ReturnLine
@@ -42,6 +43,11 @@ class MockBank:
     decide: Decide = lambda _: PAID
     profile: str = "P"
     """In which it writes the types that the profile has; the others in P."""
+    layout: Layout | None = None
+    """Its own, which nobody ships: it reads and writes what that has in it."""
+    bare: bool = False
+    """It speaks ISO 20022 and knows nothing of ours beside it: an order is its EndToEndId, an answer no more than
+    that, the status and its own reference."""
     paid: Counter[str] = field(default_factory=Counter)
     """How often each order was paid."""
     orders: dict[str, PayLine] = field(default_factory=dict)
@@ -62,7 +68,8 @@ class MockBank:
             content = (self.inbox / name).read_bytes()
             manifest = read_manifest(ok.name, ok.read_bytes())
             assert isinstance(manifest, Manifest), manifest
-            checked = check_file(name, content, manifest)
+            own = (self.layout,) if self.layout and self.layout.parse_name(name) else None
+            checked = check_file(name, content, manifest, layouts=own)
             assert checked.sound, checked.faults
             assert checked.parsed is not None
             records = [row.record for row in checked.parsed.rows]
@@ -78,6 +85,8 @@ class MockBank:
 
     def ordered(self, line: PayLine) -> ResultLine | None:
         """Do what an order says."""
+        if self.bare:
+            line = line._replace(pay_id=short_id(line.pay_id))
         self.orders[line.pay_id] = line
         return self._done(line, self.decide(line))
 
@@ -98,6 +107,15 @@ class MockBank:
         reason = "" if said in {PAID, UNKNOWN} else said if said.startswith("R") else "R03"
         result = "F" if reason else said
         made = ResultLine(*line, result, ref, day, reason, "")
+        if self.bare:
+            nothing: dict[str, Any] = {
+                "payer_account": "",
+                "payee_bank": "",
+                "payee_account": "",
+                "purpose": "",
+            }
+            nothing |= {"corporate": False, "amount_fen": None, "value_date": None}
+            made = made._replace(**nothing)
         self.results[line.pay_id] = made
         return made
 
@@ -137,7 +155,7 @@ class MockBank:
         """Render a file, and put it and its manifest into the outbox."""
         self.seqs[file_type] += 1
         name = FileName(file_type, self.code, "PLAT", self.day, self.seqs[file_type], 1)
-        layout = load_layout(self.profile)
+        layout = self.layout or load_layout(self.profile)
         made = file_of(name, lines, layout if file_type in layout.types else load_layout("P"), CLOCK)
         return self.put(made.name, made.content, made)
 

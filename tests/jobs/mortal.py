@@ -33,7 +33,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from clearing.console.edge import logs
-from clearing.jobs import close, consume, deliver, dispatch, ingest, orders, receive, take_file
+from clearing.jobs import close, consume, deliver, dispatch, ingest, orders, receive, take_file, take_lines
 from clearing.jobs.delivery.folders import Directory
 from clearing.jobs.delivery.partners import DirectoryPlace, Partners, Target
 from clearing.jobs.patience import patiently
@@ -111,7 +111,7 @@ RECEIVE: Final = {
     "judged, no ACK yet": Step(take_file, "judge", "after"),
     "ACK kept": Step(verdicts, "add", "before"),
     "answers noted, no event yet": Step(payments, "answer", "after"),
-    "events taken, not committed": Step(take_file, "take_made", "after"),
+    "events taken, not committed": Step(take_lines, "take_made", "after"),
     "one file done, not the other": Step(take_file, "judge", "before", 2),
 }
 STEPS: Final = {

@@ -17,6 +17,7 @@ from clearing.jobs.ask import ask
 from clearing.jobs.deliver import deliver
 from clearing.jobs.delivery.partners import Partners
 from clearing.jobs.dispatch import dispatch
+from clearing.jobs.instruct_again import instruct_again
 from clearing.jobs.orders import Sent
 from clearing.jobs.receive import receive
 from clearing.jobs.settle import settle
@@ -436,6 +437,52 @@ async def test_settlement_instructions_go_out_on_their_working_day(round_: Round
     assert said == {"IN_BANK": "CONFIRMED", "INTER_BANK": "WAITING"}
     found = await verify(the.engine, the.members)
     assert found["ok"], found
+
+
+async def test_a_failed_instruction_goes_out_again_the_same_way_round(round_: Round) -> None:
+    """The bank says F: instructed again it goes out under a new id, from and to the same accounts; twice over too."""
+    the = round_.the
+    world = (the.engine, the.settings, the.members)
+    paid = {"card": CARDS["B1"], "bank": "B1", "institution": "H1", "amount": "10.00", "bank_ref": "BR-1"}
+    paid |= {"bank_date": f"{DAY}", "purpose": "OUTPATIENT", "order_no": "O-1"}
+    await the.ingest([submitted(1, "B1"), told("payment.made", "PAY-1", paid, source="H1")])
+    await round_.dispatch()
+    await round_.turn()
+    await the.close(DAY)
+    round_.now = datetime(2026, 5, 19, 2, 0, tzinfo=UTC)
+    for bank in (round_.b1, round_.b2):
+        bank.decide = lambda _: REJECTED
+    await settle(*world, now=round_.now)
+    await round_.turn()
+    failed = await the.rows("SELECT id FROM instruction WHERE kind = 'IN_BANK' AND state = 'FAILED'")
+    ids = [id_ for (id_,) in failed]
+    assert ids
+    first = {id_: order_of(round_, id_) for id_ in ids}
+    accounts = {(one.payer_account[-2:], one.payee_account[-2:]) for one in first.values()}
+    assert accounts == {("00", "01"), ("03", "00")}, "one bank pays the hospital, one takes from the fund"
+    for turn in (1, 2):
+        again = {
+            id_: (await instruct_again(the.engine, the.members, id_, today=date(2026, 5, 19))).id
+            for id_ in ids
+        }
+        await settle(*world, now=round_.now)
+        for bank in (round_.b1, round_.b2):
+            if turn == 2:
+                bank.decide = lambda _: PAID
+        await round_.turn()
+        for old, new in again.items():
+            assert order_of(round_, new)._replace(pay_id="") == first[old]._replace(pay_id="")
+            first[new] = first[old]
+        ids = list(again.values())
+    states = await the.rows("SELECT DISTINCT state FROM instruction WHERE id = ANY(:ids)", ids=ids)
+    assert states == [("CONFIRMED",)]
+    found = await verify(the.engine, the.members)
+    assert found["ok"], found
+
+
+def order_of(round_: Round, id_: str) -> PayLine:
+    """What the bank that got it read."""
+    return next(bank.orders[id_] for bank in (round_.b1, round_.b2) if id_ in bank.orders)
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,12 @@ BAD = STATEMENT.replace(b".00,", b".0,", 1)
         ),
         (STM.replace("_B1_", "_B2_"), STATEMENT, {}, 'name: expected a file from B1, got "B2" [FMT-010]'),
         (STM.replace("_PLAT_", "_B2_"), STATEMENT, {}, 'name: expected a file to PLAT, got "B2" [FMT-010]'),
-        (STM.replace("STM", "PAY"), STATEMENT, {}, 'name: expected a type of PYR RTN ACK STM HIS, got "PAY"'),
+        (
+            STM.replace("STM", "PAY"),
+            STATEMENT,
+            {},
+            'name: expected a type of PYR RTN ACK REG STM HIS, got "PAY"',
+        ),
         (STM, STATEMENT, {"bytes": 7}, "expected 7 bytes as in the manifest"),
         (STM, STATEMENT, {"sm3": "0" * 64}, "expected sm3 0000000000000000… as in the manifest"),
         (STM, b"\xff\xfe", {}, f'{STM}:1 encoding: expected UTF-8, got "byte 0xFF at offset 0" [FMT-001]'),

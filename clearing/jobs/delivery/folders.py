@@ -22,9 +22,9 @@ class Directory:
         self.path = path
         self.where = str(path)
 
-    async def make(self) -> None:
-        """Make it, with what is above it."""
-        await self._do(lambda: self.path.mkdir(parents=True, exist_ok=True))
+    async def make(self, below: str = "") -> None:
+        """Make it, or a folder below it, with what is above."""
+        await self._do(lambda: (self.path / below).mkdir(parents=True, exist_ok=True))
 
     async def size(self, name: str) -> int | None:
         """Bytes of a file, None when there is none."""
@@ -73,11 +73,12 @@ class Directory:
 
         def move() -> str:
             (self.path / old).replace(self.path / new)
-            folder = os.open(self.path, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            for changed in {self.path, (self.path / new).parent}:
+                folder = os.open(changed, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
             return "rename"
 
         return await self._do(move)

@@ -17,7 +17,10 @@
     [[inbox]]
     partner = "B1"
     partial = true                # good lines are taken of a file with bad ones; else all or nothing
-    profile = "P"                 # of the ACK files, which go out like any file: by a target
+    profile = "P"                 # of the ACK files, which go out like any file: by a target; the partner's own
+                                  # layout that has ACK when left out, else P
+    archive = "done"              # folder in that place to which a file goes once it is judged; left where it is
+                                  # when left out
     place = { kind = "directory", folder = "in/B1" }
 
 Other places: { kind = "directory", folder = "out/{receiver}" } and
@@ -104,7 +107,8 @@ class Inbox(Strict):
 
     partner: Code
     partial: bool = False
-    profile: Literal["P", "H"] = "P"
+    profile: str = ""
+    archive: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*)?$")] = ""
     place: Annotated[DirectoryPlace | SftpPlace, Field(discriminator="kind")]
 
 

@@ -28,8 +28,8 @@ class Folder(Protocol):
     where: str
     """For people and the record: which folder of which machine."""
 
-    async def make(self) -> None:
-        """Make the folder if it is not there."""
+    async def make(self, below: str = "") -> None:
+        """Make the folder, or one below it, if it is not there."""
         ...
 
     async def size(self, name: str) -> int | None:

@@ -30,11 +30,11 @@ class SftpFolder:
         self.path = PurePosixPath(place.folder)
         self.where = f"sftp://{place.user}@{place.host}:{place.port}/{place.folder}"
 
-    async def make(self) -> None:
-        """Make it, with what is above it."""
+    async def make(self, below: str = "") -> None:
+        """Make it, or a folder below it, with what is above."""
         with _said(self.where):
-            if not await self.client.isdir(str(self.path)):
-                await self.client.makedirs(str(self.path), exist_ok=True)
+            if not await self.client.isdir(str(self.path / below)):
+                await self.client.makedirs(str(self.path / below), exist_ok=True)
 
     async def size(self, name: str) -> int | None:
         """Bytes of a file, None when there is none."""

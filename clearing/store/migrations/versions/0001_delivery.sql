@@ -60,6 +60,7 @@ COMMENT ON COLUMN dispatch.rows IS 'Control count: rows of all its files.';
 COMMENT ON COLUMN dispatch.total_fen IS 'Control total: the sum of all its files.';
 CREATE TABLE pay_line (
     pay_id TEXT COLLATE "C" NOT NULL,
+    pay_ref TEXT COLLATE "C" NOT NULL,
     kind TEXT COLLATE "C" NOT NULL,
     bank TEXT COLLATE "C" NOT NULL,
     amount_fen BIGINT NOT NULL,
@@ -74,9 +75,11 @@ CREATE TABLE pay_line (
     asked_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_pay_line PRIMARY KEY (pay_id)
 );
+CREATE UNIQUE INDEX ix_pay_line_ref ON pay_line (pay_ref);
 CREATE INDEX ix_pay_line_open ON pay_line (bank, result) WHERE result IN ('', 'U', 'AGAIN');
 COMMENT ON TABLE pay_line IS 'Every payment order and what the bank said of it (代付明细)';
 COMMENT ON COLUMN pay_line.pay_id IS 'Payout and attempt, or the instruction.';
+COMMENT ON COLUMN pay_line.pay_ref IS 'The same in 35 characters, as ISO 20022 has room for; the id itself where it is no longer.';
 COMMENT ON COLUMN pay_line.kind IS 'PAYOUT, IN_BANK or INTER_BANK.';
 COMMENT ON COLUMN pay_line.bank IS 'The bank that is to pay.';
 COMMENT ON COLUMN pay_line.amount_fen IS 'How much.';
@@ -98,6 +101,8 @@ CREATE TABLE verdict (
     taken BIGINT NOT NULL,
     faults JSONB NOT NULL,
     ack TEXT COLLATE "C" NOT NULL,
+    by_whom TEXT COLLATE "C" NOT NULL,
+    why TEXT COLLATE "C" NOT NULL,
     CONSTRAINT pk_verdict PRIMARY KEY (file, no)
 );
 COMMENT ON TABLE verdict IS 'What was said of each file that came in (回执)';
@@ -109,6 +114,8 @@ COMMENT ON COLUMN verdict.records IS 'Detail lines it has.';
 COMMENT ON COLUMN verdict.taken IS 'How many of them were taken.';
 COMMENT ON COLUMN verdict.faults IS 'Every fault: [line, field, column, expected, got, code].';
 COMMENT ON COLUMN verdict.ack IS 'Name of the ACK file that says so; empty where none is due.';
+COMMENT ON COLUMN verdict.by_whom IS 'Who released or rejected a file that was held; empty when the rules decided.';
+COMMENT ON COLUMN verdict.why IS 'Why.';
 CREATE TABLE acknowledgement (
     file TEXT COLLATE "C" NOT NULL,
     partner TEXT COLLATE "C" NOT NULL,
