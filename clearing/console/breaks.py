@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from clearing.console.edge import Json, a_date, answer, books, perform, read_file
+from clearing.console.edge import Books, Json, a_date, answer, books, perform, read_file
 from clearing.console.show import grouped, last4, table, yuan
 from clearing.errors import UsageError
 from clearing.reconciliation.breaks import CODES
@@ -89,17 +89,43 @@ def chinese(code: str) -> str:
 # ---------------------------------------------------------------- to look at
 
 
+OfDate = Annotated[
+    date | None, typer.Option("--date", parser=a_date, metavar="DATE", help="Found on this date.")
+]
+OfState = Annotated[list[str] | None, typer.Option("--state", help=" ".join(STATES))]
+OfCode = Annotated[str | None, typer.Option("--code", help="The lead code, or how it begins: SID.")]
+OfBank = Annotated[str | None, typer.Option("--bank", help="Of this bank, network or channel.")]
+OfInstitution = Annotated[str | None, typer.Option("--institution", help="Of this one.")]
+OfOwner = Annotated[str | None, typer.Option("--owner", help="Whose they are; - for nobody's.")]
+
+
+def _asked(  # noqa: PLR0917 - what may be asked of breaks
+    day: date | None,
+    states: list[str] | None,
+    code: str | None,
+    bank: str | None,
+    institution: str | None,
+    owner: str | None,
+) -> Asked:
+    return Asked(
+        day=day,
+        states=states,
+        code=code.upper() if code else None,
+        bank=bank,
+        institution=institution,
+        owner="" if owner == "-" else owner,
+    )
+
+
 @breaks_app.command("list")
 def list_breaks(  # noqa: PLR0917 - the options of a command
-    day: Annotated[
-        date | None, typer.Option("--date", parser=a_date, metavar="DATE", help="Found on this date.")
-    ] = None,
-    state: Annotated[list[str] | None, typer.Option("--state", help=" ".join(STATES))] = None,
+    day: OfDate = None,
+    state: OfState = None,
     live: Annotated[bool, typer.Option("--open", help="Those somebody still has to end.")] = False,
-    code: Annotated[str | None, typer.Option("--code", help="The lead code, or how it begins: SID.")] = None,
-    bank: Annotated[str | None, typer.Option("--bank", help="Of this bank, network or channel.")] = None,
-    institution: Annotated[str | None, typer.Option("--institution", help="Of this one.")] = None,
-    owner: Annotated[str | None, typer.Option("--owner", help="Whose they are; - for nobody's.")] = None,
+    code: OfCode = None,
+    bank: OfBank = None,
+    institution: OfInstitution = None,
+    owner: OfOwner = None,
     age: Annotated[int, typer.Option("--age", min=0, help="Found so many days ago or earlier.")] = 0,
     rows_max: Annotated[int, typer.Option("--rows", min=1, help="How many at most.")] = 500,
     as_json: Json = False,
@@ -109,14 +135,7 @@ def list_breaks(  # noqa: PLR0917 - the options of a command
     async def work() -> list[dict[str, Any]]:
         from clearing.jobs.worklist import breaks_list  # noqa: PLC0415 - for this command only
 
-        asked = Asked(
-            day=day,
-            states=_states(state, live=live),
-            code=code.upper() if code else None,
-            bank=bank,
-            institution=institution,
-            owner="" if owner == "-" else owner,
-        )
+        asked = _asked(day, _states(state, live=live), code, bank, institution, owner)
         async with books() as the:
             return await breaks_list(the.engine, asked, age_days_min=age)
 
@@ -227,21 +246,43 @@ def _side(side: str, rows: list[dict[str, Any]]) -> Iterator[list[str]]:
 
 
 @breaks_app.command("assign")
-def assign_break(
-    break_id: BreakId,
+def assign_break(  # noqa: PLR0917 - the options of a command
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Ids, or how they begin.")] = None,
     to: Annotated[str, typer.Option("--to", help="Who is to work on it; whoever asks when left out.")] = "",
+    day: OfDate = None,
+    state: OfState = None,
+    code: OfCode = None,
+    bank: OfBank = None,
+    institution: OfInstitution = None,
+    owner: OfOwner = None,
     why: Why = "",
     who: Who = "",
     as_json: Json = False,
 ) -> None:
-    """Say who works on a break 分派."""
+    """Say who works on a break, on several, or on all of a code, bank or institution 分派."""
 
-    async def work(desk: Desk) -> dict[str, Any]:
-        from clearing.jobs.resolve import assign  # noqa: PLC0415 - for this command only
+    async def work() -> list[dict[str, Any]]:
+        from clearing.jobs.resolve import assign, assign_all  # noqa: PLC0415 - for this command only
 
-        return await assign(desk, break_id, to=to or desk.person, why=why)
+        asked = _asked(day, _states(state, live=False), code, bank, institution, owner)
+        if bool(ids) == (asked != Asked()):
+            raise UsageError(
+                "breaks assign: expected ids, or what they have in common such as --code SID-101"
+            )
+        async with books() as the:
+            desk = _desk(the, who)
+            if ids and len(ids) == 1:
+                return [_shown(await assign(desk, ids[0], to=to or desk.person, why=why))]
+            return await assign_all(desk, ids or asked, to=to or desk.person, why=why)
 
-    _at_the_desk(who, work, as_json=as_json)
+    found = perform(work)
+    alone = bool(ids) and len(ids or ()) == 1
+    if as_json:
+        answer(found[0] if alone else {"breaks": found})
+    elif alone:
+        _stands(found[0])
+    else:
+        _work_table(found)
 
 
 @breaks_app.command("resolve")
@@ -347,19 +388,27 @@ def _at_the_desk(who: str, work: Callable[[Desk], Awaitable[dict[str, Any]]], *,
     """Do something with a break as somebody, and say where it stands then."""
 
     async def done() -> dict[str, Any]:
-        from clearing.jobs.resolve import Desk  # noqa: PLC0415 - for these commands only
-
         async with books() as the:
-            person = who or getpass.getuser()
-            desk = Desk(engine=the.engine, settings=the.settings, members=the.members, person=person)
-            return _shown(await work(desk))
+            return _shown(await work(_desk(the, who)))
 
     found = perform(done)
     if as_json:
         answer(found)
-        return
+    else:
+        _stands(found)
+
+
+def _stands(found: dict[str, Any]) -> None:
+    """Where a break stands now, and what comes next."""
     print(f"{found['id']}  {found['code']} {found['name']}  {found['state']} {found['ending']}".rstrip())
     print(_next(found))
+
+
+def _desk(the: Books, who: str) -> Desk:
+    from clearing.jobs.resolve import Desk  # noqa: PLC0415 - for these commands only
+
+    person = who or getpass.getuser()
+    return Desk(engine=the.engine, settings=the.settings, members=the.members, person=person)
 
 
 def _next(found: dict[str, Any]) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -19,13 +19,14 @@ from clearing.errors import Fenced, UsageError, WorldFailed
 from clearing.jobs.gather import Busy
 from clearing.jobs.ingest import TRIES_MAX
 from clearing.jobs.own_events import OwnEvent, take_own
-from clearing.jobs.worklist import found_break, shown
+from clearing.jobs.worklist import found_break, listed, shown
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Outcome
 from clearing.reconciliation.handling import shelving
 from clearing.reconciliation.life import (
     ASSIGNED,
     CLOSED,
+    NEXT,
     PENDING_APPROVAL,
     REOPENED,
     RESOLVED,
@@ -35,7 +36,8 @@ from clearing.reconciliation.life import (
     must_become,
     same_person,
 )
-from clearing.store import breaks, proposals, views
+from clearing.store import breaks, days, proposals, views
+from clearing.store.breaks import Asked
 from clearing.store.proposals import StoredProposal
 from clearing.store.session import transaction
 from messages import Malformed
@@ -109,15 +111,52 @@ async def assign(desk: Desk, break_id: str, *, to: str, why: str = "") -> Json:
     Again:   no step when it is that person's already.
     Raises:  UsageError when it is over or waits for approval.
     """
+    why = _said_of(to, why)
+    async with transaction(desk.engine) as conn:
+        found = await found_break(conn, break_id, lock=True)
+        await _hand_over(conn, desk, found, to=to, why=why)
+        return await _told(conn, found.id)
+
+
+async def assign_all(desk: Desk, which: Sequence[str] | Asked, *, to: str, why: str = "") -> list[Json]:
+    """Say who works on several breaks: on all of them or, when one cannot be given to anybody, on none. 批量分派
+
+    In:      ids, or how they begin; or what is asked of breaks: of those, all that may be given to somebody now.
+    Out:     each as `breaks list` gives it, in order of id.
+    Writes:  break_step, break_.
+    Again:   no step for what is that person's already.
+    Raises:  UsageError when one is over or waits for approval, or when nothing is there to give.
+    """
+    why = _said_of(to, why)
+    async with transaction(desk.engine) as conn:
+        if isinstance(which, Asked):
+            states = [state for state, after in NEXT.items() if ASSIGNED in after]
+            asked = replace(which, states=[one for one in which.states or states if one in states])
+            ids = [one.id for one in await breaks.wanted(conn, asked)]
+        else:
+            ids = [(await found_break(conn, one)).id for one in which]
+        if not ids:
+            raise UsageError(
+                "breaks: none of these can be given to anybody. Next: clearing breaks list --open"
+            )
+        found = await breaks.of_ids(conn, ids, lock=True)
+        for one in sorted(found):
+            await _hand_over(conn, desk, found[one], to=to, why=why)
+        today = await days.first_uncut(conn)
+        return [listed(one, today) for _, one in sorted((await breaks.of_ids(conn, ids)).items())]
+
+
+def _said_of(to: str, why: str) -> str:
     check_said("--to", to, _NAME_MAX)
     why = why or f"assigned to {to}"
     check_said("--why", why)
-    async with transaction(desk.engine) as conn:
-        found = await found_break(conn, break_id, lock=True)
-        if found.state != ASSIGNED or found.owner != to:
-            must_become(found.id, found.state, ASSIGNED)
-            await breaks.step(conn, found.id, ASSIGNED, maker=desk.person, why=why, owner=to)
-        return await _told(conn, found.id)
+    return why
+
+
+async def _hand_over(conn: AsyncConnection, desk: Desk, found: StoredBreak, *, to: str, why: str) -> None:
+    if found.state != ASSIGNED or found.owner != to:
+        must_become(found.id, found.state, ASSIGNED)
+        await breaks.step(conn, found.id, ASSIGNED, maker=desk.person, why=why, owner=to)
 
 
 async def resolve(desk: Desk, break_id: str, wanted: Wanted, *, now: datetime | None = None) -> Json:

@@ -47,7 +47,7 @@ async def breaks_list(
         today = await days.first_uncut(conn)
         if age_days_min:
             wanted = replace(wanted, found_by=today - ONE_DAY * age_days_min)
-        return [_json(one, today) for one in await breaks.wanted(conn, wanted, rows_max)]
+        return [listed(one, today) for one in await breaks.wanted(conn, wanted, rows_max)]
 
 
 async def break_show(engine: AsyncEngine, break_id: str) -> Json:
@@ -80,7 +80,7 @@ async def shown(conn: AsyncConnection, found: StoredBreak) -> Json:
     code = CODES[found.code]
     steps = await breaks.steps_of(conn, found.id)
     proposed = await proposals.of_break(conn, found.id)
-    return _json(found, await days.first_uncut(conn)) | {
+    return listed(found, await days.first_uncut(conn)) | {
         "name": code.chinese,
         "meaning": code.meaning,
         "class": code.break_class,
@@ -130,7 +130,8 @@ def _hex(digest: bytes | None) -> str:
     return digest.hex() if digest else ""
 
 
-def _json(one: StoredBreak, today: date) -> Json:
+def listed(one: StoredBreak, today: date) -> Json:
+    """A break as the work list has it; see `breaks_list`."""
     handling = HANDLING[one.code]
     over = one.state in OVER
     due = None if over else _known(lambda: working_day_after(one.clearing_date, handling.sla_days))

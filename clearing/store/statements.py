@@ -89,14 +89,20 @@ _NAMED: Final = f"""
 
 
 async def accepted(conn: AsyncConnection, day: date) -> list[StatementFile]:
-    """The statements and exports of a day that came in and were taken: of each sender the last. 已收对账单"""
+    """The statements and exports of a day that came in and were taken: of each number its last version. 已收对账单
+
+    Out:     by kind, sender and number; a side may come in several files, by any number of senders.
+    """
     rows = await (await driver(conn)).fetch(_ACCEPTED, day)
     return [StatementFile(**dict(row)) for row in rows]
 
 
-_ACCEPTED: Final = f"""
-    SELECT DISTINCT ON (s.kind, s.partner) {", ".join(f"s.{one.name}" for one in fields(StatementFile))}
-    FROM statement_file s JOIN verdict v ON v.file = s.id
+_ACCEPTED: Final = rf"""
+    SELECT DISTINCT ON (s.kind, s.partner, named.number) {", ".join(f"s.{one.name}" for one in fields(StatementFile))}
+    FROM statement_file s JOIN verdict v ON v.file = s.id CROSS JOIN LATERAL (
+        SELECT substring(s.name FROM '_(\d{{3}})_V\d+\.') AS number,
+            substring(s.name FROM '_\d{{3}}_V(\d+)\.')::integer AS version
+    ) AS named
     WHERE s.clearing_date = $1 AND s.kind IN ('STM', 'HIS') AND v.verdict = 'ACPT'
-    ORDER BY s.kind, s.partner, v.at DESC, s.id DESC
+    ORDER BY s.kind, s.partner, named.number, named.version DESC, v.at DESC, s.id DESC
 """  # noqa: S608 - our own column names

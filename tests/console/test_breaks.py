@@ -61,6 +61,32 @@ def test_a_break_is_taken_to_its_end_at_the_terminal(story: Clearing, tmp_path: 
     assert story("breaks", "list", "--state", "resolved", "--json").json["breaks"][0]["id"] == found["id"]
 
 
+def test_several_breaks_are_given_to_somebody_at_once(story: Clearing) -> None:
+    """By ids or by what they have in common; what waits for approval or is over stays whose it is."""
+    every = story("breaks", "list", "--json").json["breaks"]
+    assert len(every) == 5
+    two = [one["id"] for one in every[:2]]
+    given = story("breaks", "assign", *two, "--to", "ann", "--as", "lee", "--json").json["breaks"]
+    assert [(one["id"], one["owner"], one["state"]) for one in given] == [
+        (id_, "ann", "ASSIGNED") for id_ in two
+    ]
+    said = story("breaks", "assign", "--bank", "BX", "--owner", "-", "--to", "bob", "--as", "lee")
+    assert (said.code, "bob" in said.out) == (0, True), said
+    owners = {one["owner"] for one in story("breaks", "list", "--bank", "BX", "--json").json["breaks"]}
+    assert owners == {"ann", "bob"}
+    nobody = story("breaks", "assign", "--code", "GRP", "--to", "bob", "--as", "lee")
+    assert (nobody.code, "none of these can be given" in nobody.err) == (2, True)
+    for words in ((), (two[0], "--code", "SID")):
+        assert (
+            "expected ids, or what they have in common" in story("breaks", "assign", *words, "--to", "x").err
+        )
+    mixed = story("breaks", "assign", every[2]["id"], "nothing", "--to", "cat", "--as", "lee")
+    assert mixed.code == 2
+    assert "cat" not in {one["owner"] for one in story("breaks", "list", "--json").json["breaks"]}, (
+        "all or none"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -17,7 +17,7 @@ from clearing.jobs.delivery.partners import Partners
 from clearing.jobs.receive import receive
 from clearing.jobs.reconcile import reconcile_day
 from clearing.jobs.take_file import Received
-from clearing.store import files
+from clearing.store import files, statements
 from clearing.store.session import transaction
 from tests.jobs.running import DAYS, Books, books, settings_of, worked_lines, worked_members
 
@@ -109,6 +109,33 @@ async def test_a_statement_that_came_in_is_what_reconcile_takes(the: Books, tmp_
     assert by_inbox == by_name
     assert by_inbox["matched"] > 0
     assert await taken(the, tmp_path / "B1") == []
+
+
+async def test_a_side_may_come_in_several_files_each_by_its_last_version(the: Books, tmp_path: Path) -> None:
+    """A bank sends its day in two numbered files and corrects both: the day is reconciled with what stands last."""
+    head, *rows = [line for line in STATEMENT.decode().splitlines() if not line.startswith("#")]
+    half = len(rows) // 2
+    parts = {
+        "001_V1": rows[:half],
+        "002_V1": rows[half:-1],
+        "002_V2": rows[half:],
+        "001_V2": [],
+    }
+    for place, lines in parts.items():
+        name = STM.replace("001_V1", place)
+        content = "".join(f"{line}\n" for line in (head, *lines)).encode()
+        put(tmp_path, name, content)
+    put(tmp_path, STM.replace("001_V1", "001_V3"), "\n".join((head, *rows[:half], "")).encode() + b"\n")
+    assert {one.verdict for one in await taken(the, tmp_path)} == {"ACPT"}
+    async with transaction(the.engine) as conn:
+        names = [one.name for one in await statements.accepted(conn, DAY)]
+    assert names == [STM.replace("001_V1", place) for place in ("001_V3", "002_V2")]
+    whole = tmp_path / "whole.csv"
+    whole.write_bytes("\n".join((head, *rows, "")).encode())
+    by_inbox = await reconcile_day(the.engine, the.settings, the.members, DAY, {}, {})
+    by_name = await reconcile_day(the.engine, the.settings, the.members, DAY, {"B1": whole}, {})
+    assert by_inbox["matched"] == by_name["matched"] > 0
+    assert by_inbox["proof"] == by_name["proof"]
 
 
 async def test_without_a_file_named_or_received_reconcile_says_so(the: Books) -> None:
