@@ -59,8 +59,8 @@ async def day_document(engine: AsyncEngine, members: Members, day: date) -> Docu
 
 
 async def _returned(conn: AsyncConnection, day: date) -> list[Returned]:
-    """Payouts that wait at their payers now and did so at the end of the day."""
-    found: list[Returned] = []
+    """Payouts that waited at their payers at the end of the day."""
+    found = await figures.returned_then(conn, day)
     for state in _RETURNED:
         for one in await registry.payouts(conn, state=state, rows_max=_EVERY):
             if one.payout.last_date <= day:

@@ -105,7 +105,7 @@ def claims(figures: DayFigures, name: Name) -> Table:
         "垫付账龄",
         ("付款方", "医院"),
         LONG,
-        "医院已垫付、付款方未结算的报销款，按出院清算日计龄；差异为与科目 9020 之差，以后各日已变动时不为 0.00。",
+        "医院已垫付、付款方未结算的报销款，按出院清算日计龄；差异为与科目 9020 之差，须为 0.00。",
     )
     return aged(about, items, balances, name)
 
@@ -151,7 +151,7 @@ def returned(figures: DayFigures, name: Name) -> Table:
         "退票账龄",
         ("付款方", "状态与原因"),
         SHORT,
-        "代付被退回或被拒、等待付款方处理的款项；差异为与科目 2030 之差，以后各日已变动时不为 0.00。",
+        "代付被退回或被拒、等待付款方处理的款项；差异为与科目 2030 之差，须为 0.00。",
     )
     unlisted = {(payer, "未列明 unlisted"): fen for payer, fen in rest.items() if fen}
     return aged(about, items, balances | unlisted, name)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.ledger.accounts import HOSPITAL, NETWORK_PAID, PHARMACY
 from clearing.ledger.entry import Entry
-from clearing.reports.figures import Active, Claim, Flow, Held, Layer
+from clearing.reports.figures import Active, Claim, Flow, Held, Layer, Returned
 from clearing.store.entries import COLUMNS, of_row
 from clearing.store.session import driver
 
@@ -77,7 +77,33 @@ _CLAIMS: Final = """
         CASE WHEN s.settled AND s.last_date <= $2 THEN s.last_date END
     FROM settlement s JOIN entry e ON e.source = s.discharge[1] AND e.event_id = s.discharge[2]
     WHERE s.advanced_fen > 0 AND e.clearing_date <= $2 AND NOT (s.settled AND s.last_date < $1)
+    UNION ALL
+    SELECT o.payer, split_part(advanced.account, '.', 3), '', advanced.fen, o.clearing_date, NULL
+    FROM entry c JOIN entry o ON o.id = c.original_id
+        CROSS JOIN LATERAL unnest(o.accounts, o.fens) AS advanced(account, fen)
+    WHERE c.id >= $3::uuid AND c.type = 'discharge.cancelled' AND o.clearing_date <= $2
+        AND starts_with(advanced.account, '9020.') AND advanced.fen > 0
     ORDER BY 1, 2, 5
+"""
+# What came back by a day's end and has been paid again or given back since: an id begins with its day.
+_RETURNED: Final = """
+    WITH since AS (
+        SELECT DISTINCT original_id AS id, original_date AS submitted FROM entry
+        WHERE id >= $2::uuid AND type IN ('payout.repaid', 'payout.given_back') AND original_date <= $1
+    ), told AS (
+        SELECT s.id, e.clearing_date, e.batch, e.type, e.text, e.payer, back.fen
+        FROM since s
+        JOIN entry e ON s.id = CASE WHEN e.type = 'reimbursement.submitted' THEN e.id ELSE e.original_id END
+        CROSS JOIN LATERAL unnest(e.accounts, e.fens) AS back(account, fen)
+        WHERE e.id >= (SELECT (to_char(min(submitted), 'YYYYMMDD') || repeat('0', 24))::uuid FROM since)
+            AND e.id < $2::uuid AND starts_with(back.account, '2030.')
+    )
+    SELECT payer,
+        CASE (array_agg(type ORDER BY clearing_date DESC, batch DESC) FILTER (WHERE fen < 0))[1]
+            WHEN 'payout.returned' THEN 'RETURNED' ELSE 'REJECTED' END,
+        (array_agg(text ORDER BY clearing_date DESC, batch DESC) FILTER (WHERE fen < 0))[1],
+        -sum(fen)::bigint, max(clearing_date) FILTER (WHERE fen < 0)
+    FROM told GROUP BY id, payer HAVING sum(fen) < 0 ORDER BY payer, id
 """
 _OF_INSTITUTIONS: Final = f"""
     SELECT {", ".join(COLUMNS)} FROM entry
@@ -122,11 +148,18 @@ async def layers(conn: AsyncConnection, code: str, day: date) -> list[Layer]:
 
 
 async def claims(conn: AsyncConnection, first: date, last: date) -> list[Claim]:
-    """Advanced claims that are open after `last`, or were settled from `first` to `last`. 垫付
+    """Advanced claims that were open at the end of `last`, or were settled from `first` to `last`. 垫付
 
-    Out:     as later days have left them: one whose discharge was called back since is absent.
+    Out:     as they stood then: one whose discharge was called back since is open, of a kind that nobody knows now.
     """
-    return [Claim(*row) for row in await (await driver(conn)).fetch(_CLAIMS, first, last)]
+    _, after = _ids(first, last)
+    return [Claim(*row) for row in await (await driver(conn)).fetch(_CLAIMS, first, last, after)]
+
+
+async def returned_then(conn: AsyncConnection, day: date) -> list[Returned]:
+    """Payouts that waited at their payers at the end of a day, and do so no more or for another reason. 退票"""
+    _, after = _ids(day, day)
+    return [Returned(*row) for row in await (await driver(conn)).fetch(_RETURNED, day, after)]
 
 
 async def of_institutions(conn: AsyncConnection, day: date, institutions: Sequence[str]) -> list[Entry]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +14,8 @@ from clearing.errors import UsageError
 from clearing.jobs.day_reports import day_document, month_document, write_day, write_month
 from clearing.reports.table import Document, Table
 from tests.conftest import DatabaseServer
-from tests.jobs.running import Books, books, settings_of, worked_members
+from tests.jobs.day_folders import stories
+from tests.jobs.running import Books, books, members_of, settings_of, worked_members
 from tests.jobs.test_reconcile import ELEVENTH, NINTH, TENTH, _three_days
 from tests.reports.reading import from_csv, from_json, from_workbook, pages
 
@@ -78,6 +79,36 @@ async def test_what_stands_on_an_account_is_tied_to_it(the: Books, day: date) ->
     assert {row["institution"]: row["closing"] for row in named(made, "deposits") if row["closing"]} == dict(
         held
     )
+
+
+LATER = [
+    name for name in stories() if name.endswith(("give-back", "discharge-recalled", "claim-was-settled"))
+]
+
+
+@pytest.mark.parametrize("name", LATER)
+async def test_a_day_is_reported_as_it_stood_whatever_came_later(name: str, blank: Callable[[], str]) -> None:
+    """What was open at a day's end is listed when it has been ended since, each fen of the account."""
+    case = stories()[name]
+    members = members_of(case[0].path / "members.toml")
+    then: dict[date, list[Table]] = {}
+
+    async def stood(the: Books, day: date) -> list[Table]:
+        made = await day_document(the.engine, members, day)
+        return [
+            table(made, code)
+            for code in ("claims", "retention", "returned_funds", "deposits", "discharge_days")
+        ]
+
+    async with books(blank(), settings_of(), members, case[0].day) as the:
+        for folder in case:
+            await the.ingest(folder.lines())
+            await the.close(folder.day)
+            then[folder.day] = await stood(the, folder.day)
+            assert not any(one.marks for one in then[folder.day])
+        for day, tables in then.items():
+            for before, after in zip(tables, await stood(the, day), strict=True):
+                assert (before.code, after.rows, after.marks) == (before.code, before.rows, before.marks)
 
 
 async def test_application_areas_have_every_entry_once(the: Books) -> None:
