@@ -8,6 +8,7 @@ Python and yuan text on the wire.
     clearing.results                  ResultNotice       source/id of the event
     clearing.swipes                   SwipeNotice        card
     clearing.days                     DayNotice          clearing date
+    clearing.days                     ExposureNotice     clearing date/bank
     clearing.quarantine               QuarantineNotice   SM3 of the record
 """
 
@@ -38,6 +39,8 @@ from messages.fields import (
 
 DayState = Literal["open", "cut", "netted", "filed", "reconciled", "signed"]
 
+SIGNED_PATTERN: Final = AMOUNT_PATTERN.replace("^", "^-?", 1)
+
 RESULTS: Final = "results"
 SWIPES: Final = "swipes"
 DAYS: Final = "days"
@@ -50,7 +53,9 @@ def yuan_text(fen: int) -> str:
 
 
 def _fen_if_text(value: object) -> object:
-    return fen_of(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return -fen_of(value[1:]) if value.startswith("-") else fen_of(value)
+    return value
 
 
 YuanFen = Annotated[
@@ -59,6 +64,16 @@ YuanFen = Annotated[
     Field(strict=True, ge=0),
     PlainSerializer(
         yuan_text, return_type=Annotated[str, Field(pattern=AMOUNT_PATTERN)], when_used="json-unless-none"
+    ),
+]
+SignedFen = Annotated[
+    int,
+    BeforeValidator(_fen_if_text),
+    Field(strict=True),
+    PlainSerializer(
+        yuan_text,
+        return_type=Annotated[str, Field(pattern=SIGNED_PATTERN)],
+        when_used="json-unless-none",
     ),
 ]
 NoticeId = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,11}/[A-Za-z0-9._:-]{1,64}/[0-9a-f]{1,8}$")]
@@ -134,11 +149,30 @@ class DayStep(Part):
     state: DayState
     """The state it has now."""
     entries: Maybe[Annotated[int, Field(strict=True, ge=0)]] = None
-    """How many entries it has."""
+    """How many entries it has, those of its end not counted; once it is cut."""
     amount: Maybe[YuanFen] = None
-    """What its settlement instructions move between banks, yuan with two decimals."""
+    """What its settlement instructions move between banks, yuan with two decimals; once it is netted."""
     digest: Maybe[Digest] = None
     """The day's root digest, SM3 in hex, once it is signed."""
+
+
+class Exposure(Part):
+    """What a bank would have to pay if the day ended now has crossed its net cap. 日间敞口预警"""
+
+    clearing_date: date
+    """Which day."""
+    bank: MemberCode
+    """Which bank."""
+    level: Literal["OVER", "WITHIN"]
+    """OVER: it has risen over the cap; WITHIN: it is not over it any more."""
+    net: SignedFen
+    """The running net when this was seen, yuan with two decimals; positive is to be paid, negative received."""
+    cap: Maybe[YuanFen] = None
+    """Its net cap, yuan with two decimals; absent once it is lifted."""
+    over: Maybe[YuanFen] = None
+    """By how much the net is over the cap, yuan with two decimals."""
+    no: Annotated[int, Field(strict=True, ge=1)]
+    """Number of this warning for the bank and day, from 1."""
 
 
 class Quarantined(Part):
@@ -240,6 +274,16 @@ class DayNotice(Notice):
     """The body."""
 
 
+class ExposureNotice(Notice):
+    """Warns members of a bank that went over its net cap, and tells when it is within it again. 敞口预警通知"""
+
+    topic: ClassVar[str] = DAYS
+    type: Literal["notice.exposure"] = "notice.exposure"
+    """What this is."""
+    data: Exposure
+    """The body."""
+
+
 class QuarantineNotice(Notice):
     """Tells the operator that a record could not be read. 待处理通知"""
 
@@ -250,7 +294,13 @@ class QuarantineNotice(Notice):
     """The body."""
 
 
-NOTICES: Final[tuple[type[Notice], ...]] = (ResultNotice, SwipeNotice, DayNotice, QuarantineNotice)
+NOTICES: Final[tuple[type[Notice], ...]] = (
+    ResultNotice,
+    SwipeNotice,
+    DayNotice,
+    ExposureNotice,
+    QuarantineNotice,
+)
 
 
 def notice_id(source: str, event_id: str, part: int | str = 1) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.console.edge import Books, Day, Json, a_date, answer, books, perform, say
-from clearing.console.show import grouped, money, table, yuan
-from clearing.day.exposure import Exposure, exposures
+from clearing.console.edge import Books, Day, Json, answer, books, perform, say
+from clearing.console.show import grouped, table, yuan
+from clearing.day.exposure import Exposure, exposures, running_nets
 from clearing.day.netting import INTER_BANK, Netted
 from clearing.errors import UsageError
 from clearing.jobs import close as closing
@@ -20,7 +20,7 @@ from clearing.jobs import instruct_again as settling
 from clearing.ledger.accounts import BANK, code_of, owner_of
 from clearing.ledger.facts import Instruction
 from clearing.store import balances as stored_balances
-from clearing.store import days, instructions, views
+from clearing.store import crossings, days, instructions, views
 from clearing.store.files import StoredFile
 from clearing.store.session import transaction
 
@@ -33,7 +33,7 @@ def show(day: Day, as_json: Json = False) -> None:
 
     async def work() -> dict[str, Any]:
         async with books() as the, transaction(the.engine) as conn:
-            return await shown(conn, day)
+            return await shown(conn, the, day)
 
     found = perform(work)
     if as_json:
@@ -42,13 +42,25 @@ def show(day: Day, as_json: Json = False) -> None:
         print(
             f"{found['date']}  {found['state']}  {found['entries']:,} entries, {found['late']:,} of them late"
         )
+        for step in found["steps"]:
+            print(f"{step['state']:10}  {step['at']}")
 
 
-async def shown(conn: AsyncConnection, day: date) -> dict[str, Any]:
+async def shown(conn: AsyncConnection, the: Books, day: date) -> dict[str, Any]:
     """The shape of `clearing day show --json`."""
     known = await known_day(conn, day)
     counts = await views.day_counts(conn, day)
-    return {"date": f"{day}", "state": known.state, "entries": counts.entries, "late": counts.late}
+    zone = the.members.clock.zone
+    return {
+        "date": f"{day}",
+        "state": known.state,
+        "entries": counts.entries,
+        "late": counts.late,
+        "steps": [
+            {"state": state, "at": at.astimezone(zone).isoformat(timespec="seconds")}
+            for state, at in await days.steps(conn, day)
+        ],
+    }
 
 
 async def known_day(conn: AsyncConnection, day: date) -> days.Day:
@@ -138,7 +150,7 @@ def close(
         async with books() as the:
             was_cut, netted, filed = await closing.close(the.engine, the.settings, the.members, day)
             async with transaction(the.engine) as conn:
-                found = await shown(conn, day)
+                found = await shown(conn, the, day)
         steps = {"cut": was_cut.done, "net": netted, "file": filed.done}
         if as_json:
             answer(
@@ -189,31 +201,6 @@ def _preview(day: date, out: Path | None, as_json: bool) -> None:
         right=["records"],
     )
     print(f"{len(rows)} files{f', written below {out}/' if out else ''}; nothing was kept")
-
-
-def balances(
-    day: Annotated[
-        date | None, typer.Option("--date", parser=a_date, metavar="DATE", help="What moved on this date.")
-    ] = None,
-    account: Annotated[str, typer.Option("--account", help="Accounts that begin so: 2010, 2010.H1.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Account balances, yuan, debit positive; with --date the sum of that day's entries 余额."""
-
-    async def work() -> dict[str, int]:
-        async with books() as the, transaction(the.engine) as conn:
-            if day is None:
-                return await stored_balances.as_of(conn, None, account)
-            await known_day(conn, day)
-            moved = await stored_balances.of_day(conn, day)
-            return {name: fen for name, fen in moved.items() if fen and name.startswith(account)}
-
-    found = perform(work)
-    if as_json:
-        answer({"date": f"{day}" if day else None, "accounts": _yuan(found)})
-    else:
-        rows = [[name, money(fen)] for name, fen in found.items()]
-        table(f"Moved on {day} 发生额" if day else "Balances 余额", ["account", "yuan"], rows)
 
 
 def _yuan(fens: Mapping[str, int]) -> dict[str, str]:
@@ -306,13 +293,16 @@ def instruct_again(
 def exposure(day: Day, as_json: Json = False) -> None:
     """What each bank would have to pay if the day ended now, and who is over its net cap 日间敞口."""
 
-    async def work() -> tuple[str, tuple[Exposure, ...]]:
+    async def work() -> tuple[str, tuple[Exposure, ...], list[dict[str, Any]]]:
         async with books() as the, transaction(the.engine) as conn:
-            known = await known_day(conn, day)
-            netted = await closing.netting_of(conn, the.members, day)
-            return known.state, exposures(netted.bank_nets, the.members.on(day))
+            known, members = await known_day(conn, day), the.members.on(day)
+            totals = await stored_balances.before_close(conn, day, memo=False)
+            nets = running_nets(totals, await stored_balances.held(conn, day), members)
+            zone = the.members.clock.zone
+            crossed = [_crossing(one, zone) for one in await crossings.of_day(conn, day)]
+            return known.state, exposures(nets, members), crossed
 
-    state, found = perform(work)
+    state, found, crossed = perform(work)
     rows = {
         one.bank: {
             "net": yuan(one.net_fen),
@@ -322,7 +312,7 @@ def exposure(day: Day, as_json: Json = False) -> None:
         for one in found
     }
     if as_json:
-        answer({"date": f"{day}", "state": state, "banks": rows})
+        answer({"date": f"{day}", "state": state, "banks": rows, "crossings": crossed})
         return
     print(f"{day}  {state}; a positive net is paid in, as if the day ended now")
     told = [
@@ -335,12 +325,37 @@ def exposure(day: Day, as_json: Json = False) -> None:
         for one in found
     ]
     table("Exposure 日间敞口", ["bank", "net", "cap", "over the cap"], told)
+    if crossed:
+        table(
+            "Warnings that workers sent 敞口预警",
+            ["bank", "net cap", "net", "cap", "seen"],
+            (
+                [
+                    one["bank"],
+                    one["level"],
+                    grouped(one["net"]),
+                    grouped(one["cap"]) if one["cap"] else "none",
+                    one["at"],
+                ]
+                for one in crossed
+            ),
+        )
     for one in found:
         if one.over_fen:
             say(
                 f"warning: {one.bank} owes {yuan(one.net_fen)}, cap {yuan(one.cap_fen or 0)} "
                 f"({yuan(one.over_fen)} too much). Next: ask {one.bank} for cover, or stop what it pays"
             )
+
+
+def _crossing(one: crossings.StoredCrossing, zone: tzinfo) -> dict[str, Any]:
+    return {
+        "bank": one.bank,
+        "level": "OVER" if one.over else "WITHIN",
+        "net": yuan(one.net_fen),
+        "cap": None if one.cap_fen is None else yuan(one.cap_fen),
+        "at": one.at.astimezone(zone).isoformat(timespec="seconds"),
+    }
 
 
 def _moved(netted: Netted) -> set[str]:

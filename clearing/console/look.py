@@ -170,25 +170,31 @@ def balances(
     as_json: Json = False,
 ) -> None:
     """Account balances, yuan, debit positive: now, at the end of a date, or what a date moved 余额."""
-    if as_of is None:
-        days.balances(day, account, as_json)
-        return
-    if day is not None:
+    if day is not None and as_of is not None:
         raise typer.BadParameter("--date is what moved on a date, --as-of what stood after it: one of them")
-    until: date = as_of
 
     async def work() -> dict[str, int]:
         async with books() as the, transaction(the.engine) as conn:
-            await days.known_day(conn, until)
-            return await stored_balances.as_of(conn, until, account)
+            if (asked := day or as_of) is not None:
+                await days.known_day(conn, asked)
+            if day is None:
+                return await stored_balances.as_of(conn, as_of, account)
+            moved = await stored_balances.of_day(conn, day)
+            return {name: fen for name, fen in moved.items() if fen and name.startswith(account)}
 
     found = perform(work)
     if as_json:
-        accounts = {name: yuan(fen) for name, fen in found.items()}
-        answer({"date": None, "as_of": f"{until}", "accounts": accounts})
-    else:
-        rows = ([name, money(fen)] for name, fen in found.items())
-        table(f"Balances at the end of {until} 余额", ["account", "yuan"], rows)
+        told = {"date": f"{day}" if day else None} | ({"as_of": f"{as_of}"} if as_of else {})
+        answer(told | {"accounts": {name: yuan(fen) for name, fen in found.items()}})
+        return
+    title = (
+        f"Moved on {day} 发生额"
+        if day
+        else f"Balances at the end of {as_of} 余额"
+        if as_of
+        else "Balances 余额"
+    )
+    table(title, ["account", "yuan"], ([name, money(fen)] for name, fen in found.items()))
 
 
 def sources(day: Day, as_json: Json = False) -> None:

@@ -7,11 +7,16 @@ after a crash are the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from clearing.day.states import State
 from clearing.ledger.outcomes import Decision, Outcome, Reason
 from messages import Event, Malformed
 from messages.notices import (
+    DayNotice,
+    DayStep,
+    Exposure,
+    ExposureNotice,
     Quarantined,
     QuarantineNotice,
     ResultNotice,
@@ -20,6 +25,10 @@ from messages.notices import (
     topic_name,
     yuan_text,
 )
+
+if TYPE_CHECKING:
+    from clearing.store.crossings import StoredCrossing
+    from clearing.store.days import Told
 
 DEBITS: Final = frozenset(
     {"payment.made", "payment.timed_out", "payment.confirmed", "deposit.paid", "arrears.paid"}
@@ -205,3 +214,48 @@ def batch_notices(
     for decision in (*finals, *woken):
         out.extend(notices_of(decision, platform=platform, prefix=prefix))
     return out
+
+
+def day_notice(
+    step: Told, count: int | None, amount_fen: int | None, *, platform: str, prefix: str
+) -> Notice:
+    """The notice that a day has reached a state. 日终通知
+
+    In:      its entries and what moves between banks, None where the state does not have them yet.
+    """
+    root = step.root if step.state == State.SIGNED else None
+    data = DayStep.model_validate(
+        _there(
+            clearing_date=step.clearing_date,
+            state=step.state,
+            entries=count,
+            amount=amount_fen,
+            digest=root.hex() if root else None,
+        )
+    )
+    notice = DayNotice(
+        id=f"{platform}/day/{step.clearing_date}/{step.state}", source=platform, time=step.at, data=data
+    )
+    return Notice(
+        topic_name(DayNotice.topic, prefix), step.clearing_date.isoformat().encode(), notice.to_bytes()
+    )
+
+
+def exposure_notice(one: StoredCrossing, *, platform: str, prefix: str) -> Notice:
+    """The warning that a bank's running net has crossed its cap. 敞口预警"""
+    data = Exposure(
+        **_there(
+            clearing_date=one.clearing_date,
+            bank=one.bank,
+            level="OVER" if one.over else "WITHIN",
+            net=one.net_fen,
+            cap=one.cap_fen,
+            over=one.net_fen - one.cap_fen if one.over and one.cap_fen is not None else None,
+            no=one.no,
+        )
+    )
+    name = f"{one.clearing_date}/{one.bank}"
+    notice = ExposureNotice(
+        id=f"{platform}/exposure/{name}/{one.no}", source=platform, time=one.at, data=data
+    )
+    return Notice(topic_name(ExposureNotice.topic, prefix), name.encode(), notice.to_bytes())

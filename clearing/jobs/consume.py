@@ -29,6 +29,7 @@ from aiokafka.errors import (
 )
 
 from clearing.errors import Fenced, InvariantViolated, UsageError
+from clearing.jobs.exposure import CapWatch
 from clearing.jobs.inflow import Inflow
 from clearing.jobs.ingest import (
     Batch,
@@ -91,6 +92,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self._progress_at = 0.0
         self._ends: dict[TopicPartition, int] = {}
         """How far each partition is announced, where the group's own offsets do not say so yet."""
+        self._caps = CapWatch(engine, members)
         self._announcing: dict[int, asyncio.Task[None]] = {}
         """By hand, the notices under way of its last group."""
         self._let_go = False
@@ -292,6 +294,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             await self._tell_progress()
         if first in self._streams and now >= self._errands_at:
             self._errands_at = now + ERRANDS_SECONDS
+            await self._caps.look()
             await self._publisher.errands()
 
     async def _tell_progress(self) -> None:

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from messages import Event
 
 LEADING: Final = frozenset(
-    {"alias", "original", "timeout", "stay", "settlement", "payout", "payouts_of", "aliases_of", "held"}
+    {
+        *("alias", "original", "timeout", "stay", "settlement", "payout", "payouts_of", "aliases_of", "held"),
+        "line",
+    }
 )
 """Kinds of facts that lead to other keys, besides cards that were replaced, took a place or have limits."""
 

@@ -261,7 +261,11 @@ def ends_of(
                 decision = final
             elif waits is not None:
                 decision = replace(
-                    decision, waits_for=waits.waits_for, detail=waits.detail, limit_days=waits.limit_days
+                    decision,
+                    waits_for=waits.waits_for,
+                    detail=waits.detail,
+                    limit_days=waits.limit_days,
+                    line=waits.line,
                 )
         outcomes.append(decision)
     earlier = [one for one in folded.woken if (one.event.source, one.event.id) in last]
@@ -273,6 +277,7 @@ def ends_of(
             waits_for=waits.waits_for,
             woken=True,
             limit_days=waits.limit_days,
+            line=waits.line,
         )
         for waits in folded.parked.values()
         if waits.arrival is not None

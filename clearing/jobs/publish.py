@@ -8,18 +8,19 @@ At least once: a notice's id says which outcome it is, so a receiver can tell a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from clearing.jobs.announce import Notice, batch_notices
+from clearing.day.netting import INTER_BANK
+from clearing.day.states import State
+from clearing.jobs.announce import Notice, batch_notices, day_notice, exposure_notice
 from clearing.ledger.outcomes import Decision, Outcome
-from clearing.store import days, entries, notices
+from clearing.store import crossings, days, entries, instructions, notices
 from clearing.store import facts as store_facts
 from clearing.store.session import IDLE_SECONDS_MAX, transaction
 from messages import Malformed
-from messages.notices import DayNotice, DayStep, topic_name
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
@@ -108,36 +109,36 @@ class Publisher:
             await self.remember()
 
     async def errands(self) -> int:
-        """Announce what no worker commits: the cut's outcomes, files taken in, and the days' new states.
+        """Announce what no worker commits: the cut's outcomes, files taken in, the days' states, banks over a cap.
 
-        Writes:  the notice topics; stream.announced, day.announced.
-        Again:   nothing is left to send.
+        Writes:  the notice topics; stream.announced, day_step.announced, crossing.announced.
+        Again:   nothing is left to send; what was sent and not remembered goes out again, the same bytes.
         """
         async with transaction(self._engine) as conn:
             behind = await notices.behind(conn, (JOBS, FILE))
-            steps = await days.unannounced(conn)
+            steps, crossed = await days.untold(conn), await crossings.untold(conn)
+            told = [await self._step_notice(conn, step) for step in steps]
         sent = 0
         for stream, partition in behind:
             sent += await self.catch_up(stream, partition)
-        for day, state in steps:
-            await self._send([await self._day_notice(day, state)])
-            async with transaction(self._engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
-                await days.announced(conn, day, state)
-            sent += 1
-        return sent
+        told += [exposure_notice(one, platform=self._platform, prefix=self._prefix) for one in crossed]
+        if not told:
+            return sent
+        await self._send(told)
+        async with transaction(self._engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
+            await days.told(conn, [step.id for step in steps])
+            await crossings.told(conn, crossed)
+        return sent + len(told)
 
-    async def _day_notice(self, day: date, state: str) -> Notice:
-        async with transaction(self._engine) as conn:
-            found = await days.get(conn, day)
-            count, _ = await days.entries(conn, day)
-        data = DayStep.model_validate({"clearing_date": day, "state": state, "entries": count})
-        notice = DayNotice(
-            id=f"{self._platform}/day/{day}/{state}",
-            source=self._platform,
-            time=found.cut_at if found and found.cut_at else EPOCH,
-            data=data,
-        )
-        return Notice(topic_name(DayNotice.topic, self._prefix), day.isoformat().encode(), notice.to_bytes())
+    async def _step_notice(self, conn: AsyncConnection, step: days.Told) -> Notice:
+        """The notice of a state that a day has passed: what it says was settled when the day passed it."""
+        count, amount_fen = None, None
+        if step.state != State.OPEN:
+            count, _ = await days.entries(conn, step.clearing_date)
+        if step.state not in (State.OPEN, State.CUT):
+            made = await instructions.of_day(conn, step.clearing_date)
+            amount_fen = sum(one.amount_fen for one in made if one.kind == INTER_BANK)
+        return day_notice(step, count, amount_fen, platform=self._platform, prefix=self._prefix)
 
     async def _told(
         self, conn: AsyncConnection, stream: str, partition: int, rows: Sequence[notices.Row]

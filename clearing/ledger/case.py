@@ -13,7 +13,20 @@ from typing import Any, Final, TypeVar
 
 from clearing.errors import InvariantViolated
 from clearing.ledger.entry import Entry, Posting, Status, entry_id
-from clearing.ledger.facts import BankRef, Card, EventKey, Fact, Facts, Key, Original, Seen, Timeout, Undo
+from clearing.ledger.facts import (
+    BankRef,
+    Card,
+    EventKey,
+    Fact,
+    Facts,
+    Key,
+    Original,
+    Place,
+    Seen,
+    Timeout,
+    Undo,
+    lock_name,
+)
 from clearing.ledger.members import Institution, Member, Members, MembersOn
 from clearing.ledger.outcomes import Accepted
 from messages import Event
@@ -69,6 +82,7 @@ class Case:
         "_card",
         "_entry_members",
         "_floor",
+        "_order",
         "_token",
         "context",
         "data",
@@ -81,7 +95,14 @@ class Case:
         "said",
     )
 
-    def __init__(self, event: Event, facts: Facts, context: Context, recorded_at: datetime | None) -> None:
+    def __init__(
+        self,
+        event: Event,
+        facts: Facts,
+        context: Context,
+        recorded_at: datetime | None,
+        order: tuple[int, int] | None = None,
+    ) -> None:
         self.event = event
         self.data: Any = event.data
         self.said: dict[str, Any] = event.data.__dict__
@@ -98,6 +119,8 @@ class Case:
         self._entry_members: MembersOn | None = None
         self._token: str | None = None
         self._card: Card | None = None
+        self._order = order
+        """Of an event that had been parked: its place among those; None of one that just came."""
 
     # -- dates ---------------------------------------------------------------------------------------------
 
@@ -197,6 +220,22 @@ class Case:
                 break
             at = successor
         return at
+
+    # -- the line ------------------------------------------------------------------------------------------
+
+    def ahead(self, *line: str) -> list[Place]:
+        """Parked events of one stay or payout that came before this one and do not wait for it themselves.
+
+        In:      the key of the line without its kind.
+        """
+        places: tuple[Place, ...] = self.facts.get("line", *line) or ()
+        if not places:
+            return []
+        after_us = {lock_name(("seen", *self.key))}
+        for _ in places:  # who waits for us, who waits for those, and so on
+            after_us |= {one.name for one in places if one.waits_for in after_us}
+        mine = self._order
+        return [one for one in places if (mine is None or one.order < mine) and one.name not in after_us]
 
     # -- the original --------------------------------------------------------------------------------------
 

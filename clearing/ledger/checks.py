@@ -159,7 +159,9 @@ def day_has_come(case: Case) -> Rejected | Parked | None:
         )
     if case.day > case.context.open_day + ONE_DAY:
         return Parked(
-            ("day", case.day.isoformat()), f"of {case.day}, the open day is {case.context.open_day}"
+            ("day", case.day.isoformat()),
+            f"of {case.day}, the open day is {case.context.open_day}",
+            in_line=False,
         )
     return None
 
@@ -279,13 +281,8 @@ def order_free(case: Case) -> Rejected | None:
     )
 
 
-def stay_is_open(case: Case) -> Rejected | Parked | None:
-    """Parked while the stay is unknown; admission_closed when it is not open."""
-    return open_stay(case, case.data.institution, case.data.admission_no)
-
-
 def open_stay(case: Case, institution: str, admission_no: str) -> Rejected | Parked | None:
-    """The same for any stay."""
+    """Parked while the stay is unknown; admission_closed when it is not open."""
     stay = case.facts.get("stay", institution, admission_no)
     if stay is None:
         return Parked(("stay", institution, admission_no), "the admission is not registered")

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from clearing.ledger.case import Case
-from clearing.ledger.facts import REGISTRY, VIRTUAL, Fact, Facts, Key, Original, Seen, lock_name
+from clearing.ledger.facts import REGISTRY, VIRTUAL, Fact, Facts, Key, Original, Place, Seen, lock_name
 from clearing.ledger.outcomes import Accepted, Decision, Outcome, Parked, Reason, Rejected, Verdict
 from clearing.ledger.rules import RULES
 
@@ -73,6 +73,8 @@ class Parking:
     detail: str
     arrival: int | None
     """None when it was parked in this batch."""
+    line: str = ""
+    """Name of the stay or payout in whose line it stands; empty when in none."""
 
 
 def needs(event: Event, facts: Facts) -> list[Key]:
@@ -90,11 +92,18 @@ def may_change(event: Event, keys: Sequence[Key]) -> Sequence[Key]:
 
 
 def judge(
-    event: Event, facts: Facts, context: Context, recorded_at: datetime | None = None
+    event: Event,
+    facts: Facts,
+    context: Context,
+    recorded_at: datetime | None = None,
+    order: tuple[int, int] | None = None,
 ) -> tuple[Case, Verdict]:
-    """One event's verdict: the rule's checks in order, then what it posts. The facts are not changed."""
+    """One event's verdict: the rule's checks in order, then what it posts. The facts are not changed.
+
+    In:      `order`: of an event that was parked, its place among those.
+    """
     rule = RULES[event.type]
-    case = Case(event, facts, context, recorded_at)
+    case = Case(event, facts, context, recorded_at, order)
     for check in rule.checks:
         verdict = check(case)
         if verdict is not None:
@@ -137,6 +146,12 @@ class _Waiter:
     waits_for: str
     since: date | None
     parked: Parked | None = None
+    line: str = ""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Those that earlier batches parked come before this batch's."""
+        return (1, self.order) if self.arrival is None else (0, self.arrival)
 
 
 class _Fold:
@@ -172,6 +187,7 @@ class _Fold:
             since = None if verdict.key[0] == DAY else self.context.open_day
             waiter = _Waiter(event, None, self.order, lock_name(verdict.key), since, verdict)
             self._wait(waiter)
+            self._line_up(waiter)
             self.touched.add(case.key)
             decision = Decision(
                 event=event, outcome=Outcome.PARKED, detail=verdict.detail, waits_for=waiter.waits_for
@@ -253,6 +269,26 @@ class _Fold:
             del self.by_name[waiter.waits_for]
         return waiter
 
+    def _line_up(self, waiter: _Waiter) -> None:
+        """What waits stands in the line of its stay or payout from its arrival on."""
+        event, verdict = waiter.event, waiter.parked
+        key = self._leave(event)
+        if key is None or verdict is None or not verdict.in_line:
+            return
+        waiter.line = lock_name(key)
+        adds = RULES[event.type].adds
+        place = Place(waiter.place, event.source, event.id, waiter.waits_for, adds)
+        self.facts.put(key, tuple(sorted([*(self.facts.get(*key) or ()), place])))
+
+    def _leave(self, event: Event) -> Key | None:
+        """Out of its line, whose key is given; None where there is none."""
+        of = RULES[event.type].line
+        key = of(event, self.facts) if of else None
+        if key is not None and (line := self.facts.get(*key)):
+            left = tuple(one for one in line if (one.source, one.id) != (event.source, event.id))
+            self.facts.put(key, left)
+        return key
+
     def wake(self, name: str) -> None:
         """What waits for this name is decided again, the first to arrive first."""
         for key in self.by_name.get(name, ()):
@@ -266,17 +302,20 @@ class _Fold:
                 continue  # made ready twice, by two keys of one decision
             waiter = self._wait_no_more(key)
             self.touched.add(key)
-            case, verdict = judge(waiter.event, self.facts, self.context)
+            case, verdict = judge(waiter.event, self.facts, self.context, order=waiter.place)
             if isinstance(verdict, Parked):
                 since = waiter.since
                 if since is None and verdict.key[0] != DAY:
                     since = self.context.open_day
-                again = replace(waiter, waits_for=lock_name(verdict.key), since=since, parked=verdict)
+                name = lock_name(verdict.key)
+                again = replace(waiter, waits_for=name, since=since, parked=verdict, line="")
                 self._wait(again)
+                self._line_up(again)
                 seen: Seen | None = self.facts.get("seen", *key)
                 if seen is not None:
                     self.facts.put(("seen", *key), replace(seen, waits_for=again.waits_for))
             else:
+                self._leave(waiter.event)
                 self.woken.append(self._settle(case, verdict, woken=True))
 
     def expire(self, key: tuple[str, str]) -> None:
@@ -285,6 +324,7 @@ class _Fold:
             return
         waiter = self._wait_no_more(key)
         self.touched.add(key)
+        self._leave(waiter.event)
         case = Case(waiter.event, self.facts, self.context, None)
         detail = f"{case.name}: {waiter.waits_for} did not come by the cut of the last day it could wait"
         self.woken.append(self._settle(case, Rejected(Reason.NEVER_ARRIVED, detail), woken=True))
@@ -301,6 +341,7 @@ class _Fold:
                 self._limit_days(waiter),
                 waiter.parked.detail if waiter.parked else "",
                 waiter.arrival,
+                waiter.line,
             )
             for key, waiter in self.waiters.items()
             if key in self.touched

@@ -28,22 +28,43 @@ OF_CARD: Final = frozenset({"card", "alias", "aliases_of", "held"})
 """Kinds keyed by a card's number, its own or an alias."""
 REGISTRY: Final = frozenset({"card", "alias", "aliases_of", "held", "terminal"})
 """Kinds that only the registry's own events change: every other event reads them, and may do so beside others."""
-VIRTUAL: Final = frozenset({"seen", "original", "aliases_of", "held", "payouts_of"})
+VIRTUAL: Final = frozenset({"seen", "original", "aliases_of", "held", "payouts_of", "line"})
 """Kinds that are read out of other tables and never written: the fold keeps them up to date in memory.
 
 `("aliases_of", card)` is a tuple of tokens, `("held", card)` a tuple of (source, id) of held payouts,
-`("payouts_of", root)` a tuple of `LivePayout`.
+`("payouts_of", root)` a tuple of `LivePayout`, `("line", *key)` a tuple of `Place`: parked events of a stay or
+payout, the first to arrive first.
 """
 
 
 def lock_name(key: Key) -> str:
     """The name under which a key is locked and waited for: one for all that is kept of one event or card."""
     kind = key[0]
+    if kind == "line":
+        return lock_name(key[1:])
     if kind in OF_EVENT:
         kind = "event"
     elif kind in OF_CARD:
         kind = "card"
     return "/".join((kind, *key[1:]))
+
+
+class Place(NamedTuple):
+    """Where a parked event stands in the line of its stay or payout. 排队"""
+
+    order: tuple[int, int]
+    """(0, arrival) of those parked by earlier batches, (1, n) of this batch's: the lower the earlier."""
+    source: str
+    id: str
+    waits_for: str
+    """Name of the key it waits for."""
+    adds: bool
+    """Whether it only adds to what the stay holds: others like it need not wait for it."""
+
+    @property
+    def name(self) -> str:
+        """The name by which others wait for this event."""
+        return lock_name(("seen", self.source, self.id))
 
 
 class Step(NamedTuple):

@@ -97,6 +97,8 @@ class Parked:
 
     key: Key
     detail: str = ""
+    in_line: bool = True
+    """Whether later events of its stay or payout have to wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,5 +134,7 @@ class Decision:
     """The last part of its notice's id: 1, after parking 2."""
     limit_days: int = 0
     """When parked: how many cuts it may wait; 0 while it waits for its day."""
+    line: str = ""
+    """When parked: name of the stay or payout in whose line it stands; empty when in none."""
     first: Seen | None = None
     """Of a duplicate: the first outcome, which is announced again."""

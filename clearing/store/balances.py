@@ -60,10 +60,12 @@ async def differing(conn: AsyncConnection, day: date | None = None) -> list[tupl
 
 
 # A bank that holds for others is named by the other posting of the roll-up's line.
+# A line has its entry's id, here and below: only lines are walked over, not the entries of all days.
 _HELD: Final = """
     SELECT split_part(held.account, '.', 2), split_part(bank.account, '.', 2), sum(held.fen)::bigint
-    FROM entry e, unnest(e.accounts, e.fens) AS held(account, fen), unnest(e.accounts) AS bank(account)
-    WHERE e.type = 'day.roll_up' AND e.clearing_date < $1
+    FROM instruction i JOIN entry e ON e.id = i.id::uuid,
+        unnest(e.accounts, e.fens) AS held(account, fen), unnest(e.accounts) AS bank(account)
+    WHERE starts_with(i.creditor, '3020.') AND i.replaces = '' AND i.clearing_date < $1
         AND starts_with(held.account, '3020.') AND starts_with(bank.account, '1010.')
     GROUP BY 1, 2 HAVING sum(held.fen) <> 0
 """
@@ -75,18 +77,24 @@ _CARRIED: Final = """
 """
 _BEFORE_CLOSE: Final = """
     SELECT account, (kept.fen - coalesce(closing.fen, 0))::bigint
-    FROM (SELECT account, sum(fen) AS fen FROM balance WHERE clearing_date = $1 GROUP BY 1) AS kept
+    FROM (
+        SELECT account, sum(fen) AS fen FROM balance WHERE clearing_date = $1 AND ($2 OR account < '9') GROUP BY 1
+    ) AS kept
     LEFT JOIN (
-        SELECT p.account, sum(p.fen) AS fen FROM entry e, unnest(e.accounts, e.fens) AS p(account, fen)
-        WHERE e.clearing_date = $1 AND e.type IN ('day.roll_up', 'day.net') GROUP BY 1
+        SELECT p.account, sum(p.fen) AS fen
+        FROM instruction i JOIN entry e ON e.id = i.id::uuid, unnest(e.accounts, e.fens) AS p(account, fen)
+        WHERE i.clearing_date = $1 AND i.replaces = '' GROUP BY 1
     ) AS closing USING (account)
     WHERE kept.fen <> coalesce(closing.fen, 0) ORDER BY account
 """
 
 
-async def before_close(conn: AsyncConnection, day: date) -> dict[str, int]:
-    """What each account moved on a clearing date without the entries of its end, fen, no zeros. 归集前发生额"""
-    return dict(await (await driver(conn)).fetch(_BEFORE_CLOSE, day))
+async def before_close(conn: AsyncConnection, day: date, *, memo: bool = True) -> dict[str, int]:
+    """What each account moved on a clearing date without the entries of its end, fen, no zeros. 归集前发生额
+
+    In:      `memo`: with the memo accounts, of which there are as many as stays.
+    """
+    return dict(await (await driver(conn)).fetch(_BEFORE_CLOSE, day, memo))
 
 
 async def held(conn: AsyncConnection, day: date) -> dict[tuple[str, str], int]:

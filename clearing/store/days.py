@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
@@ -24,6 +24,18 @@ class Day(NamedTuple):
     cut_at: datetime | None
     root: bytes | None
     """SM3 over the heads of all chains at the cut."""
+
+
+class Told(NamedTuple):
+    """A state that a day has reached, to be told."""
+
+    id: int
+    clearing_date: date
+    state: str
+    at: datetime
+    """When it was reached."""
+    root: bytes | None
+    """As of the day."""
 
 
 _DAY: Final = select(days.c.clearing_date, days.c.state, days.c.cut_at, days.c.root)
@@ -61,7 +73,7 @@ async def open_day(conn: AsyncConnection, day: date) -> None:
     Again:   a day that is there is left as it is.
     """
     await (await driver(conn)).execute(
-        "INSERT INTO day (clearing_date, state, announced) SELECT $1, 'open', '' "
+        "INSERT INTO day (clearing_date, state) SELECT $1, 'open' "
         "WHERE NOT EXISTS (SELECT 1 FROM day WHERE clearing_date = $1)",
         day,
     )
@@ -77,22 +89,31 @@ async def entries(conn: AsyncConnection, day: date) -> tuple[int, int]:
     return (row[0], row[1])
 
 
-async def unannounced(conn: AsyncConnection) -> list[tuple[date, str]]:
-    """(day, state) of which members have not been told, oldest first. 待通知日"""
+async def steps(conn: AsyncConnection, day: date) -> list[tuple[str, datetime]]:
+    """(state, when) of every state that a day has passed, in order. 日状态历史"""
     rows = await (await driver(conn)).fetch(
-        "SELECT clearing_date, state FROM day WHERE announced <> state ORDER BY clearing_date"
+        "SELECT state, at FROM day_step WHERE clearing_date = $1 ORDER BY id", day
     )
     return [tuple(row) for row in rows]
 
 
-async def announced(conn: AsyncConnection, day: date, state: str) -> None:
-    """Remember that members were told.
+async def untold(conn: AsyncConnection) -> list[Told]:
+    """The states reached of which members have not been told, in the order of the steps. 待通知日"""
+    rows = await (await driver(conn)).fetch(
+        "SELECT s.id, s.clearing_date, s.state, s.at, d.root FROM day_step s JOIN day d USING (clearing_date) "
+        "WHERE NOT s.announced ORDER BY s.id"
+    )
+    return [Told(*row) for row in rows]
 
-    Writes:  day.
+
+async def told(conn: AsyncConnection, numbers: Collection[int]) -> None:
+    """Remember that members were told of these steps.
+
+    Writes:  day_step.
     Again:   the same.
     """
     await (await driver(conn)).execute(
-        "UPDATE day SET announced = $2 WHERE clearing_date = $1 AND state = $2", day, state
+        "UPDATE day_step SET announced = true WHERE id = ANY($1::bigint[])", list(numbers)
     )
 
 
@@ -131,7 +152,7 @@ async def cut(
         .values(state="cut", cut_at=at, root=root, heads=named)
     )
     await (await driver(conn)).execute(
-        "INSERT INTO day (clearing_date, state, announced) SELECT $1::date + 1, 'open', '' "
+        "INSERT INTO day (clearing_date, state) SELECT $1::date + 1, 'open' "
         "WHERE NOT EXISTS (SELECT 1 FROM day WHERE clearing_date = $1::date + 1)",
         day,
     )

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import InvariantViolated
-from clearing.ledger.facts import Fact, Key, LivePayout, Original, Seen
+from clearing.ledger.facts import Fact, Key, LivePayout, Original, Place, Seen, lock_name
 from clearing.store import entries
 from clearing.store.kinds import KINDS, Kind
 from clearing.store.session import SEPARATOR, Driver, driver
@@ -74,11 +74,17 @@ _ALIASES_OF: Final = f"""
 """  # noqa: S608 - our own names, the keys are parameters
 
 
+_LINE: Final = """
+    SELECT line, arrival, source, id, waits_for, adds FROM parked
+    WHERE line <> '' AND line = ANY(string_to_array($1, E'\\x1f')) ORDER BY arrival
+"""
+
+
 async def read(conn: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Fact]:
     """Every fact that is there under these keys; what is not there is absent. 读取事实
 
     In:      keys of any kind, repeats allowed; their names locked before, in this transaction.
-    Out:     by key; `payouts_of`, `held` and `aliases_of` are always there, with () when there is none.
+    Out:     by key; `payouts_of`, `held`, `aliases_of` and `line` are always there, with () when there is none.
     Raises:  InvariantViolated for a kind nobody knows, or stored bytes that are no event any more.
     """
     by_kind: defaultdict[str, set[Key]] = defaultdict(set)
@@ -175,12 +181,21 @@ async def _aliases_of(raw: Driver, wanted: Collection[Key]) -> Found:
     return [(key, tuple(values)) for key, values in found.items()]
 
 
+async def _line(raw: Driver, wanted: Collection[Key]) -> Found:
+    by_name = {lock_name(key): key for key in wanted}
+    found: dict[Key, list[Place]] = {key: [] for key in wanted}
+    for name, arrival, source, id_, waits_for, adds in await raw.fetch(_LINE, SEPARATOR.join(by_name)):
+        found[by_name[name]].append(Place((0, arrival), source, id_, waits_for, adds))
+    return [(key, tuple(places)) for key, places in found.items()]
+
+
 _VIRTUAL: Final[dict[str, Callable[[Any, Collection[Key]], Awaitable[Found]]]] = {
     "seen": _seen,
     "original": _original,
     "payouts_of": _payouts_of,
     "held": _held,
     "aliases_of": _aliases_of,
+    "line": _line,
 }
 """Kinds that are read from other tables, and written with what they come from."""
 

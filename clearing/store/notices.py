@@ -92,6 +92,12 @@ async def behind(conn: AsyncConnection, streams: Collection[str]) -> list[tuple[
     return [tuple(row) for row in rows]
 
 
+async def last_batch(conn: AsyncConnection) -> int:
+    """The number of the last batch that is committed, 0 before the first. 最新批次"""
+    found: int | None = await (await driver(conn)).fetchval("SELECT max(id) FROM batch")
+    return found or 0
+
+
 _ANNOUNCED: Final = """
     UPDATE stream s SET announced = told.batch
     FROM (

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import Fenced, InvariantViolated
 from clearing.ledger.outcomes import Decision
+from clearing.ledger.rules import RULES
 from clearing.store import chain, facts
 from clearing.store.rows import COLUMNS, DAY_PREFIX, BatchRecord, Item, Rows, collect
 from clearing.store.session import Driver, driver
@@ -78,16 +79,16 @@ _BALANCES: Final = """
     ON CONFLICT (clearing_date, account, lane) DO UPDATE SET fen = balance.fen + excluded.fen
 """
 _PARKED: Final = """
-    INSERT INTO parked (source, id, waits_for, since, limit_days, detail)
-    SELECT source, id, waits_for, since, limit_days, detail
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[], $6::integer[])
-        WITH ORDINALITY AS new(source, id, waits_for, since, detail, limit_days, no) ORDER BY no
+    INSERT INTO parked (source, id, waits_for, since, limit_days, detail, line, adds)
+    SELECT source, id, waits_for, since, limit_days, detail, line, adds
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[], $6::integer[], $7::text[], $8::boolean[])
+        WITH ORDINALITY AS new(source, id, waits_for, since, detail, limit_days, line, adds, no) ORDER BY no
 """
 _MOVED: Final = """
     UPDATE parked p SET waits_for = new.waits_for, since = coalesce(p.since, new.since),
-        limit_days = new.limit_days, detail = new.detail
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[], $6::integer[])
-        AS new(source, id, waits_for, since, detail, limit_days)
+        limit_days = new.limit_days, detail = new.detail, line = new.line, adds = new.adds
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[], $6::integer[], $7::text[], $8::boolean[])
+        AS new(source, id, waits_for, since, detail, limit_days, line, adds)
     WHERE p.source = new.source COLLATE "C" AND p.id = new.id COLLATE "C"
 """
 _GONE: Final = """
@@ -145,6 +146,8 @@ def _waits(batch: BatchRecord, decisions: Sequence[Decision]) -> list[list[Any]]
             None if one.waits_for.startswith(DAY_PREFIX) else batch.first_uncut,
             one.detail,
             one.limit_days,
+            one.line,
+            RULES[one.event.type].adds,
         )
         for one in decisions
     ]

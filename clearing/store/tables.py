@@ -94,7 +94,6 @@ day = Table(
     _column("clearing_date", Date, "The day.", key=True),
     _text("state", "open, cut, netted, filed, reconciled or signed; one step at a time, never back."),
     _column("cut_at", Instant, "When it was cut.", null=True),
-    _text("announced", "The last state that members were told; empty while none was."),
     _column("root", LargeBinary, "SM3 over the heads of all digest chains at the cut.", null=True),
     _column(
         "heads",
@@ -210,7 +209,10 @@ parked = Table(
     _column("since", Date, "First uncut day when it first waited for something not a day.", null=True),
     _column("limit_days", Integer, "The cut of `since` and this many days ends the wait."),
     _text("detail", "What it waits for, for people."),
+    _text("line", "Name of the stay or payout whose later events wait for it; empty where none do."),
+    _column("adds", Boolean, "Whether it only adds to what that holds: others like it need not wait."),
     Index("ix_parked_waits_for", "waits_for", "arrival"),
+    Index("ix_parked_line", "line", "arrival", postgresql_where=text("line <> ''")),
     comment="Events that wait for something named (挂起)",
 )
 

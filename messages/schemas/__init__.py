@@ -29,11 +29,18 @@ _FAMILY_TEXT: Final = {
     "reimbursements": "Payouts to patients, claims of hospitals, retention, cross-region.",
     "control": "Settlement, fee adjustments, corrections.",
 }
+_NOTICE_TEXT: Final = {
+    "results": "What became of every event.",
+    "swipes": "Every use of a card at an institution.",
+    "days": "How far each day is; banks over their net cap.",
+    "quarantine": "Records that could not be read.",
+}
 _NOTICE_KEY: Final = {
-    "results": "`source/id` of the event.",
-    "swipes": "Token of the card.",
-    "days": "Clearing date.",
-    "quarantine": "SM3 of the record, in hex.",
+    "notice.result": "`source/id` of the event.",
+    "notice.swipe": "Token of the card.",
+    "notice.day": "Clearing date.",
+    "notice.exposure": "`clearing date/bank`.",
+    "notice.quarantine": "SM3 of the record, in hex.",
 }
 _EXTENSIONS: Final = {
     "propertyNames": {"pattern": "^[a-z0-9]{1,64}$"},
@@ -79,11 +86,13 @@ def asyncapi() -> Json:
     }
     for model in NOTICES:
         name = _notice_name(model)
-        messages[name] = _message(name, _summary(model), _NOTICE_KEY[model.topic])
-        channels[model.topic] = _channel(model.topic, _summary(model), [name])
-        operations[f"announce_{model.topic}"] = {
+        messages[name] = _message(name, _summary(model), _NOTICE_KEY[name])
+    for topic, text in _NOTICE_TEXT.items():
+        names = [_notice_name(model) for model in NOTICES if model.topic == topic]
+        channels[topic] = _channel(topic, text, names)
+        operations[f"announce_{topic}"] = {
             "action": "send",
-            "channel": {"$ref": f"#/channels/{model.topic}"},
+            "channel": {"$ref": f"#/channels/{topic}"},
         }
     return {
         "asyncapi": "3.0.0",

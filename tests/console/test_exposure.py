@@ -25,6 +25,7 @@ def test_a_bank_over_its_cap_is_named_before_the_day_is_closed(run: Clearing, tm
             "B1": {"net": "2120.56", "cap": "2000.00", "over": "120.56"},
             "B2": {"net": "-2120.56", "cap": None, "over": "0.00"},
         },
+        "crossings": [],
     }
     told = run("exposure", "2026-03-10")
     assert told.code == 0

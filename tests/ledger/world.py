@@ -20,9 +20,10 @@ from typing import Any
 from clearing.ledger.case import Context
 from clearing.ledger.decide import Folded, Incoming, Parking, Waiting, decide, needs
 from clearing.ledger.entry import Entry
-from clearing.ledger.facts import Facts, Key
+from clearing.ledger.facts import Facts, Key, Place, lock_name
 from clearing.ledger.members import Members, load_members
 from clearing.ledger.outcomes import Decision, Outcome
+from clearing.ledger.rules import RULES
 from messages import Event, amount_text, decode, fen_of
 
 DAYS = Path(__file__).parents[2] / "fixtures" / "days"
@@ -147,12 +148,25 @@ class World:
                 self.entries.append(done.entry)
                 for account, fen, _ in done.entry.postings:
                     self.balances[account] += fen
-        for key, parking in folded.parked.items():
+        came = {(one.event.source, one.event.id): no for no, one in enumerate(batch)}
+        for key, parking in sorted(folded.parked.items(), key=lambda item: came.get(item[0], -1)):
             self.arrivals += parking.arrival is None
             arrival = parking.arrival or self.arrivals
             self.parkings[key] = parking
             self.waiting[key] = Waiting(parking.event, arrival, parking.waits_for, parking.since)
+        self._lines()
         return folded
+
+    def _lines(self) -> None:
+        """Who stands in which line, as the next batch will read it."""
+        lines: dict[str, list[Place]] = {}
+        for (source, number), one in self.parkings.items():
+            if one.line:
+                order = (0, self.waiting[source, number].arrival)
+                adds = RULES[one.event.type].adds
+                lines.setdefault(one.line, []).append(Place(order, source, number, one.waits_for, adds))
+        for key in fact_keys(self.facts, "line"):
+            self.facts.put(key, tuple(sorted(lines.get(lock_name(key), []))))
 
     def cut(self) -> Folded:
         """Cut the open day: end what waited too long, wake what waits for its day, open the next."""

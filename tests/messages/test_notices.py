@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from messages.notices import (
     DayNotice,
     DayStep,
+    Exposure,
+    ExposureNotice,
     Notice,
     Quarantined,
     QuarantineNotice,
@@ -61,7 +63,17 @@ QUARANTINE = QuarantineNotice(
     id="quarantine/00",
     data=Quarantined(where="data.pin", what="named like a PIN", sm3="0" * 64, length=9, kept=False),
 )
-NOTICES = [RESULT, SWIPE, STEP, QUARANTINE]
+WARNING = ExposureNotice(
+    **FRAME,
+    id="exposure/2026-03-10/B1/1",
+    data=Exposure(clearing_date=DAY, bank="B1", level="OVER", net=212056, cap=200000, over=12056, no=1),
+)
+RELIEF = ExposureNotice(
+    **FRAME,
+    id="exposure/2026-03-10/B1/2",
+    data=Exposure(clearing_date=DAY, bank="B1", level="WITHIN", net=-5, cap=200000, no=2),
+)
+NOTICES = [RESULT, SWIPE, STEP, WARNING, RELIEF, QUARANTINE]
 
 
 @pytest.mark.parametrize("notice", NOTICES, ids=lambda notice: notice.type)

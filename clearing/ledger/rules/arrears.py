@@ -14,6 +14,7 @@ from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.routing import memo, paid
 from clearing.ledger.rules import payments as p
 from clearing.ledger.rules import stays as s
+from clearing.ledger.rules import turns as t
 from clearing.ledger.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -29,20 +30,21 @@ def arrears_memo(institution: str, admission_no: str, amount_fen: int) -> list[P
     return memo(account(accounts.ARREARS, institution), owed, amount_fen)
 
 
-def arrears_needs(event: Event, _: Facts) -> Iterable[Key]:
-    """The stay."""
+def arrears_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """The stay and its line."""
     data: Any = event.data
     yield ("stay", data.institution, data.admission_no)
+    yield t.stay_line(event, facts)
 
 
 def stay_known(case: Case) -> Parked | None:
-    """Parked while the stay is unknown; arrears outlive the discharge."""
+    """Parked while the stay is unknown or earlier events of it wait; arrears outlive the discharge."""
     data = case.data
     stay = case.facts.get("stay", data.institution, data.admission_no)
     if stay is None:
         return Parked(("stay", data.institution, data.admission_no), "the admission is not registered")
     case.not_before(stay.last_date)
-    return None
+    return t.in_turn(case, data.institution, data.admission_no)
 
 
 def within_arrears(case: Case) -> Rejected | None:
@@ -100,8 +102,10 @@ MEMO_CHECKS: Final = (
     stay_known,
 )
 
-RECORDED: Final = Rule(arrears_needs, MEMO_CHECKS, post_recorded)
-WRITTEN_OFF: Final = Rule(arrears_needs, (*MEMO_CHECKS, within_arrears), post_written_off)
+RECORDED: Final = Rule(arrears_needs, MEMO_CHECKS, post_recorded, line=t.stay_line, adds=True)
+WRITTEN_OFF: Final = Rule(
+    arrears_needs, (*MEMO_CHECKS, t.once_ahead(within_arrears)), post_written_off, line=t.stay_line
+)
 PAID: Final = Rule(
     paid_needs,
     (
@@ -120,7 +124,8 @@ PAID: Final = Rule(
         c.bank_ref_new,
         c.order_free,
         stay_known,
-        within_arrears,
+        t.once_ahead(within_arrears),
     ),
     post_paid,
+    line=t.stay_line,
 )

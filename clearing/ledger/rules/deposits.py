@@ -13,6 +13,7 @@ from clearing.ledger.entry import Status, mirrored
 from clearing.ledger.facts import Facts, Key
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.routing import by_route, memo, paid
+from clearing.ledger.rules import turns as t
 from clearing.ledger.rules import undoing as u
 from clearing.ledger.rules.rule import Rule, card_needs, number_needs, reference_needs
 from clearing.ledger.rules.stays import add_deposit, deposit_memo, known_stay, take_deposit_back, with_one
@@ -30,9 +31,10 @@ DEPOSITS: Final = ("deposit.paid",)
 
 
 def deposit_needs(event: Event, facts: Facts) -> Iterable[Key]:
-    """The stay with the cards that paid it, the card, the bank reference, an early reversal."""
+    """The stay with the cards that paid it and its line, the card, the bank reference, an early reversal."""
     data: Any = event.data
     yield ("stay", data.institution, data.admission_no)
+    yield t.stay_line(event, facts)
     yield from card_needs(data, facts)
     yield ("tombstone", event.source, event.id)
     stay = facts.get("stay", data.institution, data.admission_no)
@@ -74,9 +76,11 @@ PAID: Final = Rule(
         c.not_reversed_before,
         c.card_of_bank,
         c.bank_ref_new,
-        c.stay_is_open,
+        t.stay_is_open,
     ),
     post_deposit,
+    line=t.stay_line,
+    adds=True,
 )
 
 
@@ -116,8 +120,16 @@ def post_deposit_void(case: Case) -> Accepted:
     return Accepted(verdict.entry, changes)
 
 
+def void_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """As an undo's, and the line of its stay."""
+    yield from u.undo_needs(event, facts)
+    data: Any = event.data
+    yield ("stay", data.institution, data.admission_no)
+    yield t.stay_line(event, facts)
+
+
 VOIDED: Final = Rule(
-    u.undo_needs,
+    void_needs,
     (
         c.not_a_test,
         c.source_known,
@@ -136,10 +148,11 @@ VOIDED: Final = Rule(
         u.same_route,
         u.whole_amount,
         c.bank_ref_new,
-        c.stay_is_open,
-        deposit_covers_void,
+        t.stay_is_open,
+        t.once_ahead(deposit_covers_void),
     ),
     post_deposit_void,
+    line=t.stay_line,
 )
 
 
@@ -213,28 +226,34 @@ REFUNDED: Final = Rule(
         c.day_has_come,
         c.card_of_bank,
         c.bank_ref_new,
-        c.stay_is_open,
-        refund_within_deposit,
-        card_has_paid,
-        route_has_paid,
+        t.stay_is_open,
+        t.once_ahead(refund_within_deposit),
+        t.once_ahead(card_has_paid),
+        t.once_ahead(route_has_paid),
     ),
     post_deposit_refund,
+    line=t.stay_line,
 )
 
 
 # -- deposit.transferred -------------------------------------------------------------------------------------
 
 
-def transfer_needs(event: Event, _: Facts) -> Iterable[Key]:
-    """Both stays."""
+def transfer_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """Both stays, and the line of the giving one."""
     data: Any = event.data
     yield ("stay", data.institution, data.from_admission)
+    yield t.stay_line(event, facts)
     yield ("stay", data.institution, data.to_admission)
 
 
 def both_open(case: Case) -> Rejected | Parked | None:
-    """admission_closed, or parked, of either stay."""
+    """admission_closed, or parked, of either stay; the giving one's events are taken in their turn."""
     data = case.data
+    if case.facts.get("stay", data.institution, data.from_admission) is not None and (
+        waits := t.in_turn(case, data.institution, data.from_admission)
+    ):
+        return waits
     return c.open_stay(case, data.institution, data.from_admission) or c.open_stay(
         case, data.institution, data.to_admission
     )
@@ -283,7 +302,8 @@ TRANSFERRED: Final = Rule(
         c.at_a_hospital,
         c.day_has_come,
         both_open,
-        transfer_within_deposit,
+        t.once_ahead(transfer_within_deposit),
     ),
     post_transfer,
+    line=t.stay_line,
 )

@@ -18,6 +18,7 @@ from clearing.ledger.permission import Cell, Use
 from clearing.ledger.routing import memo, paid, whole_mirror
 from clearing.ledger.rules import deposits as d
 from clearing.ledger.rules import stays as s
+from clearing.ledger.rules import turns as t
 from clearing.ledger.rules import undoing as u
 from clearing.ledger.rules.arrears import arrears_memo
 from clearing.ledger.rules.rule import Rule
@@ -177,13 +178,14 @@ SETTLED: Final = Rule(
         top_up_card,
         c.card_of_bank,
         c.bank_ref_new,
-        c.stay_is_open,
-        sums_fit,
-        refund_card,
-        refund_route,
+        t.stay_is_open,
+        t.once_ahead(sums_fit),
+        t.once_ahead(refund_card),
+        t.once_ahead(refund_route),
         claim_is_new,
     ),
     post_discharge,
+    line=t.stay_line,
 )
 
 
@@ -198,6 +200,16 @@ def recall_needs(event: Event, facts: Facts) -> Iterable[Key]:
     claim = original.event.data.__dict__.get("claim") if original else None
     if claim is not None:
         yield ("settlement", claim.payer, claim.settlement_id)
+    line = t.recall_line(event, facts)
+    if line is not None:
+        yield line[1:]
+        yield line
+
+
+def recall_in_turn(case: Case) -> Parked | None:
+    """Parked behind earlier events of the stay that wait."""
+    said = settled_data(case)
+    return t.in_turn(case, said.institution, said.admission_no)
 
 
 def settled_data(case: Case) -> Any:  # noqa: ANN401 - the body of a discharge.settled
@@ -313,6 +325,7 @@ CANCELLED: Final = Rule(
         c.day_has_come,
         c.when_known(recall_may_debit),
         c.original_here,
+        recall_in_turn,
         latest_settlement,
         card_and_reference,
         recall_route,
@@ -321,4 +334,5 @@ CANCELLED: Final = Rule(
         arrears_still_open,
     ),
     post_recall,
+    line=t.recall_line,
 )

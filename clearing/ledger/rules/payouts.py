@@ -17,6 +17,7 @@ from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.permission import Cell, Use
 from clearing.ledger.routing import payer_position, two
 from clearing.ledger.rules import reimbursements as r
+from clearing.ledger.rules import turns as t
 from clearing.ledger.rules.rule import Rule, card_needs, reference_needs
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def payout_needs(event: Event, facts: Facts) -> Iterable[Key]:
         yield ("held", payout.card)
         if payout.treat_area and payout.insured_area:
             yield ("area", payout.treat_area, payout.insured_area)
+    yield t.payout_line(event, facts)
     if data.__dict__.get("card") is not None:
         keys = list(card_needs(data, facts))
         yield from keys
@@ -56,6 +58,11 @@ def payout_of(case: Case) -> Payout:
     """The payout, which the checks have made sure of."""
     payout: Payout | None = case.facts.get("payout", *case.original_key)
     return made_sure(case, payout)
+
+
+def not_made(payout: Payout) -> Parked:
+    """Parked for an attempt that the payer has yet to make: what makes it must not wait behind."""
+    return Parked(("payout", payout.source, payout.id), "that attempt has not been made", in_line=False)
 
 
 def wrong_state(case: Case, expected: str) -> Rejected:
@@ -102,6 +109,11 @@ def dated(case: Case, payout: Payout) -> None:
     case.not_before(payout.last_date)
 
 
+def payer_rule(state: Any, post: Any) -> Rule:  # noqa: ANN401 - a check
+    """A rule of what a payer says of its payout: in its turn, since a bank's word before it may wait."""
+    return payout_rule(from_its_payer, t.payout_in_turn, (state,), post)
+
+
 def payout_rule(sender: Any, state: Any, own: tuple[Any, ...], post: Any) -> Rule:  # noqa: ANN401 - checks
     """A rule of the family: shared checks, the state check at original_spent's place, `own` after it."""
     return Rule(
@@ -119,6 +131,7 @@ def payout_rule(sender: Any, state: Any, own: tuple[Any, ...], post: Any) -> Rul
             *own,
         ),
         post,
+        line=t.payout_line,
     )
 
 
@@ -129,7 +142,7 @@ def can_be_sent(case: Case) -> Accepted | Rejected | Parked | None:
     """payout_state: ACCEPTED at this attempt; SENT already is noted; of an attempt not yet made parked."""
     payout = payout_of(case)
     if case.data.attempt > payout.attempt:
-        return Parked(("payout", payout.source, payout.id), "that attempt has not been made")
+        return not_made(payout)
     if case.data.attempt == payout.attempt:
         if payout.state == "ACCEPTED":
             return None
@@ -156,7 +169,7 @@ def can_have_result(case: Case) -> Accepted | Rejected | Parked | None:
     """payout_state: ACCEPTED or SENT at this attempt; a repeat of what is stored is noted."""
     payout, data = payout_of(case), case.data
     if data.attempt > payout.attempt:
-        return Parked(("payout", payout.source, payout.id), "that attempt has not been made")
+        return not_made(payout)
     if data.attempt == payout.attempt:
         if payout.state == "HELD":
             return Parked(("payout", payout.source, payout.id), "the payout is held for its card")
@@ -224,7 +237,7 @@ def can_be_returned(case: Case) -> Accepted | Rejected | Parked | None:
     """payout_state: PAID at this attempt; parked while it is not paid yet; a repeat is noted."""
     payout, data = payout_of(case), case.data
     if data.attempt > payout.attempt:
-        return Parked(("payout", payout.source, payout.id), "that attempt has not been made")
+        return not_made(payout)
     if data.attempt == payout.attempt:
         if payout.state in WAITING:
             return Parked(("payout", payout.source, payout.id), "the payout is not PAID yet")
@@ -330,11 +343,13 @@ REPAID: Final = Rule(
         c.day_has_come,
         may_be_repaid,
         c.original_here,
+        t.payout_in_turn,
         has_failed,
         c.card_of_bank,
         repaid_within_limits,
     ),
     post_repaid,
+    line=t.payout_line,
 )
 
 
@@ -394,6 +409,6 @@ def post_recalled(case: Case) -> Accepted:
     return Accepted(None)
 
 
-GIVEN_BACK: Final = payout_rule(from_its_payer, has_failed, (), post_given_back)
-WITHDRAWN: Final = payout_rule(from_its_payer, can_be_withdrawn, (), post_withdrawn)
-RECALLED: Final = payout_rule(from_its_payer, is_paid, (), post_recalled)
+GIVEN_BACK: Final = payer_rule(has_failed, post_given_back)
+WITHDRAWN: Final = payer_rule(can_be_withdrawn, post_withdrawn)
+RECALLED: Final = payer_rule(is_paid, post_recalled)

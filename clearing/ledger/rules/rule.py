@@ -17,6 +17,9 @@ Needs: TypeAlias = "Callable[[Event, Facts], Iterable[Key]]"
 """The keys an event reads or may change. Asked again once facts are there, since some lead to others (an alias
 to its card, an original to its stay); it must then name everything it named before."""
 
+Line: TypeAlias = "Callable[[Event, Facts], Key | None]"
+"""The key of the line that an event stands in while it is parked; None while that cannot be said."""
+
 Post: TypeAlias = "Callable[[Case], Accepted | Rejected | Parked]"
 
 Refused: TypeAlias = "Callable[[Case, Rejected], dict[Key, Any]]"
@@ -32,6 +35,10 @@ class Rule:
     post: Post
     refused: Refused | None = None
     """What a refusal of this event still changes (a batch counts its refused rows)."""
+    line: Line | None = None
+    """Of events of one stay or payout, which are decided in the order in which they came."""
+    adds: bool = False
+    """Whether it only adds to what its stay holds, so that the order among such events is no matter."""
     registry: bool = False
     """Whether it is an event of the registry, which changes cards or terminals; others only read them."""
 

@@ -13,6 +13,7 @@ from clearing.ledger.case import made_sure
 from clearing.ledger.facts import Facts, Key, Stay
 from clearing.ledger.outcomes import Accepted, Reason, Rejected
 from clearing.ledger.routing import memo
+from clearing.ledger.rules import turns as t
 from clearing.ledger.rules.rule import Rule, card_needs
 
 if TYPE_CHECKING:
@@ -126,6 +127,12 @@ ADMITTED: Final = Rule(
 )
 
 
+def stay_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """As an admission's, and who of the stay's events waits."""
+    yield from admission_needs(event, facts)
+    yield t.stay_line(event, facts)
+
+
 def nothing_remains(case: Case) -> Rejected | None:
     """deposit_remains: no balance, arrears or settlement that stands."""
     data = case.data
@@ -147,7 +154,7 @@ def post_admission_cancelled(case: Case) -> Accepted:
 
 
 ADMISSION_CANCELLED: Final = Rule(
-    admission_needs,
+    stay_needs,
     (
         c.not_a_test,
         c.source_known,
@@ -155,8 +162,9 @@ ADMISSION_CANCELLED: Final = Rule(
         c.members_known,
         c.at_a_hospital,
         c.day_has_come,
-        c.stay_is_open,
+        t.stay_is_open,
         nothing_remains,
     ),
     post_admission_cancelled,
+    line=t.stay_line,
 )

@@ -69,8 +69,7 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
-    -- That members were told of it is no part of the day.
-    IF OLD.state = 'signed' AND to_jsonb(NEW) - 'announced' <> to_jsonb(OLD) - 'announced' THEN
+    IF OLD.state = 'signed' AND NEW IS DISTINCT FROM OLD THEN
         RAISE EXCEPTION 'day %: a signed day never moves', OLD.clearing_date USING ERRCODE = 'restrict_violation';
     END IF;
     IF NEW.clearing_date <> OLD.clearing_date

@@ -4,7 +4,6 @@ CREATE TABLE day (
     clearing_date DATE NOT NULL,
     state TEXT COLLATE "C" NOT NULL,
     cut_at TIMESTAMP WITH TIME ZONE,
-    announced TEXT COLLATE "C" NOT NULL,
     root BYTEA,
     heads JSONB,
     CONSTRAINT pk_day PRIMARY KEY (clearing_date)
@@ -14,7 +13,6 @@ COMMENT ON TABLE day IS 'The days and how far each is closed (清算日)';
 COMMENT ON COLUMN day.clearing_date IS 'The day.';
 COMMENT ON COLUMN day.state IS 'open, cut, netted, filed, reconciled or signed; one step at a time, never back.';
 COMMENT ON COLUMN day.cut_at IS 'When it was cut.';
-COMMENT ON COLUMN day.announced IS 'The last state that members were told; empty while none was.';
 COMMENT ON COLUMN day.root IS 'SM3 over the heads of all digest chains at the cut.';
 COMMENT ON COLUMN day.heads IS 'Those heads: [stream/partition, digest in hex], in order of name.';
 CREATE TABLE stream (
@@ -181,9 +179,12 @@ CREATE TABLE parked (
     since DATE,
     limit_days INTEGER NOT NULL,
     detail TEXT COLLATE "C" NOT NULL,
+    line TEXT COLLATE "C" NOT NULL,
+    adds BOOLEAN NOT NULL,
     CONSTRAINT pk_parked PRIMARY KEY (source, id)
 );
 CREATE INDEX ix_parked_waits_for ON parked (waits_for, arrival);
+CREATE INDEX ix_parked_line ON parked (line, arrival) WHERE line <> '';
 COMMENT ON TABLE parked IS 'Events that wait for something named (挂起)';
 COMMENT ON COLUMN parked.source IS 'Of the event.';
 COMMENT ON COLUMN parked.id IS 'Of the event.';
@@ -192,6 +193,8 @@ COMMENT ON COLUMN parked.waits_for IS 'Name of the key it waits for.';
 COMMENT ON COLUMN parked.since IS 'First uncut day when it first waited for something not a day.';
 COMMENT ON COLUMN parked.limit_days IS 'The cut of `since` and this many days ends the wait.';
 COMMENT ON COLUMN parked.detail IS 'What it waits for, for people.';
+COMMENT ON COLUMN parked.line IS 'Name of the stay or payout whose later events wait for it; empty where none do.';
+COMMENT ON COLUMN parked.adds IS 'Whether it only adds to what that holds: others like it need not wait.';
 CREATE TABLE entry (
     id UUID NOT NULL,
     clearing_date DATE NOT NULL,

@@ -1,0 +1,185 @@
+"""A day in its own order, and the orders in which Kafka may bring it."""
+
+# ruff: noqa: ANN401 - fields of any event, one event a line
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from typing import Any
+
+from clearing.ledger.facts import Payout, Stay
+from clearing.ledger.outcomes import Outcome
+from messages import CATALOGUE, Event, amount_text
+from tests.ledger.world import A, World, claim
+
+DAY = "2026-03-10"
+PLATFORM = {"stage": "PLATFORM", "card_class": None, "account_class": None}
+
+
+class Straight:
+    """Each step is one that its hospital, payer or bank may take just then, so that nothing is refused."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.world = World()
+        self.chance = chance
+        self.cards: list[dict[str, str]] = [{"card": A, "bank": "B1"}]
+
+    def step(self) -> None:
+        """One thing that happens."""
+        what = self.chance.choice(["card", "A1", "A1", "A2", "payout", "payout"])
+        if what == "card":
+            self.new_card()
+        elif what == "payout":
+            self.of_payouts()
+        else:
+            self.of_stay(what)
+
+    def send(self, kind: str, /, source: str = "", **said: Any) -> Event:
+        """An event that is taken."""
+        done = self.world.send(kind, source, **said)
+        assert done.outcome in {Outcome.POSTED, Outcome.NOTED}, (kind, done.reason, done.detail)
+        return done.event
+
+    def ref(self) -> dict[str, str]:
+        """A bank reference of its own."""
+        return {"bank_ref": f"X{len(self.world.sent)}", "bank_date": DAY}
+
+    def new_card(self) -> None:
+        """A card is issued."""
+        card = {"card": f"tok_late_{len(self.cards)}", "bank": self.chance.choice(["B1", "B2"])}
+        person = {"person": f"per_{card['card']}"}
+        self.send("card.registered", card["bank"], **card, **person)
+        self.send("card.registered", "CP", **card, **person, **PLATFORM)
+        self.send("card.activated", card["bank"], **card)
+        self.cards.append(card)
+
+    # -- stays ---------------------------------------------------------------------------------------------
+
+    def of_stay(self, number: str) -> None:
+        """One thing that may happen to a stay now."""
+        stay: Stay | None = self.world.facts.get("stay", "H1", number)
+        said: dict[str, Any] = self.chance.choice(self.cards) | {"admission_no": number}
+        if stay is None:
+            self.send("admission.registered", **said)
+        elif stay.state != "OPEN":
+            self.recall(stay)
+        else:
+            do = self.chance.choice(
+                [self.deposit, self.deposit, self.refund, self.void, self.discharge, self.owe]
+            )
+            do(stay, said)
+
+    def deposit(self, _: Stay, said: dict[str, Any]) -> None:
+        """Money is left."""
+        self.send("deposit.paid", **said, amount=amount_text(self.chance.randint(1, 9_999)))
+
+    def refund(self, stay: Stay, said: dict[str, Any]) -> None:
+        """Some of it goes back to a card that paid."""
+        if stay.deposit_fen:
+            card = next(one for one in self.cards if one["card"] == stay.cards[0])
+            self.send(
+                "deposit.refunded",
+                **said | card,
+                amount=amount_text(self.chance.randint(1, stay.deposit_fen)),
+            )
+
+    def void(self, stay: Stay, said: dict[str, Any]) -> None:
+        """The latest deposit that can be is voided."""
+        for one in reversed(self.world.sent):
+            paid: Any = one.data
+            if (
+                one.type == "deposit.paid"
+                and paid.admission_no == stay.admission_no
+                and self.world.facts.get("undo", one.source, one.id) is None
+                and paid.amount <= stay.deposit_fen
+            ):
+                was = {"card": paid.card, "bank": paid.bank, "original": {"source": one.source, "id": one.id}}
+                self.send("deposit.voided", **said | was, amount=amount_text(paid.amount))
+                return
+
+    def discharge(self, stay: Stay, said: dict[str, Any]) -> None:
+        """A settlement, interim or final, with a top-up, something owed, or neither."""
+        final = self.chance.random() < 0.6
+        used = stay.deposit_fen if final else self.chance.randint(0, stay.deposit_fen)
+        top_up, owed = self.chance.choice([(0, 0), (500, 0), (0, 700)])
+        parts = {
+            "deposit_used": used,
+            "top_up": top_up,
+            "refund": 0,
+            "arrears": owed,
+            "total": used + top_up + owed,
+        }
+        told = {name: amount_text(fen) for name, fen in parts.items()}
+        stage = "FINAL" if final else "INTERIM"
+        self.send("discharge.settled", **said, **(self.ref() if top_up else {}), **told, stage=stage)
+
+    def owe(self, stay: Stay, said: dict[str, Any]) -> None:
+        """Something is owed, or what is owed is paid or written off."""
+        kind = self.chance.choice(["arrears.recorded", "arrears.paid", "arrears.written_off"])
+        amount = amount_text(stay.arrears_fen or 350)
+        if kind == "arrears.paid" and stay.arrears_fen:
+            self.send(kind, **said, amount=amount)
+        elif kind == "arrears.recorded" or stay.arrears_fen:
+            self.send(kind, admission_no=stay.admission_no, amount=amount)
+
+    def recall(self, stay: Stay) -> None:
+        """The final settlement is taken back, where what it left owed still is."""
+        settled = self.world.fact("original", *stay.settlements[-1]).event
+        said: Any = settled.data
+        if said.arrears <= stay.arrears_fen:
+            moved = {"card": said.card, "bank": said.bank} | self.ref() if said.top_up or said.refund else {}
+            self.send("discharge.cancelled", original={"source": "H1", "id": settled.id}, **moved)
+
+    # -- payouts -------------------------------------------------------------------------------------------
+
+    def of_payouts(self) -> None:
+        """A new payout, or one thing that may happen to one now."""
+        sent = [one for one in self.world.sent if one.type == "reimbursement.submitted"]
+        if not sent or self.chance.random() < 0.3:
+            card = self.chance.choice(self.cards)
+            self.send("reimbursement.submitted", **card, claim=claim(f"S{len(self.world.sent)}"))
+            return
+        one = self.chance.choice(sent)
+        payout: Payout = self.world.fact("payout", one.source, one.id)
+        about: dict[str, Any] = {"original": {"source": one.source, "id": one.id}}
+        if payout.state == "ACCEPTED":
+            self.answered(payout, about)
+        elif payout.state == "PAID":
+            if self.chance.random() < 0.3:
+                self.send("payout.recalled", **about)
+            self.send("payout.returned", payout.bank, **about, **self.whole(payout), reason_code="R05")
+        elif payout.state in {"REJECTED", "RETURNED"}:
+            again = self.chance.choice(self.cards) if self.chance.random() < 0.5 else None
+            if again:
+                self.send("payout.repaid", **about, **again)
+            else:
+                self.send("payout.given_back", **about)
+
+    def answered(self, payout: Payout, about: dict[str, Any]) -> None:
+        """Paid, rejected, or withdrawn before that."""
+        what = self.chance.choice(["PAID", "REJECTED", "withdrawn"])
+        if what == "withdrawn":
+            self.send("reimbursement.withdrawn", **about)
+            return
+        why = {"reason_code": "R03"} if what == "REJECTED" else {}
+        self.send("payout.result", payout.bank, **about, **self.whole(payout), result=what, **why)
+
+    def whole(self, payout: Payout) -> dict[str, Any]:
+        """What a bank says of an attempt."""
+        return self.ref() | {"amount": amount_text(payout.amount_fen), "attempt": payout.attempt}
+
+
+def by_topic(events: list[Event], chance: random.Random) -> list[Event]:
+    """Any order between record keys, the order within each: what Kafka promises."""
+    queues: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
+    for one in events:
+        row = CATALOGUE[one.type]
+        said = one.data.__dict__
+        of_stay = said.get("admission_no")
+        if of_stay is None and one.type == "discharge.cancelled":
+            settled = next(other for other in events if other.id == said["original"].id)
+            of_stay = settled.data.__dict__["admission_no"]
+        queues[row.family, of_stay or row.key(one)].append(one)
+    turns = [name for name, queue in queues.items() for _ in queue]
+    chance.shuffle(turns)
+    return [queues[name].pop(0) for name in turns]
