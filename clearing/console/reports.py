@@ -32,6 +32,9 @@ report_app = typer.Typer(
 )
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
+Of = Annotated[
+    str, typer.Option("--member", metavar="CODE", help="For this member alone, with nobody else's lines.")
+]
 Formats = Annotated[str, typer.Option("--format", help="Which of xlsx, pdf, csv, json.")]
 ALL: Final = "xlsx,pdf,csv,json"
 
@@ -51,27 +54,27 @@ def told(period: str, written: list[Path], *, as_json: bool) -> None:
 
 
 @report_app.command(USUAL)
-def mismatch(day: Day, out: Out, formats: Formats = ALL, as_json: Json = False) -> None:
+def mismatch(day: Day, out: Out, formats: Formats = ALL, member: Of = "", as_json: Json = False) -> None:
     """The mismatch report of a reconciled day 差错报告."""
 
     async def work() -> list[Path]:
         from clearing.jobs.reports import write_report  # noqa: PLC0415 - for this command only
 
         async with books() as the:
-            return await write_report(the.engine, the.members, day, out, wanted(formats))
+            return await write_report(the.engine, the.members, day, out, wanted(formats), member=member)
 
     told(f"{day}", perform(work), as_json=as_json)
 
 
 @report_app.command("day")
-def day_reports(day: Day, out: Out, formats: Formats = ALL, as_json: Json = False) -> None:
+def day_reports(day: Day, out: Out, formats: Formats = ALL, member: Of = "", as_json: Json = False) -> None:
     """Positions, deposits, claims, retention, returned funds, cards, areas of a day 日报."""
 
     async def work() -> list[Path]:
         from clearing.jobs.day_reports import write_day  # noqa: PLC0415 - for this command only
 
         async with books() as the:
-            return await write_day(the.engine, the.members, day, out, wanted(formats))
+            return await write_day(the.engine, the.members, day, out, wanted(formats), member=member)
 
     told(f"{day}", perform(work), as_json=as_json)
 

@@ -14,6 +14,7 @@ from clearing.ledger.accounts import CLAIMS, DEPOSITS, RETENTION, RETURNED_FUNDS
 from clearing.ledger.members import Institution
 from clearing.reports.daily import daily
 from clearing.reports.daily_items import DayFigures
+from clearing.reports.daily_member import figures_of
 from clearing.reports.figures import Cards, Returned
 from clearing.reports.monthly import MonthFigures, Place, monthly
 from clearing.reports.table import Document
@@ -30,11 +31,16 @@ _EVERY: Final = 1_000_000
 """More payouts than wait at their payers on any day."""
 
 
-async def day_document(engine: AsyncEngine, members: Members, day: date) -> Document:
+async def day_document(engine: AsyncEngine, members: Members, day: date, member: str = "") -> Document:
     """The reports of a clearing date as one document, from one moment of the books. 日报
 
-    Raises:  UsageError when the day was never opened.
+    In:      `member`: of this one alone, with nobody else's figures; empty for all.
+    Raises:  UsageError when the day was never opened, or for a code that is nobody's.
     """
+    if member and members.on(day).kind(member) is None:
+        raise UsageError(
+            f"report day {day} --member {member}: expected a member's code. See: clearing members show"
+        )
     async with transaction(engine) as conn:
         known = await days.get(conn, day)
         if known is None:
@@ -45,7 +51,7 @@ async def day_document(engine: AsyncEngine, members: Members, day: date) -> Docu
             state=known.state,
             netted=await netting_of(conn, members, day),
             instructions=await instructions.of_day(conn, day),
-            flows=await figures.flows(conn, day, day),
+            flows=await figures.flows(conn, day, day, member or None),
             deposits=await figures.layers(conn, DEPOSITS, day),
             claims=await figures.claims(conn, day, day),
             claims_fen=await balances.as_of(conn, day, f"{CLAIMS}."),
@@ -55,7 +61,14 @@ async def day_document(engine: AsyncEngine, members: Members, day: date) -> Docu
             cards=[Cards(*one) for one in census.counts],
         )
     names = _names(members)
-    return daily(found, platform=_platform(members), name=lambda code: names.get(code, ""))
+
+    def name(code: str) -> str:
+        return names.get(code, "")
+
+    if not member:
+        return daily(found, platform=_platform(members), name=name)
+    told = f"{member} {name(member)}".rstrip()
+    return daily(figures_of(found, member), platform=_platform(members), name=name, member=told)
 
 
 async def _returned(conn: AsyncConnection, day: date) -> list[Returned]:
@@ -120,17 +133,24 @@ def _platform(members: Members) -> str:
 
 
 async def write_day(
-    engine: AsyncEngine, members: Members, day: date, out: Path, formats: Sequence[str] = FORMATS
+    engine: AsyncEngine,
+    members: Members,
+    day: date,
+    out: Path,
+    formats: Sequence[str] = FORMATS,
+    *,
+    member: str = "",
 ) -> list[Path]:
     """Write a day's reports into a directory, one file a format. 写日报
 
-    Writes:  out/RHC_DAY_<platform>_ALL_<date>.<format>: whole or not at all.
+    In:      `member`: of this one alone.
+    Writes:  out/RHC_DAY_<platform>_<member or ALL>_<date>.<format>: whole or not at all.
     Again:   the same bytes while the books say the same.
     Raises:  as `write_report`; UsageError when the day was never opened.
     """
     possible(formats)
-    stem = f"RHC_DAY_{members.platform.code}_ALL_{day:%Y%m%d}"
-    return await write_document(await day_document(engine, members, day), out, stem, formats)
+    stem = f"RHC_DAY_{members.platform.code}_{member or 'ALL'}_{day:%Y%m%d}"
+    return await write_document(await day_document(engine, members, day, member), out, stem, formats)
 
 
 async def write_month(

@@ -14,7 +14,10 @@ from pydantic import TypeAdapter
 
 from clearing.errors import UsageError, WorldFailed
 from clearing.jobs.reconcile_breaks import MAKER
+from clearing.jobs.reconcile_files import BANKS, INSTITUTIONS
+from clearing.reconciliation.breaks import OpenItem
 from clearing.reconciliation.report import Report, digest
+from clearing.reconciliation.report_member import report_of
 from clearing.reports.mismatch import mismatch
 from clearing.reports.mismatch_detail import Done
 from clearing.reports.paper import as_paper, fonts
@@ -26,11 +29,13 @@ from clearing.store import breaks, days, signing
 from clearing.store.session import transaction
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from clearing.ledger.members import Members
+    from clearing.store.breaks import StoredRun
 
 _REPORT: Final = TypeAdapter(Report)
+_OPEN_ITEMS: Final = TypeAdapter(tuple[OpenItem, ...])
 
 RENDERINGS: Final[Mapping[str, Callable[[Document], bytes]]] = {
     "xlsx": as_workbook,
@@ -42,10 +47,11 @@ RENDERINGS: Final[Mapping[str, Callable[[Document], bytes]]] = {
 FORMATS: Final = tuple(RENDERINGS)
 
 
-async def mismatch_document(engine: AsyncEngine, members: Members, day: date) -> Document:
+async def mismatch_document(engine: AsyncEngine, members: Members, day: date, member: str = "") -> Document:
     """The mismatch report of the run of a day that stands, with what people have done since. 差错报告
 
-    Raises:  UsageError when the day was never reconciled.
+    In:      `member`: of this one alone, with nobody else's lines; empty for the whole.
+    Raises:  UsageError when the day was never reconciled, or for a member that has no side in it.
     """
     async with transaction(engine) as conn:
         run = await breaks.last_run(conn, day)
@@ -54,14 +60,18 @@ async def mismatch_document(engine: AsyncEngine, members: Members, day: date) ->
                 f"day {day}: it was never reconciled, so there is nothing to report. Next: clearing reconcile {day}"
             )
         model = replace(_REPORT.validate_python(run.report), run=str(run.id))
+        if member:
+            model = await _of_member(conn, members, model, run, member)
         steps = await breaks.steps_by_people(conn, [one.id for one in model.detail], MAKER)
         duties, signed = await signing.duties(conn, run.id), await signing.of_run(conn, run.id)
+        duties = [one for one in duties if member in {"", one}]
         closed = await days.get(conn, day)
     zone = members.clock.zone
     names = {one.code: one.name for one in members.on(day).by_code.values()}
     return mismatch(
         model,
         sm3=digest(run.report),
+        member=f"{member} {names.get(member, '')}".rstrip(),
         root=closed.root.hex() if closed and closed.root else "",
         sign_offs=[
             SignOff(
@@ -76,7 +86,7 @@ async def mismatch_document(engine: AsyncEngine, members: Members, day: date) ->
             )
             for code in duties
         ],
-        signs=members.platform.code,
+        signs=member or members.platform.code,
         platform=members.platform.name or members.platform.code,
         done=[
             Done(
@@ -93,23 +103,46 @@ async def mismatch_document(engine: AsyncEngine, members: Members, day: date) ->
     )
 
 
+async def _of_member(
+    conn: AsyncConnection, members: Members, model: Report, run: StoredRun, code: str
+) -> Report:
+    """The part of a report that one member may have.
+
+    Raises:  UsageError for a code that is no bank's, channel's, network's or institution's.
+    """
+    on = members.on(model.day)
+    if on.kind(code) not in BANKS | INSTITUTIONS:
+        kinds = ", ".join(sorted(BANKS | INSTITUTIONS))
+        got = on.kind(code) or "no member"
+        raise UsageError(f"report {model.day} --member {code}: expected the code of a {kinds}, got {got}")
+    before = await breaks.run_before(conn, model.day)
+    was = _OPEN_ITEMS.validate_python(before.open_after) if before else ()
+    return report_of(model, code, was, _OPEN_ITEMS.validate_python(run.open_after))
+
+
 async def write_report(
-    engine: AsyncEngine, members: Members, day: date, out: Path, formats: Sequence[str] = FORMATS
+    engine: AsyncEngine,
+    members: Members,
+    day: date,
+    out: Path,
+    formats: Sequence[str] = FORMATS,
+    *,
+    member: str = "",
 ) -> list[Path]:
     """Write the mismatch report of a day into a directory, one file a format. 写差错报告
 
-    In:      `members` give the platform's code, which stands in the names.
+    In:      `members` give the platform's code, which stands in the names; `member`: of this one alone.
     Out:     the files, in the order of `formats`.
-    Writes:  out/RHC_MIS_<platform>_ALL_<date>_<run>.<format>: whole or not at all.
+    Writes:  out/RHC_MIS_<platform>_<member or ALL>_<date>_<run>.<format>: whole or not at all.
     Again:   the same bytes under the same name while nobody has done more with a break; another run of the
              day has another name.
     Raises:  UsageError for an unknown format or a day that was never reconciled; WorldFailed for the disk, or
              for PDF without a Chinese font.
     """
     possible(formats)
-    document = await mismatch_document(engine, members, day)
+    document = await mismatch_document(engine, members, day, member)
     run = next(int(str(one.value)) for one in document.facts if one.code == "run")
-    stem = f"RHC_MIS_{members.platform.code}_ALL_{day:%Y%m%d}_{run:03d}"
+    stem = f"RHC_MIS_{members.platform.code}_{member or 'ALL'}_{day:%Y%m%d}_{run:03d}"
     return await write_document(document, out, stem, formats)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from clearing.reconciliation.breaks import CODES, Break, OpenItem
+from clearing.reconciliation.breaks import CODES, Break
 from clearing.reconciliation.partner_files import ParsedExport, ParsedStatement
 from clearing.reconciliation.reconciled import Reconciled
 from clearing.reconciliation.report_detail import DetailLine, detail_line
@@ -141,7 +141,7 @@ def report(
         bridges=tuple(_bridge(reconciled, partner) for partner in reconciled.proof),
         summary=tuple(_summary(reconciled)),
         rates=tuple(_rates(reconciled)),
-        ages=tuple(_ages(reconciled.day, live)),
+        ages=tuple(ages(reconciled.day, [(one.found.opened, one.found.amount_fen) for one in live])),
         roll=(roll.before, roll.new, roll.cleared, roll.after),
         detail=tuple(sorted(detail, key=lambda one: (one.code, one.institution, one.bank, one.id))),
         total_count=len(reconciled.breaks),
@@ -235,8 +235,9 @@ def _count(sums: dict[Any, list[int]], place: tuple[str, ...], more: Sequence[in
         figures[index] += value
 
 
-def _ages(day: date, items: Iterable[OpenItem]) -> Iterator[AgeLine]:
-    days = [((day - item.found.opened).days, item.found.amount_fen) for item in items]
+def ages(day: date, items: Iterable[tuple[date, int]]) -> Iterator[AgeLine]:
+    """Open breaks by age: (day on which it was found, fen) of each. 账龄"""
+    days = [((day - opened).days, fen) for opened, fen in items]
     lowest = 0
     for name, highest in AGES:
         found = [fen for age, fen in days if age >= lowest and (highest is None or age <= highest)]

@@ -28,10 +28,11 @@ from clearing.reports.table import Chart, Column, Document, Fact, Kind, Table
 FEN, COUNT, PERCENT, DATE = Kind.FEN, Kind.COUNT, Kind.PERCENT, Kind.DATE
 
 
-def daily(figures: DayFigures, *, platform: str, name: Name) -> Document:
+def daily(figures: DayFigures, *, platform: str, name: Name, member: str = "") -> Document:
     """A day's reports as one document. 日报
 
-    In:      `name` gives a member's name by its code, empty where it has none.
+    In:      `name` gives a member's name by its code, empty where it has none; `member`: code and name of the one
+             whose figures alone these are.
     Out:     all tables, also those without lines.
     """
     paid_in = sum(fen for fen in figures.netted.positions.values() if fen > 0)
@@ -42,6 +43,7 @@ def daily(figures: DayFigures, *, platform: str, name: Name) -> Document:
         created=figures.day,
         platform=platform,
         facts=(
+            *((Fact("member", "参与方", member),) if member else ()),
             Fact("state", "清算日状态", figures.state),
             Fact("entries", "记账凭证", sum(one.entries for one in figures.flows), COUNT),
             Fact("late", "其中迟到", sum(one.late for one in figures.flows), COUNT),

@@ -23,11 +23,13 @@ def mismatch(
     root: str = "",
     sign_offs: Sequence[SignOff] = (),
     signs: str = "",
+    member: str = "",
 ) -> Document:
     """The report of a run as tables. 差错报告
 
     In:      the stored model and its digest; the steps people have taken since, oldest first; the day's root in
-             hex; who has to sign, and the member whose three stand on the cover.
+             hex; who has to sign, and the member whose three stand on the cover; `member`: code and name of the one
+             whose part alone this is. Its pages then carry a digest of their own, the cover that of the whole.
     Out:     all tables of the report, also those without lines.
     Source:  contract "The report".
     """
@@ -41,6 +43,7 @@ def mismatch(
         platform=platform,
         verdict="平" if model.balanced else "不平",
         facts=(
+            *((Fact("member", "参与方", member), Fact("whole_sm3", "全本 SM3", sm3)) if member else ()),
             Fact("run", "对账批次", model.run),
             Fact("files", "对账文件", len(model.inputs), COUNT),
             Fact("breaks", "差错笔数", model.total_count, COUNT),
@@ -64,7 +67,7 @@ def mismatch(
             _files(model),
         ),
         signers=signers(sign_offs, signs),
-        sm3=sm3,
+        sm3="" if member else sm3,
     )
 
 

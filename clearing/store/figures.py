@@ -39,6 +39,7 @@ _FLOWS: Final = """
         ) AS posting
     ) AS p
     WHERE e.id >= $1::uuid AND e.id < $2::uuid AND e.type NOT IN ('day.roll_up', 'day.net')
+        AND ($4::text IS NULL OR $4 IN (e.institution, e.bank, e.payer, e.partner))
     GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 # A card is used when its holder does something with it; what others pay into it is no use.
@@ -118,9 +119,12 @@ def _ids(first: date, last: date) -> tuple[str, str]:
     return f"{first:%Y%m%d}{'0' * 24}", f"{last + _ONE_DAY:%Y%m%d}{'0' * 24}"
 
 
-async def flows(conn: AsyncConnection, first: date, last: date) -> list[Flow]:
-    """What happened from one clearing date to another, both included, without the entries of their ends. 发生额"""
-    rows = await (await driver(conn)).fetch(_FLOWS, *_ids(first, last), _PAYABLE)
+async def flows(conn: AsyncConnection, first: date, last: date, member: str | None = None) -> list[Flow]:
+    """What happened from one clearing date to another, both included, without the entries of their ends. 发生额
+
+    In:      `member`: with this institution, bank, payer, channel or network alone; None for all.
+    """
+    rows = await (await driver(conn)).fetch(_FLOWS, *_ids(first, last), _PAYABLE, member)
     return [Flow(*row) for row in rows]
 
 

@@ -132,6 +132,23 @@ async def test_application_areas_have_every_entry_once(the: Books) -> None:
     assert totals["claims"] == paid
 
 
+async def test_members_figures_are_parts_of_the_whole_days(the: Books) -> None:
+    """Positions and what stands open go to exactly those whose they are, and tie to the accounts there too."""
+    whole = await day_document(the.engine, the.members, TENTH)
+    codes = sorted(the.members.codes() - {"PLAT"})
+    parts = {code: await day_document(the.engine, the.members, TENTH, code) for code in codes}
+    given = [row for made in parts.values() for row in table(made, "positions").rows]
+    assert sorted(given, key=str) == sorted(table(whole, "positions").rows, key=str)
+    for code, made in parts.items():
+        for name in ("deposits", "claims", "retention", "returned_funds"):
+            assert table(made, name).marks == {}
+            assert {*map(tuple, table(made, name).rows)} <= {*map(tuple, table(whole, name).rows)}
+        assert made.facts[0].value == f"{code} {the.members.last_record(code).name}".rstrip()
+    assert len(table(parts["H1"], "instructions").rows) == 1
+    with pytest.raises(UsageError, match="expected a member's code"):
+        await day_document(the.engine, the.members, TENTH, "X9")
+
+
 async def test_cards_are_those_that_cards_counts_says(the: Books) -> None:
     """All cards of the registry at the day's end, each once."""
     made = await day_document(the.engine, the.members, ELEVENTH)

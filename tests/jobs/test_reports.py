@@ -65,6 +65,39 @@ async def test_a_stored_run_is_written_in_four_formats(the: Books, desk: Desk, t
     assert {path.suffix[1:]: path.read_bytes() for path in paths} == before
 
 
+async def test_a_member_gets_its_own_lines_and_nobody_elses(the: Books, desk: Desk, tmp_path: Path) -> None:
+    """Every break of the whole is told to those it concerns, each with its rows and our own alone."""
+    files = desk.paths(TENTH) | {name: desk.changed(TENTH, name, *edits) for name, edits in PLANTED.items()}
+    found = await run(the, TENTH, files)
+    codes = {name[4:] for name in files}
+    told: dict[str, set[str]] = {}
+    for code in codes:
+        (path,) = await write_report(the.engine, the.members, TENTH, tmp_path, ["json"], member=code)
+        assert path.name == f"RHC_MIS_PLAT_{code}_20260310_001.json"
+        said = json.loads(path.read_bytes())
+        tables = {name: one["rows"] for name, one in said["tables"].items()}
+        assert {row["partner"] for row in (*tables["bridge"], *tables["files"])} == {code}
+        assert {row["bank"] for row in tables["detail"]} | {
+            row["institution"] for row in tables["detail"]
+        } >= {code}
+        for row in tables["detail"]:
+            partners = {row[f"{side}_partner"] for side in "BH"} - {"", None}
+            assert partners <= {code}, row
+        told[code] = {row["id"] for row in tables["detail"]}
+        assert said["cover"]["breaks"] == len(told[code])
+        assert said["tables"]["bridge"]["totals"]["residual"] == "0.00"
+        assert said["tables"]["summary"]["totals"]["count"] == len(told[code])
+        before, new, gone, after = (
+            tables["roll_forward"][0][f"count_{name}"] for name in ("before", "new", "cleared", "after")
+        )
+        assert before + new - gone == after == said["cover"]["open"]
+    for one in found["breaks"]:
+        concerned = {one["bank"], one["institution"], *one["differences"]} & codes
+        assert {code for code, ids in told.items() if one["id"] in ids} >= concerned
+    with pytest.raises(UsageError, match="expected the code of a"):
+        await write_report(the.engine, the.members, TENTH, tmp_path, ["json"], member="F1")
+
+
 async def test_what_people_did_since_is_told_and_the_digest_stays(the: Books, desk: Desk) -> None:
     """A person's step is listed with the time of the platform's place; the machine's own steps are not."""
     files = desk.paths(TENTH) | {"STM_B1": desk.changed(TENTH, "STM_B1", *PLANTED["STM_B1"])}
