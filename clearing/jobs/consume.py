@@ -19,8 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import (
     CommitFailedError,
     IllegalStateError,
@@ -28,7 +27,17 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
-from clearing.errors import Fenced, InvariantViolated, UsageError
+from clearing.errors import Fenced
+from clearing.jobs.clients import (
+    check_topics,
+    connected,
+    new_consumer,
+    new_producer,
+    pause,
+    position_gone,
+    stop_within,
+    watch,
+)
 from clearing.jobs.exposure import CapWatch
 from clearing.jobs.inflow import Inflow
 from clearing.jobs.ingest import (
@@ -43,7 +52,7 @@ from clearing.jobs.ingest import (
 )
 from clearing.jobs.patience import WORTH_WAITING, said, waiting
 from clearing.jobs.publish import Publisher
-from clearing.jobs.topics import event_topics, kafka_options
+from clearing.jobs.topics import event_topics
 from clearing.store import streams
 from clearing.store.session import transaction
 from messages.notices import topic_name
@@ -57,8 +66,6 @@ if TYPE_CHECKING:
 ERRANDS_SECONDS: Final = 1.0
 PROGRESS_SECONDS: Final = 0.25
 """How often it is written down how far notices are out. After a crash those of as long are sent once more."""
-WATCH_SECONDS: Final = 5.0
-"""How often the brokers are asked whether they are there: the client waits for them without a word."""
 STOP_SECONDS_MAX: Final = 8.0
 """How long a worker that is told to stop may take for each of: its batch, its consumer, its producer."""
 HANDS: Final = 2
@@ -68,15 +75,6 @@ LANES: Final = 8
 """Partitions of one family have lanes of their own: lane = partition × LANES + family."""
 
 log = structlog.get_logger("worker")
-
-
-def position_gone(error: OffsetOutOfRangeError) -> InvariantViolated:
-    """The broker has deleted records that were never taken, or is another one than before."""
-    where = ", ".join(f"{one.topic}[{one.partition}] at {offset}" for one, offset in error.args[0].items())
-    return InvariantViolated(
-        f"Kafka: {where}: the stored position is not in the topic. Nothing was skipped. Next: find out whether "
-        "records were deleted before they were taken, or the topic was made anew"
-    )
 
 
 class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library has no types
@@ -102,20 +100,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self._begin_again = False
         """Something failed: before anything else is taken, all partitions begin from their stored positions."""
         self.totals = Totals()
-        options = kafka_options(settings)
-        self._consumer = AIOKafkaConsumer(
-            **options,
-            group_id=settings.kafka_group,
-            enable_auto_commit=False,
-            # A partition that was never taken is sought to its beginning on assignment; any other to its
-            # stored position. A position that the broker does not have any more must stop us, not skip.
-            auto_offset_reset="none",
-            # One worker gets the same partition numbers of all topics: what is keyed by one card stays together.
-            partition_assignment_strategy=(RangePartitionAssignor,),
-            max_partition_fetch_bytes=1024 * 1024,
-            fetch_max_wait_ms=50,
-            heartbeat_interval_ms=1000,  # how soon a worker that joins gets its share
-        )
+        self._consumer = new_consumer(settings)
         self._inflow = Inflow(
             self._consumer, hands=HANDS, most=settings.batch_events_max, wait_ms=settings.batch_wait_ms_max
         )
@@ -124,13 +109,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
 
     def _new_producer(self) -> tuple[AIOKafkaProducer, Publisher]:
         """A client that numbers its records anew, and who sends notices by it."""
-        producer = AIOKafkaProducer(
-            **kafka_options(self._settings),
-            enable_idempotence=True,
-            linger_ms=2,
-            max_batch_size=256 * 1024,
-            compression_type=None,
-        )
+        producer = new_producer(self._settings)
         platform, prefix = self._members.platform.code, self._settings.kafka_prefix
         return producer, Publisher(self._engine, producer, platform=platform, prefix=prefix)
 
@@ -149,55 +128,25 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         try:
             await self._until_stopped(self._work(until_idle=until_idle))
         finally:
-            await _within(STOP_SECONDS_MAX, self._consumer.stop())
-            await _within(STOP_SECONDS_MAX, self._producer.stop())
+            await stop_within(STOP_SECONDS_MAX, self._consumer)
+            await stop_within(STOP_SECONDS_MAX, self._producer)
         log.info("worker stopped", **self.totals.counts)
         return self.totals
 
     async def _work(self, *, until_idle: bool) -> None:
-        if not (await self._connected(self._producer) and await self._connected(self._consumer)):
-            return
-        await self._check_topics()
+        for client in (self._producer, self._consumer):
+            if not await connected(client, self._stopping):
+                return
+        await check_topics(self._consumer, self._settings)
         self._consumer.subscribe(event_topics(self._settings.kafka_prefix), listener=self)
         log.info("worker started", group=self._settings.kafka_group)
-        watching = asyncio.create_task(self._watch())
+        watching = asyncio.create_task(watch(self._consumer, self._settings))
         try:
             await self._consume(until_idle=until_idle)
             await self._announced(*self._announcing)
             await self._tell_progress()
         finally:
             watching.cancel()
-
-    async def _connected(self, client: AIOKafkaProducer | AIOKafkaConsumer) -> bool:
-        """Connect a client, however long the brokers take; False when told to stop meanwhile."""
-        failures = 0
-        while not self._stopping.is_set():
-            try:
-                await client.start()
-            except KafkaError as error:
-                failures += 1
-                await self._pause(waiting(error, failures))
-            else:
-                return True
-        return False
-
-    async def _watch(self) -> None:
-        """Say when no broker answers, and when one does again; what waits for it goes on by itself."""
-        missed = 0
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            try:
-                await asyncio.wait_for(self._consumer.topics(), WATCH_SECONDS)
-            except (KafkaError, TimeoutError):
-                missed += 1
-                if missed & (missed - 1) == 0:  # ever more seldom
-                    log.warning(
-                        "Kafka: no broker answers, waiting for one", bootstrap=self._settings.kafka_bootstrap
-                    )
-            else:
-                if missed:
-                    log.info("Kafka answers again")
-                missed = 0
 
     async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """Work to its end; once told to stop only as long as a batch takes, as after a crash the next goes on."""
@@ -215,15 +164,6 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
                 task.cancel()
             await asyncio.gather(working, stopping, *self._announcing.values(), return_exceptions=True)
 
-    async def _check_topics(self) -> None:
-        existing = await self._consumer.topics()
-        missing = [name for name in event_topics(self._settings.kafka_prefix) if name not in existing]
-        if missing:
-            raise UsageError(
-                f"Kafka: topic {missing[0]} does not exist ({len(missing)} missing). "
-                "Next: create it, or run clearing worker --create-topics"
-            )
-
     async def _consume(self, *, until_idle: bool) -> None:
         failures = 0
         while not self._stopping.is_set():
@@ -240,7 +180,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
                 failures = 1 if self._taken > before else failures + 1
                 self._begin_again = True
                 self._producer_failed |= isinstance(error, KafkaError)
-                await self._pause(waiting(error, failures))
+                await pause(self._stopping, waiting(error, failures))
 
     async def _with_both_hands(self, *, until_idle: bool) -> None:
         """Work until stopped, or idle, or something fails; then let each hand finish what it holds."""
@@ -313,12 +253,6 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             await self._consumer.commit(ends)
         except (CommitFailedError, IllegalStateError):
             log.info("group offsets not committed; a partition has moved")
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return
 
     async def _take_group(self, hand: int, fetched: dict[TopicPartition, list[Any]]) -> None:
         """What came, in one transaction: a batch a partition, of the cards' topic first."""
@@ -407,7 +341,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self._begin_again = False
         try:
             if self._producer_failed:  # a broker that has lost records refuses the old one's numbers for ever
-                await _within(STOP_SECONDS_MAX, self._producer.stop())
+                await stop_within(STOP_SECONDS_MAX, self._producer)
                 self._producer, self._publisher = self._new_producer()
                 await self._producer.start()
                 self._producer_failed = False
@@ -463,14 +397,6 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
 
 def _partition(batch: Batch) -> TopicPartition:
     return TopicPartition(batch.head.name, batch.head.partition)
-
-
-async def _within(seconds: float, stopping: Coroutine[Any, Any, None]) -> None:
-    """Wait for a client to stop, unless its broker does not answer any more."""
-    try:
-        await asyncio.wait_for(stopping, seconds)
-    except TimeoutError:
-        log.warning("Kafka: no answer while stopping", seconds=seconds)
 
 
 async def work(
