@@ -217,7 +217,7 @@ def bench_ingest(
     """File → durable and Kafka → durable, beside single transactions and a raw COPY 入账测速."""
 
     async def work() -> tuple[dict[str, Any], list[Table]]:
-        from clearing.jobs import bench  # noqa: PLC0415 - for this command only
+        from clearing.jobs.bench import ingest as bench  # noqa: PLC0415 - for this command only
 
         measured = await bench.bench_ingest(
             settings_now(), events, seed=seed, repeats=repeats, kafka=not no_kafka, told=say
@@ -241,7 +241,7 @@ def bench_reconcile(
     """A day of three large sides matched, named and proven, beside duckdb's bare full outer join 对账测速."""
 
     async def work() -> dict[str, Any]:
-        from clearing.jobs import bench_reconcile as bench  # noqa: PLC0415 - for this command only
+        from clearing.jobs.bench import reconcile as bench  # noqa: PLC0415 - for this command only
 
         return bench.bench_reconcile(rows, repeats=repeats, told=say)
 
@@ -249,7 +249,7 @@ def bench_reconcile(
     if as_json:
         answer(found)
         return
-    from clearing.jobs import bench_reconcile as bench  # noqa: PLC0415 - the same
+    from clearing.jobs.bench import reconcile as bench  # noqa: PLC0415 - the same
 
     page().print(bench.table(found))
 
@@ -267,7 +267,7 @@ def bench_shapes(
     """One hot hospital, records sent again, a long history, beside the uniform day 负载形态测速."""
 
     async def work() -> tuple[dict[str, Any], Table]:
-        from clearing.jobs import bench_shapes as shapes  # noqa: PLC0415 - for this command only
+        from clearing.jobs.bench import shapes  # noqa: PLC0415 - for this command only
 
         measured = await shapes.bench_shapes(
             settings_now(), events, history=history, seed=seed, repeats=repeats, told=say
@@ -289,7 +289,7 @@ def bench_latency(
     """From a producer's send to the result at its consumer, at steady rates 时延测速."""
 
     async def work() -> tuple[dict[str, Any], Table]:
-        from clearing.jobs import bench_latency as latency  # noqa: PLC0415 - for this command only
+        from clearing.jobs.bench import latency  # noqa: PLC0415 - for this command only
 
         measured = await latency.bench_latency(
             settings_now(), rates or (200, 1_000), seconds=seconds, told=say
@@ -311,7 +311,7 @@ def bench_files(
     """One large file rendered and checked, a large day's close, beside COPY TO 文件测速."""
 
     async def work() -> tuple[dict[str, Any], Table]:
-        from clearing.jobs import bench_files as measure  # noqa: PLC0415 - for this command only
+        from clearing.jobs.bench import files as measure  # noqa: PLC0415 - for this command only
 
         measured = await measure.bench_files(settings_now(), lines, profile=profile, told=say)
         return measured, measure.table(measured)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clearing.files.layout import load_layout
 from clearing.files.parse import Scan, parse
-from clearing.jobs.bench_files import members_file, one_file
+from clearing.jobs.bench.files import members_file, one_file
 from clearing.jobs.setup import document_of
 from clearing.ledger.members import load_members
 from tests.files.small_day import files

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from clearing.jobs import bench_latency, bench_shapes
-from clearing.jobs.bench import COPY, FILE, KAFKA, LOOP, bench_ingest, stage_table, table
-from clearing.jobs.bench_machine import server_cpu
-from clearing.jobs.bench_stages import TRANSACTION, WRAPPED, Stages
+from clearing.jobs.bench import latency, shapes
+from clearing.jobs.bench.ingest import bench_ingest, stage_table, table
+from clearing.jobs.bench.machine import server_cpu
+from clearing.jobs.bench.stages import TRANSACTION, WRAPPED, Stages
+from clearing.jobs.bench.ways import COPY, FILE, KAFKA, LOOP
 from clearing.jobs.broker import Broker
 from clearing.jobs.generate import Plan, generate_day
 from clearing.settings import load
@@ -88,7 +89,7 @@ async def test_every_shape_of_the_load_is_measured(broker: Broker, tmp_path: Pat
     settings = load(
         {}, Path("/"), kafka_bootstrap=broker.bootstrap, kafka_partitions="3", batch_events_max="100"
     )
-    result = await bench_shapes.bench_shapes(settings, 300, history=1_000, repeats=1, directory=tmp_path)
+    result = await shapes.bench_shapes(settings, 300, history=1_000, repeats=1, directory=tmp_path)
     rows = {row["what"]: row for row in result["measurements"]}
     assert list(rows) == ["uniform", "one hot hospital", "30 % redelivered", "long history"]
     assert rows["30 % redelivered"]["events"] > rows["uniform"]["events"] == 300
@@ -97,7 +98,7 @@ async def test_every_shape_of_the_load_is_measured(broker: Broker, tmp_path: Pat
     assert all(row["worker_memory_mb"] > 20 for row in rows.values())
     console = Console(width=200)
     with console.capture() as captured:
-        console.print(bench_shapes.table(result))
+        console.print(shapes.table(result))
     assert "one hot hospital" in captured.get()
     assert not list(tmp_path.iterdir())
 
@@ -106,7 +107,7 @@ def test_one_hospital_takes_what_all_took() -> None:
     """Every institution is replaced, in the bodies too; ids stay as they were, so undoes find their originals."""
     members = city_members()
     day = list(generate_day(Plan(), members, FIRST_DAY, 300, 5).events())
-    hot = bench_shapes.one_institution(day, members, "H1")
+    hot = shapes.one_institution(day, members, "H1")
     others = {one.code for one in members.records if one.kind in {"hospital", "pharmacy"}} - {"H1"}
     assert [one.id for one in hot] == [one.id for one in day]
     for one in hot:
@@ -116,7 +117,7 @@ def test_one_hospital_takes_what_all_took() -> None:
 async def test_the_time_to_a_result_is_measured_at_a_steady_rate(broker: Broker, tmp_path: Path) -> None:
     """Each rate has its row, counted from when an event was due; the percentiles rise."""
     settings = load({}, Path("/"), kafka_bootstrap=broker.bootstrap, kafka_partitions="3")
-    result = await bench_latency.bench_latency(settings, (100,), seconds=3, directory=tmp_path)
+    result = await latency.bench_latency(settings, (100,), seconds=3, directory=tmp_path)
     [row] = result["measurements"]
     assert row["rate"] == 100
     assert 0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"] <= row["highest_ms"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clearing.jobs.bench_reconcile import BARE, COUNT, OURS, bench_reconcile, table
+from clearing.jobs.bench.reconcile import BARE, COUNT, OURS, bench_reconcile, table
 from clearing.store.sides.bench_day import KINDS
 
 

@@ -131,7 +131,7 @@ async def _started(settings: Settings, dsn: str, *arguments: str) -> asyncio.sub
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "clearing.jobs.bench_kafka",
+        "clearing.jobs.bench.kafka",
         *arguments,
         env=environment,
         stdout=asyncio.subprocess.PIPE,

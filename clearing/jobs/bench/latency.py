@@ -22,9 +22,9 @@ from rich.table import Table
 
 from clearing.errors import WorldFailed
 from clearing.jobs import broker as brokers
-from clearing.jobs.bench import DAY, Bench, Told, embedded_server
-from clearing.jobs.bench_kafka import WORKERS, produce, running_workers
-from clearing.jobs.bench_machine import machine
+from clearing.jobs.bench.kafka import WORKERS, produce, running_workers
+from clearing.jobs.bench.machine import machine
+from clearing.jobs.bench.ways import DAY, Bench, Told, embedded_server
 from clearing.jobs.generate import CITY, Plan, Sent, generate_day
 from clearing.jobs.setup import with_settings
 from clearing.jobs.topics import kafka_options

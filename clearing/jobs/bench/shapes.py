@@ -23,8 +23,8 @@ from pydantic_core import from_json, to_json
 from rich.table import Table
 
 from clearing.jobs import broker as brokers
-from clearing.jobs.bench import DAY, Bench, Measured, Told, embedded_server
-from clearing.jobs.bench_machine import machine, median
+from clearing.jobs.bench.machine import machine, median
+from clearing.jobs.bench.ways import DAY, Bench, Measured, Told, embedded_server
 from clearing.jobs.generate import CITY, Plan, Sent, generate_day
 from clearing.jobs.ingest_file import ingest_lines
 from clearing.jobs.setup import with_settings

@@ -29,7 +29,7 @@ import duckdb
 from rich.table import Table
 
 from clearing.errors import InvariantViolated
-from clearing.jobs.bench_machine import machine
+from clearing.jobs.bench.machine import machine
 from clearing.jobs.reconcile_sides import EXPORT, STATEMENT, Given, TakenFiles, rest_of, take_file
 from clearing.ledger.business_day import BusinessClock
 from clearing.reconciliation.ledger_side import ledger_rows
@@ -98,7 +98,7 @@ def _line(what: str, rows: int, each: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _in_a_process(what: str, folder: Path) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "clearing.jobs.bench_reconcile", what, str(folder)],
+        [sys.executable, "-m", "clearing.jobs.bench.reconcile", what, str(folder)],
         check=True,
         capture_output=True,
         text=True,

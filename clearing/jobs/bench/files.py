@@ -28,7 +28,7 @@ from clearing.files.manifest import Manifest
 from clearing.files.records import TxnLine
 from clearing.files.render import Writer
 from clearing.jobs import close
-from clearing.jobs.bench_machine import Cpu, cpu_now, machine
+from clearing.jobs.bench.machine import Cpu, cpu_now, machine
 from clearing.jobs.ingest import Stream
 from clearing.jobs.setup import document_of, init
 from clearing.ledger.entry import Entry, Leg, Posting, entry_id
