@@ -143,7 +143,7 @@ async def test_members_figures_are_parts_of_the_whole_days(the: Books) -> None:
         for name in ("deposits", "claims", "retention", "returned_funds"):
             assert table(made, name).marks == {}
             assert {*map(tuple, table(made, name).rows)} <= {*map(tuple, table(whole, name).rows)}
-        assert made.facts[0].value == f"{code} {the.members.last_record(code).name}".rstrip()
+        assert str(made.facts[0].value).split()[0] == code
     assert len(table(parts["H1"], "instructions").rows) == 1
     with pytest.raises(UsageError, match="expected a member's code"):
         await day_document(the.engine, the.members, TENTH, "X9")
