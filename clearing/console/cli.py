@@ -28,6 +28,7 @@ from clearing.console import (
     reference,
     reports,
     signing,
+    watch,
 )
 
 app = typer.Typer(
@@ -80,6 +81,7 @@ app.add_typer(breaks.breaks_app, name="breaks")
 app.add_typer(look.entries_app, name="entries")
 app.command("trace")(look.trace)
 app.command("sources")(look.sources)
+app.command("watchlist")(watch.watchlist)
 cards.cards_app.command("compare")(compare.compare_snapshot)
 app.add_typer(cards.cards_app, name="cards")
 app.add_typer(payouts.payouts_app, name="payouts")
