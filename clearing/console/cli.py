@@ -10,6 +10,7 @@ import typer
 
 import clearing
 from clearing.console import (
+    again,
     breaks,
     cards,
     checks,
@@ -70,6 +71,9 @@ app.command("balances")(look.balances)
 app.command("exposure")(days.exposure)
 app.command("instruct-again")(days.instruct_again)
 app.command("positions")(days.positions)
+files.files_app.command("show")(again.show_file)
+files.files_app.command("again")(again.make_again)
+files.files_app.command("uses")(again.send_uses)
 app.add_typer(files.files_app, name="files")
 app.add_typer(layouts.layout_app, name="layout")
 app.command("deliver")(exchange.deliver_files)

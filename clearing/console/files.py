@@ -51,6 +51,7 @@ def list_files(day: Day, as_json: Json = False) -> None:
             "amount": yuan(one.amount_total_fen),
             "bytes": one.size,
             "sm3": one.sm3.hex(),
+            "replaces": one.replaces or None,
         }
         for one in found
     ]

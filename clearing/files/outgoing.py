@@ -7,7 +7,7 @@ Whoever feeds them takes parts out meanwhile, so that a day of any size takes th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -28,8 +28,8 @@ from clearing.ledger.members import Bank, Members
 ROLL_UP: Final = "day.roll_up"
 ORDER: Final = ("TXN", "SUM", "ERR", "DEP", "NRC", "SWP")
 """The types of a day, as they stand in lists."""
-Versions: TypeAlias = Mapping[tuple[str, str, int], int]
-"""(type, receiver, seq) → version, where it is not 1."""
+Versions: TypeAlias = Mapping[tuple[str, str, int, str], int]
+"""(type, receiver, seq, profile) → version, where it is not 1."""
 Layouts: TypeAlias = Mapping[str, Sequence[Layout]]
 """Member → the layouts it gets its files in; `""`: those of every other member."""
 
@@ -88,8 +88,14 @@ class DayFiles:
         *,
         opening: Opening = Opening(),  # noqa: B008 - a value that never changes
         versions: Versions | None = None,
+        types: Collection[str] = ORDER,
     ) -> None:
+        """Begin.
+
+        In:      `types`: of which files are written; lines are counted for all.
+        """
         self._day = day
+        self._types_written = frozenset(types)
         self._members = members
         self._layouts = layouts
         self._versions = versions or {}
@@ -122,10 +128,15 @@ class DayFiles:
             yield "NRC"
 
     def _draft(self, target: Target, kind: str) -> Draft:
-        version = self._versions.get((kind, *target), 1)
-        name = FileName(kind, self._members.platform.code, target.receiver, self._day, target.seq, version)
-        layouts = self._layouts.get(target.receiver) or self._layouts[""]
-        return Draft([Body(self._writer(one, kind), name) for one in layouts if kind in one.types])
+        if kind not in self._types_written:
+            return Draft([])
+        name = FileName(kind, self._members.platform.code, target.receiver, self._day, target.seq, 1)
+        bodies = []
+        for one in self._layouts.get(target.receiver) or self._layouts[""]:
+            if kind in one.types:
+                version = self._versions.get((kind, *target, one.profile), 1)
+                bodies.append(Body(self._writer(one, kind), name._replace(version=version)))
+        return Draft(bodies)
 
     def _writer(self, layout: Layout, kind: str) -> Writer | XmlWriter:
         found = self._writers.get((layout.id, kind))
@@ -282,16 +293,21 @@ def day_files(
 
 
 def file_of(
-    name: FileName, lines: Iterable[tuple[str, Any]], layout: Layout, clock: BusinessClock
+    name: FileName,
+    lines: Iterable[tuple[str, Any]],
+    layout: Layout,
+    clock: BusinessClock,
+    cnaps: Mapping[str, str] | None = None,
 ) -> RenderedFile:
     """One file from its lines: PAY, PYR, RTN, ACK and whatever else is not made of a day's entries. 单个文件
 
-    In:      (tag, a value of the record model of its type and tag) in the order they are to stand.
+    In:      (tag, a value of the record model of its type and tag) in the order they are to stand; of ISO 20022
+             with the banks' numbers by code.
     Out:     bytes, digests, totals; the same lines give the same bytes. A value that the file cannot carry as it
              is (characters, length) is noted in `notes`.
     Source:  contract "Clearing files".
     """
-    body = Body(writer_of(layout, name.type, clock.zone), name)
+    body = Body(writer_of(layout, name.type, clock.zone, cnaps), name)
     draft = Draft([body])
     for tag, line in lines:
         draft.add(tag, line)

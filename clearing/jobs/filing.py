@@ -23,12 +23,13 @@ from clearing.store.facts import event_of
 from clearing.store.files import Part, StoredFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from clearing.files.draft import Body, Finished
+    from clearing.files.layout import Layout
     from clearing.files.outgoing import Layouts, Versions
     from clearing.ledger.members import Members
 
@@ -75,9 +76,11 @@ async def keep_files(
     members: Members,
     day: date,
     layouts: Layouts,
+    *,
     versions: Versions | None = None,
+    types: Collection[str] = DayFiles.TYPES,
 ) -> list[Kept]:
-    """Render every file of a netted day and keep it. 生成并保存
+    """Render the files of a netted day and keep them. 生成并保存
 
     In:      a transaction that sees the whole day; nobody adds to a day that is cut.
     Writes:  file, file_part, layout.
@@ -88,7 +91,8 @@ async def keep_files(
     number = in_force[0] if in_force else 0
     for layout in {layout.id: layout for found in layouts.values() for layout in found}.values():
         await files.add_layout(conn, layout)
-    made = DayFiles(day, members, layouts, opening=await opening_of(conn, members, day), versions=versions)
+    opening = await opening_of(conn, members, day)
+    made = DayFiles(day, members, layouts, opening=opening, versions=versions, types=types)
     kept: list[Kept] = []
     with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(DIGESTERS) as digesters:
         async for _ in passing(conn, made, day):
@@ -165,31 +169,47 @@ class _Walk:
         self._parts += 1
 
 
-async def differing(conn: AsyncConnection, members: Members, day: date, layouts: Layouts) -> list[str]:
+async def differing(
+    conn: AsyncConnection,
+    members: Members,
+    day: date,
+    layouts: Mapping[bytes, Layout],
+    stored: Sequence[StoredFile],
+) -> list[str]:
     """The files of a day that its books do not give again, byte for byte. 重新生成比对
 
-    In:      the members and layouts that the files were made with.
-    Out:     names, in order; one that is not stored, or not made again, is among them.
+    In:      files that were made together, with the members they were made with; layouts by digest.
+    Out:     names, in order; of the close's own also what is made and not stored.
     """
-    stored = {one.name: one for one in await files.of_day(conn, day) if one.type in DayFiles.TYPES}
-    latest = {(one.type, one.receiver, one.seq): one.version for one in stored.values()}
-    made = DayFiles(day, members, layouts, opening=await opening_of(conn, members, day), versions=latest)
+    of: dict[str, dict[bytes, Layout]] = {"": {}}
+    for one in stored:
+        if one.layout in layouts:
+            of.setdefault(one.receiver, {})[one.layout] = layouts[one.layout]
+    first = all(one.again is None for one in stored)
+    made = DayFiles(
+        day,
+        members,
+        {code: tuple(found.values()) for code, found in of.items()},
+        opening=await opening_of(conn, members, day),
+        versions={(one.type, one.receiver, one.seq, one.profile): one.version for one in stored},
+        types=DayFiles.TYPES if first else {one.type for one in stored},
+    )
     async for _ in passing(conn, made, day):
         for body in made.full():
             body.sm3.update(body.take()[1])
     made.instruct(await instructions.of_day(conn, day), working_day_after(day))
-    found: set[str] = {
-        name for name, one in stored.items() if one.version == latest[one.type, one.receiver, one.seq]
-    }
+    found = {one.name for one in stored}
     for body in made.bodies():
         body.sm3.update(body.take()[1])
-        one = made.finished(body)
+        if body.file not in found and not first:
+            continue
+        finished = made.finished(body)
         walk = _Walk()
-        if one.name in stored:
-            async for content in files.parts(conn, one.name):
+        if body.file in found:
+            async for content in files.parts(conn, body.file):
                 walk.add(content)
-        if (walk.first, walk.last, walk.sm3.digest()) == (one.before, one.after, body.sm3.digest()):
-            found.discard(one.name)
+        if (walk.first, walk.last, walk.sm3.digest()) == (finished.before, finished.after, body.sm3.digest()):
+            found.discard(body.file)
         else:
-            found.add(one.name)
+            found.add(body.file)
     return sorted(found)

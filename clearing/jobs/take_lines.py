@@ -14,6 +14,7 @@ from clearing.files.faults import Fault, Faults
 from clearing.files.parse import Row
 from clearing.files.records import BadLine, VerdictLine
 from clearing.jobs.answers import answers_of, faults_of
+from clearing.jobs.notify import notify
 from clearing.jobs.orders import orders_of
 from clearing.jobs.own_events import take_made
 from clearing.ledger.outcomes import Outcome
@@ -112,6 +113,8 @@ async def answered(
     if not found.events:
         return 0, 0
     made = await take_made(conn, site.settings, site.members, found.events, busy)
+    entries = [one.entry for one in made if not isinstance(one, Malformed) and one.entry is not None]
+    await notify(conn, site.settings, site.members, entries)
     outcomes = [Outcome.REJECTED if isinstance(one, Malformed) else one.outcome for one in made]
     return outcomes.count(Outcome.POSTED), outcomes.count(Outcome.REJECTED)
 

@@ -27,8 +27,8 @@ from clearing.day.netting import NET, ROLL_UP
 from clearing.day.states import day_root
 from clearing.errors import InvariantViolated, UsageError
 from clearing.files.manifest import Figures
-from clearing.files.outgoing import DayFiles
 from clearing.files.public_keys import key_of
+from clearing.jobs.again import USES, made_together, uses_differing
 from clearing.jobs.filing import differing
 from clearing.jobs.sign import signature_holds
 from clearing.ledger.entry import entry_id
@@ -42,7 +42,6 @@ from messages.decode import canonical_bytes
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from clearing.files.layout import Layout
     from clearing.ledger.members import Members
 
 OK: Final = "ok"
@@ -258,22 +257,20 @@ async def _rendered(conn: AsyncConnection, members: Members) -> str:
     faults = _Faults()
     known = await files.layouts_by_digest(conn)
     for day in await audit.filed_days(conn):
-        stored = [one for one in await files.of_day(conn, day) if one.type in DayFiles.TYPES]
-        layouts: dict[str, dict[bytes, Layout]] = {}
-        for one in stored:
-            if one.layout in known:
-                layouts.setdefault(one.receiver, {})[one.layout] = known[one.layout]
-        document = await reference.version(conn, stored[0].members) if stored else None
-        then = replace(load_members(document), clock=members.clock) if document else members
-        try:
-            wrong = await differing(
-                conn, then, day, {"": (), **{code: tuple(found.values()) for code, found in layouts.items()}}
-            )
-        except (InvariantViolated, UsageError) as error:
-            faults.add(f"day {day}", f"its files, expected to be made again, got: {error}")
-            continue
-        for name in wrong:
-            faults.add(f"file {name}", "its bytes, expected what its day's entries give, got others")
+        for stored in made_together(await files.of_day(conn, day)):
+            document = await reference.version(conn, stored[0].members)
+            then = replace(load_members(document), clock=members.clock) if document else members
+            try:
+                wrong = (
+                    await uses_differing(conn, then, known, stored)
+                    if stored[0].again and stored[0].again.kind == USES
+                    else await differing(conn, then, day, known, stored)
+                )
+            except (InvariantViolated, UsageError) as error:
+                faults.add(f"day {day}", f"its files, expected to be made again, got: {error}")
+                continue
+            for name in wrong:
+                faults.add(f"file {name}", "its bytes, expected what its day's entries give, got others")
     return faults.text
 
 

@@ -62,7 +62,7 @@ _DUE: Final = f"""
         AND (cardinality($4::text[]) = 0 OR f.profile = ANY($4::text[]))
         AND ($5::date IS NULL OR f.clearing_date >= $5) AND ($6::date IS NULL OR f.clearing_date = $6)
         AND coalesce(l.result, '') <> ALL($7::text[])
-    ORDER BY f.clearing_date, f.name
+    ORDER BY f.clearing_date, f.version, f.name
 """  # noqa: S608 - our own words
 _BEGIN: Final = """
     INSERT INTO delivery_attempt

@@ -107,6 +107,20 @@ verdict: Final = Table(
     comment="What was said of each file that came in (回执)",
 )
 
+file_again: Final = Table(
+    "file_again",
+    metadata,
+    _text("file", "Name of a file of ours that a person had made after the day's own.", key=True),
+    _text("kind", "VERSION: a day's file anew. USES: uses of cards, asked for again by number."),
+    _text("source", "The file that it replaces, or whose lines it has."),
+    _column("first_no", BigInteger, "Of USES, the first number; else 0."),
+    _column("last_no", BigInteger, "Of USES, the last number; else 0."),
+    _now("at", "When."),
+    _text("by_whom", "Who."),
+    _text("why", "Why."),
+    comment="Files that were made again, by whom and why (重出文件)",
+)
+
 acknowledgement: Final = Table(
     "acknowledgement",
     metadata,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from clearing.errors import InvariantViolated
 from clearing.files.draft import PART_BYTES, Finished
 from clearing.files.layout import Layout, of_document
 from clearing.files.outgoing import RenderedFile
+from clearing.store.delivery_tables import file_again
 from clearing.store.job_tables import file, layout
 from clearing.store.seal_tables import file_seal
 from clearing.store.session import driver
@@ -38,6 +39,19 @@ class StoredSeal(NamedTuple):
     def __repr__(self) -> str:
         """Without the content key: a repr ends up in logs."""
         return f"StoredSeal({self.name}, {self.alg or 'unsigned'}, {self.envelope_alg or 'plain'})"
+
+
+class Again(NamedTuple):
+    """Why a file was made after the day's own; meanings as in `delivery_tables.file_again`."""
+
+    file: str
+    kind: str
+    source: str
+    first_no: int
+    last_no: int
+    at: datetime
+    by_whom: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +78,8 @@ class StoredFile:
     replaces: str = ""
     seal: StoredSeal | None = None
     """None when it is neither signed nor wrapped."""
+    again: Again | None = None
+    """None for one that the close, or a job, made."""
 
 
 class Part(NamedTuple):
@@ -74,12 +90,18 @@ class Part(NamedTuple):
     content: bytes
 
 
-_COLUMNS: Final = [one.name for one in fields(StoredFile) if one.name != "seal"]
+_COLUMNS: Final = [one.name for one in fields(StoredFile) if one.name not in {"seal", "again"}]
 _OF_SEAL: Final = [f"seal_{name}" for name in StoredSeal._fields]
+_OF_AGAIN: Final = [f"again_{name}" for name in Again._fields]
 _SELECT: Final = select(
     *(file.c[name] for name in _COLUMNS),
     *(file_seal.c[name].label(label) for name, label in zip(StoredSeal._fields, _OF_SEAL, strict=True)),
-).select_from(file.outerjoin(file_seal, file.c.name == file_seal.c.name))
+    *(file_again.c[name].label(label) for name, label in zip(Again._fields, _OF_AGAIN, strict=True)),
+).select_from(
+    file.outerjoin(file_seal, file.c.name == file_seal.c.name).outerjoin(
+        file_again, file.c.name == file_again.c.file
+    )
+)
 _ORDER: Final = (file.c.type, file.c.receiver, file.c.seq, file.c.version)
 
 
@@ -169,6 +191,16 @@ async def add_seals(conn: AsyncConnection, seals: Iterable[StoredSeal]) -> None:
     await raw.copy_records_to_table("file_seal", records=seals, columns=StoredSeal._fields)
 
 
+async def add_again(conn: AsyncConnection, made: Iterable[Again]) -> None:
+    """Keep why files were made after the day's own.
+
+    Writes:  file_again.
+    Again:   refused by the name.
+    """
+    raw = await driver(conn)
+    await raw.copy_records_to_table("file_again", records=made, columns=Again._fields)
+
+
 async def add_parts(conn: AsyncConnection, parts: Iterable[Part]) -> None:
     """Keep parts of files, in any order.
 
@@ -231,4 +263,5 @@ async def content(conn: AsyncConnection, name: str) -> bytes:
 
 def _stored(row: dict[str, Any]) -> StoredFile:
     seal = StoredSeal(*(row.pop(label) for label in _OF_SEAL))
-    return StoredFile(**row, seal=seal if seal.name else None)
+    again = Again(*(row.pop(label) for label in _OF_AGAIN))
+    return StoredFile(**row, seal=seal if seal.name else None, again=again if again.file else None)

@@ -189,7 +189,7 @@ def test_any_entries_sum_to_positions(days: list[list[tuple[str, str, int, str]]
 
 def test_a_corrected_file_is_the_next_version_and_names_what_it_replaces() -> None:
     """Version 2 says so in name, head and manifest; the other files stay version 1."""
-    found = files(versions={("TXN", "B1", 1): 2})
+    found = files(versions={("TXN", "B1", 1, "P"): 2})
     name = "RHC_TXN_PLAT_B1_20260310_001_V2.txt"
     assert found[name].replaces == "RHC_TXN_PLAT_B1_20260310_001_V1"
     assert b"|1|RHC_TXN_PLAT_B1_20260310_001_V1|20260310230000|\r\n" in found[name].content

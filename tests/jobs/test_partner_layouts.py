@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clearing.files.check import check_file
 from clearing.files.layout import Layout, load_layout, parse_layout
 from clearing.jobs.deliver import deliver
 from clearing.jobs.delivery.partners import Partners
@@ -16,6 +17,9 @@ from clearing.jobs.receive import receive
 from clearing.jobs.take_file import Received
 from clearing.jobs.verify import verify
 from clearing.ledger.members import Members
+from clearing.store import files
+from clearing.store.session import transaction
+from tests.files.test_iso20022 import valid
 from tests.jobs.mock_bank import PAID, UNKNOWN, MockBank
 from tests.jobs.running import Books, books, members_of, settings_of
 from tests.jobs.test_payout_round import DAY, MORNING, STORY, cards, submitted
@@ -51,10 +55,10 @@ columns = [
 LONG = "F1-REIMBURSEMENT-2026-05-18-OUTPATIENT-000001"
 
 
-def with_profile(members: Members, profile: str) -> Members:
-    """The same members; B1 names a profile."""
+def with_profile(members: Members, profile: str, code: str = "B1") -> Members:
+    """The same members; one names a profile."""
     records = tuple(
-        one.model_copy(update={"profile": (profile,)}) if one.code == "B1" else one for one in members.records
+        one.model_copy(update={"profile": (profile,)}) if one.code == code else one for one in members.records
     )
     return replace(members, records=records)
 
@@ -117,6 +121,46 @@ async def test_a_bank_is_paid_through_its_own_layout(way: Way) -> None:
     assert {verdict for _, verdict in way.bank.verdicts} == {"ACPT"}
     checks = (await verify(way.the.engine, way.the.members))["checks"]
     assert {name: said for name, said in checks.items() if said != "ok"} == {}
+
+
+@pytest.mark.parametrize("way", ["X"], indirect=True)
+async def test_bank_and_payer_hear_at_once_what_became_of_payouts(way: Way) -> None:
+    """camt.054, valid by the official schema: what was paid a debit, what came back a credit; no gap in numbers."""
+    the = way.the
+    payers = with_profile(with_profile(members_of(STORY / "members.toml"), "X"), "X", "F1")
+    way.the = replace(the, members=payers)
+    say = {"F1/P1/1": PAID, "F1/P2/1": "R10"}
+    way.bank.decide = lambda line: say[line.pay_id]
+    await way.the.ingest([submitted(1, "B1"), submitted(2, "B1", "30.00")])
+    await way.turn()
+    way.bank.return_("F1/P1/1")
+    await way.turn()
+    told = {}
+    for name, receiver in await the.rows("SELECT name, receiver FROM file WHERE type = 'NTF' ORDER BY name"):
+        async with transaction(the.engine) as conn:
+            content = await files.content(conn, name)
+        valid("NTF", content)
+        checked = check_file(name, content)
+        assert (checked.faults, checked.parsed is not None) == ((), True)
+        rows = [row.record for row in checked.parsed.rows] if checked.parsed else []
+        told[name] = (receiver, [(one.event_type, one.account, one.settle_fen, one.bank) for one in rows])
+        if receiver == "B1":
+            assert b"<MmbId>990121000010</MmbId>" in content
+    result, returned = "payout.result", "payout.returned"
+    assert told == {
+        "RHC_NTF_PLAT_B1_20260518_001_V1.xml": ("B1", [(result, "1010.B1", 10_000, "B1")]),
+        "RHC_NTF_PLAT_B1_20260518_002_V1.xml": ("B1", [(returned, "1010.B1", -10_000, "B1")]),
+        "RHC_NTF_PLAT_F1_20260518_001_V1.xml": (
+            "F1",
+            [
+                (result, "2035.F1", -10_000, "B1"),
+                (result, "2030.F1", 3_000, "B1"),
+                (result, "2035.F1", -3_000, "B1"),
+            ],
+        ),
+        "RHC_NTF_PLAT_F1_20260518_002_V1.xml": ("F1", [(returned, "2030.F1", 10_000, "B1")]),
+    }
+    assert (await verify(the.engine, payers))["ok"]
 
 
 @pytest.mark.parametrize("way", ["X"], indirect=True)

@@ -116,6 +116,26 @@ COMMENT ON COLUMN verdict.faults IS 'Every fault: [line, field, column, expected
 COMMENT ON COLUMN verdict.ack IS 'Name of the ACK file that says so; empty where none is due.';
 COMMENT ON COLUMN verdict.by_whom IS 'Who released or rejected a file that was held; empty when the rules decided.';
 COMMENT ON COLUMN verdict.why IS 'Why.';
+CREATE TABLE file_again (
+    file TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    source TEXT COLLATE "C" NOT NULL,
+    first_no BIGINT NOT NULL,
+    last_no BIGINT NOT NULL,
+    at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    by_whom TEXT COLLATE "C" NOT NULL,
+    why TEXT COLLATE "C" NOT NULL,
+    CONSTRAINT pk_file_again PRIMARY KEY (file)
+);
+COMMENT ON TABLE file_again IS 'Files that were made again, by whom and why (重出文件)';
+COMMENT ON COLUMN file_again.file IS 'Name of a file of ours that a person had made after the day''s own.';
+COMMENT ON COLUMN file_again.kind IS 'VERSION: a day''s file anew. USES: uses of cards, asked for again by number.';
+COMMENT ON COLUMN file_again.source IS 'The file that it replaces, or whose lines it has.';
+COMMENT ON COLUMN file_again.first_no IS 'Of USES, the first number; else 0.';
+COMMENT ON COLUMN file_again.last_no IS 'Of USES, the last number; else 0.';
+COMMENT ON COLUMN file_again.at IS 'When.';
+COMMENT ON COLUMN file_again.by_whom IS 'Who.';
+COMMENT ON COLUMN file_again.why IS 'Why.';
 CREATE TABLE acknowledgement (
     file TEXT COLLATE "C" NOT NULL,
     partner TEXT COLLATE "C" NOT NULL,
@@ -157,7 +177,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['dispatch', 'verdict', 'acknowledgement'] LOOP
+    FOREACH name IN ARRAY ARRAY['dispatch', 'verdict', 'acknowledgement', 'file_again'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
             FOR EACH STATEMENT EXECUTE FUNCTION clearing_refuse()', name || '_grows', name);
         EXECUTE format('GRANT SELECT, INSERT ON %I TO clearing_app', name);
