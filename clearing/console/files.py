@@ -16,11 +16,13 @@ from clearing.errors import UsageError
 from clearing.files.check import check_file
 from clearing.files.envelope import open_envelope
 from clearing.files.faults import Fault
-from clearing.files.layout import shipped
+from clearing.files.layout import Layout
 from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, read_manifest
 from clearing.files.seal import Trust, trust_of
 from clearing.jobs import deliver
+from clearing.jobs.judge import name_of
 from clearing.jobs.keys import KeyStore, key_store
+from clearing.jobs.layouts import known_layouts
 from clearing.jobs.setup import document_of
 from clearing.ledger.members import load_members
 from clearing.ledger.seal_terms import PLAIN, Seal
@@ -126,7 +128,9 @@ def checked_file(file: Path, keys: Sequence[Path], members: Path | None) -> dict
     read = read_manifest(beside.name, read_file(beside)) if beside.exists() else None
     manifest = read if isinstance(read, Manifest) else None
     faults: list[Fault] = list(read) if isinstance(read, tuple) else []
-    store, terms = key_store(settings_now()), _agreed(file.name, members)
+    settings = settings_now()
+    layouts = tuple(known_layouts(settings).values())
+    store, terms = key_store(settings), _agreed(file.name, members, layouts)
     trust = _trust(keys, members, terms, store, manifest)
     plain: bytes | tuple[Fault, ...] = content
     if manifest is not None:
@@ -134,7 +138,7 @@ def checked_file(file: Path, keys: Sequence[Path], members: Path | None) -> dict
     if isinstance(plain, tuple):
         faults += plain
     else:
-        faults += check_file(file.name, plain, manifest, trust=trust).faults
+        faults += check_file(file.name, plain, manifest, layouts=layouts, trust=trust).faults
     signature = "not checked" if manifest and manifest.signature else "none"
     if trust.keys:
         signature = "bad" if any(one.code == "FMT-013" for one in faults) else "good"
@@ -148,9 +152,9 @@ def checked_file(file: Path, keys: Sequence[Path], members: Path | None) -> dict
     }
 
 
-def _agreed(name: str, members: Path | None) -> Seal:
+def _agreed(name: str, members: Path | None, layouts: Sequence[Layout]) -> Seal:
     """What was agreed with the sender that a file's name tells, by a members file."""
-    said = next((found for layout in shipped() if (found := layout.parse_name(name))), None)
+    said = name_of(name, layouts)
     if members is None or said is None:
         return PLAIN
     member = load_members(document_of(read_file(members))).on(said.date).by_code.get(said.sender)

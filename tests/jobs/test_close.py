@@ -287,7 +287,7 @@ async def test_a_member_gets_its_files_in_its_own_profile(blank: Callable[[], st
         found[receiver, profile].add(kind)
     assert found == {
         ("B1", "OWN"): {"TXN"},
-        ("B1", "F"): {"TXN", "SUM"},
+        ("B1", "F"): {"TXN", "SUM", "ERR"},
         ("F1", "N"): {"TXN", "SUM", "ERR", "NRC"},
         ("H1", "H"): {"TXN", "SUM", "ERR", "DEP"},
     }
