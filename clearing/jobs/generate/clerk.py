@@ -12,9 +12,9 @@ from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
-from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
+from clearing.jobs.generate.agenda import Agenda
 from clearing.jobs.generate.plan import LATEST, Plan
 from clearing.jobs.generate.spoiled import spoiled_files
 from clearing.jobs.generate.town import Place, Town, Weighted
@@ -139,7 +139,7 @@ class Clerk:
         self.stamp = f"{day:%y%m%d}"
         offset = datetime.combine(day, datetime.min.time(), members.clock.zone).isoformat()[-6:]
         self._instants = (f"{day}T", offset)
-        self._queue: list[tuple[int, int, Step]] = []
+        self._agenda: Agenda[Step] = Agenda()
         self._number = 0
         self._due: dict[str, float] = {}
 
@@ -257,10 +257,8 @@ class Clerk:
 
     def _push(self, step: Step, second: int) -> None:
         self._number += 1
-        heappush(self._queue, (second, self._number, step))
+        self._agenda.add(second, self._number, step)
 
     def arriving_before(self, second: int) -> Iterator[Step]:
         """Take what arrives before a moment out of the queue, in order."""
-        queue = self._queue
-        while queue and queue[0][0] < second:
-            yield heappop(queue)[2]
+        yield from self._agenda.before(second)

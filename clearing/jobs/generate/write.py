@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from clearing.jobs.generate.clerk import Line, Planted, Sent
 from clearing.jobs.generate.day import Generated
@@ -19,6 +18,8 @@ from clearing.ledger.money import yuan
 CITY: Final = Path(__file__).with_name("city.toml")
 """Members of a synthetic city, shipped with the package."""
 TOLD_EVERY: Final = 1000
+LINES_KEPT: Final = 100
+"""Lines that a partner's file gathers before they are written out together."""
 
 
 @dataclass(slots=True)
@@ -67,21 +68,29 @@ class Summary:
 
 
 class _PartnerFile:
-    """One statement or export while it is written."""
+    """One statement or export while it is written: a province has more of them than may be open at once."""
 
-    def __init__(self, file: TextIO, header: str) -> None:
-        self.file = file
+    def __init__(self, path: Path, header: str) -> None:
+        self.path = path
         self.rows = self.in_fen = self.out_fen = 0
-        file.write(header + "\n")
+        self.lines: list[str] = []
+        path.write_text(header + "\n", encoding="utf-8", newline="")
 
     def add(self, line: Line) -> None:
-        self.file.write(line.text + "\n")
+        self.lines.append(line.text)
         self.rows += 1
         self.in_fen += line.in_fen
         self.out_fen += line.out_fen
+        if len(self.lines) >= LINES_KEPT:
+            self._append()
 
     def end(self, *, balanced: bool) -> None:
-        self.file.write(trailer(self.rows, self.in_fen, self.out_fen, balanced=balanced))
+        self._append(trailer(self.rows, self.in_fen, self.out_fen, balanced=balanced))
+
+    def _append(self, end: str = "") -> None:
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            file.write("".join(line + "\n" for line in self.lines) + end)
+        self.lines.clear()
 
 
 def write(
@@ -109,16 +118,15 @@ def write(
     town = generated.town
     summary.statements = {code: out_dir / "statements" / f"STM_{code}.csv" for code in town.statements}
     summary.exports = {p.code: out_dir / "exports" / f"HIS_{p.code}.csv" for p in town.places}
-    with ExitStack() as opened:
-        files = {
-            (his, code): _PartnerFile(opened.enter_context(_open(path)), header)
-            for his, paths, header in (
-                (False, summary.statements, STATEMENT_HEADER),
-                (True, summary.exports, EXPORT_HEADER),
-            )
-            for code, path in paths.items()
-        }
-        events = opened.enter_context(summary.events_file.open("wb"))
+    files = {
+        (his, code): _PartnerFile(path, header)
+        for his, paths, header in (
+            (False, summary.statements, STATEMENT_HEADER),
+            (True, summary.exports, EXPORT_HEADER),
+        )
+        for code, path in paths.items()
+    }
+    with summary.events_file.open("wb") as events:
         for step in generated.steps():
             if step.sent is not None:
                 events.write(step.sent.value + b"\n")
@@ -132,8 +140,8 @@ def write(
                 files[line.his, line.partner].add(line)
             if step.planted is not None:
                 summary.planted.append(step.planted)
-        for (his, _), one in files.items():
-            one.end(balanced=not his)
+    for (his, _), one in files.items():
+        one.end(balanced=not his)
     _spoil(generated, files, summary)
     summary.registered = _write_registrations(generated, summary.cards_file)
     refusals = json.dumps(summary.refused, ensure_ascii=False, indent=1)
@@ -181,10 +189,6 @@ def _write_registrations(generated: Generated, path: Path) -> int:
 
 def _refusal(sent: Sent) -> dict[str, str]:
     return {"source": sent.source, "id": sent.id, "type": sent.type, "reason": sent.refused}
-
-
-def _open(path: Path) -> TextIO:
-    return path.open("w", encoding="utf-8", newline="")
 
 
 def answers_text(planted: list[Planted]) -> str:
