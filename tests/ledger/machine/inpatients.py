@@ -21,10 +21,19 @@ PAID_BY = (
     ("F1", ("990002", "990001")), ("F2", ("990002", "990002")),
 )  # fmt: skip
 """A payer with the areas of treatment and insurance, where a claim says them."""
+CROSSING = (PAID_BY[1], PAID_BY[3])
+"""Whose claims one area owes another."""
 
 
 class Inpatients(Paying):
     """Stays, with cards that are always good: what a card may do is the payments' affair."""
+
+    def furnish(self) -> None:
+        """Stays whose hospital has advanced what another area's fund owes."""
+        super().furnish()
+        for number, paid_by in enumerate(CROSSING):
+            self.admit(number, "H2")
+            self.discharge(number, 0, 0, 0, 3_000 + number, paid_by, advanced=True, final=False)
 
     @rule(n=nth, place=wards)
     def admit(self, n: int, place: str) -> None:

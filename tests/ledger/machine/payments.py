@@ -58,6 +58,15 @@ class Paying(CityBase):
 class Payments(Paying):
     """Payments by every route, fees, voids, refunds, reversals, time-outs, references and orders used twice."""
 
+    def furnish(self) -> None:
+        """Payments whose fee is shared, capped, and goes back with a refund; one of a pharmacy."""
+        super().furnish()
+        for number, place in enumerate(("H2", "H2", "R1")):
+            card = self.cards[number]
+            said = self.bill({"card": card.token, "bank": card.bank}, place, 9_000 + number, "DIRECT")
+            one = self.does("payment.made", source=place, **said)
+            self.credited(one, place, card, 9_000 + number, route="DIRECT")
+
     def payer(self, n: int) -> Card:
         return self.pick(self.cards, n)
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import precondition, rule
 
 from messages import Event
 from tests.ledger.machine.base import LIMITS, CityBase, fen, nth, original, yuan
-from tests.ledger.machine.inpatients import PAID_BY
+from tests.ledger.machine.inpatients import CROSSING, PAID_BY
 from tests.ledger.machine.model import PAYOUT, REPAID, Card, Out
 from tests.ledger.world import claim
 
@@ -44,6 +44,14 @@ class Batch:
 
 class Payouts(CityBase):
     """What payers send to cards."""
+
+    def furnish(self) -> None:
+        """Payouts that one area owes another."""
+        super().furnish()
+        for number, (payer, areas) in enumerate(CROSSING):
+            card, name = self.cards[number], f"S{len(self.world.sent)}"
+            said = self.body(card, payer, name, "INPATIENT", 4_000 + number, areas)
+            self.submitted(self.does("reimbursement.submitted", **said), card, areas)
 
     # -- submissions ---------------------------------------------------------------------------------------
 

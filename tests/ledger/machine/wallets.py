@@ -19,9 +19,11 @@ class Wallets(CityBase):
     """Cards that come unfinished, are frozen, lost, replaced, merged and ended; terminals that are locked."""
 
     def furnish(self) -> None:
-        """Two cards that have only been issued."""
-        for bank in ("B1", "B2"):
+        """Two cards that have only been issued, and one that is active and unknown to the card platform."""
+        super().furnish()
+        for bank in ("B1", "B2", "B1"):
             self.new_card(f"tok_wallet_{len(self.cards)}", bank)
+        self.activate(2)
 
     @rule(bank=st.sampled_from(["B1", "B2", "B3"]))
     def issue(self, bank: str) -> None:
