@@ -35,7 +35,7 @@ Why = Annotated[str, typer.Option("--why", help="The reason, kept for ever.")]
 
 
 def break_table(found: list[dict[str, Any]]) -> None:
-    """Breaks in the shape of `reconcile --json`, as a table."""
+    """Breaks in the shape of `reconcile --json`, as a table in order of code."""
     table(
         "Breaks 差错",
         ["id", "code", "名称", "vector", "bank", "inst.", "amount", "difference", "state"],
@@ -51,7 +51,9 @@ def break_table(found: list[dict[str, Any]]) -> None:
                 grouped(one["difference"]),
                 one["state"],
             ]
-            for one in found
+            for one in sorted(
+                found, key=lambda one: (one["code"], one["bank"], one["institution"], one["id"])
+            )
         ),
     )
 

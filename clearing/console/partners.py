@@ -12,7 +12,9 @@ import typer
 from clearing.console.breaks import break_table
 from clearing.console.edge import Day, Json, answer, books, named_files, perform
 from clearing.console.show import grouped, table
+from clearing.day.states import State
 from clearing.errors import NotBalanced, UsageError
+from clearing.reconciliation.breaks import CODES
 
 
 def reconcile(
@@ -59,3 +61,22 @@ def _tell(day: date, found: dict[str, Any]) -> None:
         [partner, *(grouped(line[name]) for name in columns[1:])] for partner, line in found["proof"].items()
     )
     table("Proof 平账证明", columns, proof)
+    roll = found["open"]
+    print(
+        f"open 未清  {roll['before']} before + {roll['new']} new - {roll['cleared']} cleared = {roll['after']} after"
+    )
+    if found["missing"]:
+        print(f"no file of 缺  {' '.join(found['missing'])}")
+    if found["rerun"]:
+        print(f"these days have to be run again 重跑  {' '.join(found['rerun'])}")
+    print(f"{day} is {found['state']}. Next: {_next(day, found)}")
+
+
+def _next(day: date, found: dict[str, Any]) -> str:
+    if found["state"] == State.RECONCILED:
+        return f"clearing breaks list --open; clearing report {day} --out DIR; clearing day sign {day}"
+    if found["state"] in (State.CUT, State.NETTED):
+        return f"clearing close {day}, and reconcile again"
+    wrong = sorted({one["code"] for one in found["breaks"] if CODES[one["code"]].break_class == "X"})
+    why = f"mended files for {' '.join(wrong)}" if wrong else "the files that are missing"
+    return f"clearing reconcile {day} with {why}, and all files of the day beside them"
