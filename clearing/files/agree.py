@@ -26,8 +26,9 @@ def disagreement(record: Any) -> Wrong | None:  # noqa: ANN401  (a line of any k
 
 
 def _txn(line: TxnLine) -> Wrong | None:
-    amount_fen, fee_fen, settle_fen, mode = line.amount_fen, line.fee_fen, line.settle_fen, line.settle_mode
-    if _lacks(amount_fen, fee_fen, settle_fen, mode, line.direction):
+    mode, amount_fen, fee_fen, settle_fen = line.settle_mode, line.amount_fen, line.fee_fen, line.settle_fen
+    parts = (mode, amount_fen, fee_fen, settle_fen, line.direction)
+    if None in parts:  # `_lacks`, said here: this runs for every line of a large file
         return None
     gross = 0
     if mode == "N":

@@ -1,35 +1,18 @@
-"""One line of a file to its values: the fast way for the usual line, the careful way for all others. 行解析
-
-The fast way is one Python function a kind of line, made from the layout: a tuple taken apart, a look-up a column.
-Whatever it cannot take raises, and the line is read again column by column, so that each fault is named.
-"""
+"""One line of a file to its values, cell by cell, so that each fault is named: the careful way. 行解析"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from clearing.files.characters import modern
+from clearing.files.columns_in import BlockReader, Place
 from clearing.files.faults import Faults
 from clearing.files.layout import Column, Layout, Record
-from clearing.files.memo import Memo
 from clearing.files.records import MODELS
 from clearing.files.render import union
-from clearing.files.values import AMOUNT, HEX, SIGNED, Unreadable, Value, reader, unpadded
-
-NOT_USUAL: Final = (Unreadable, ValueError, KeyError, IndexError, TypeError)
-"""What the fast way raises; the careful way then says why."""
-FastReader: TypeAlias = Callable[[Sequence[str], str], Any]
-"""(cells, line number as text) → the record."""
-
-
-class Place(NamedTuple):
-    """One column at its place among the cells after the tag."""
-
-    at: int
-    column: Column
-    read: Callable[[str], Value]
+from clearing.files.values import Unreadable, Value, reader, unpadded
 
 
 class Kind:
@@ -49,63 +32,7 @@ class Kind:
         self.blanks = tuple(sorted(set(range(self.width)) - {place.at for place in self.places}))
         """Places of other kinds' columns, which must be empty."""
         self.cut = Cut(layout, self.places, self.blanks, self.width, bool(self.mark))
-        self.fast: FastReader = self._compiled()
-
-    def _compiled(self) -> FastReader:
-        names: dict[str, Any] = {"model": self.model, "refuse": _refuse, "is_id": HEX["id"].fullmatch}
-        source = self.source(names)
-        exec(compile(source, f"<{self.layout.id} {self.tag}>", "exec"), names)  # noqa: S102
-        made: FastReader = names["read"]
-        return made
-
-    def source(self, names: dict[str, Any]) -> str:
-        """The source of `read(cells, n)`; what it refers to is put into `names`."""
-        layout = self.layout
-        cells = [f"c{at}" for at in range(self.width)]
-        tag = ["_tag"] if self.mark else []
-        last = ["_end"] if layout.trailing_delimiter else []
-        checks = ["_end"] if last else []
-        found: dict[str, str] = {}
-        for at, column, read in self.places:
-            if column.kind == "line":
-                # Its text is compared: the running number has one spelling only.
-                number = f"c{at}" if layout.delimiter else f"u{at}(c{at})"
-                names[f"u{at}"] = lambda text, column=column: unpadded(text, column)
-                checks.append(f"{number} != n")
-            elif column.const is not None:
-                names[f"k{at}"] = read
-                checks.append(f"k{at}(c{at}) is None")
-            else:
-                found[column.key] = self._value(at, column, read, names)
-        checks += [f"c{at} != {layout.null!r}" for at in self.blanks]
-        values = ", ".join(found.get(field, "None") for field in self.model._fields)
-        refused = f"    if {' or '.join(checks)}:\n        refuse()\n" if checks else ""
-        return (
-            f"def read(cells, n):\n"
-            f"    {', '.join([*tag, *cells, *last])}, = cells\n"
-            f"{refused}"
-            f"    return model({values})\n"
-        )
-
-    def _value(self, at: int, column: Column, read: Callable[[str], Value], names: dict[str, Any]) -> str:
-        """The expression that gives a column's value from its cell."""
-        layout, cell = self.layout, f"c{at}"
-        plain = not (column.codes or column.one_of or column.max or layout.null or "spaces" in layout.lenient)
-        if plain and layout.delimiter:
-            if column.is_text:
-                return cell if column.empty else f"({cell} or refuse())"
-            if column.kind == "id":
-                checked = f"({cell} if is_id({cell}) else refuse())"
-                return f"({cell} and {checked})" if column.empty else checked
-        names[f"m{at}"] = Memo(read if layout.delimiter else _widths(read, column))
-        kept = f"m{at}[{cell}]"
-        usual = plain and layout.delimiter and layout.amount_unit == "yuan" and layout.sign != "always"
-        if usual and column.kind in ("amount", "signed"):
-            # Read in place: a day has too many amounts to keep them.
-            names["is_amount"], names["is_signed"] = AMOUNT.fullmatch, SIGNED.fullmatch
-            test = "is_signed" if column.kind == "signed" and layout.sign == "minus" else "is_amount"
-            return f"(int({cell}.replace('.', '')) if {test}({cell}) else {kept})"
-        return kept
+        self.block = BlockReader(layout, self.mark, self.model, self.places, self.blanks)
 
     def careful(self, number: int, line_no: int, cells: Sequence[str], faults: Faults) -> Any:  # noqa: ANN401
         """The record of a line's cells (the tag is off), None when any value is wrong: each is noted."""
@@ -248,14 +175,6 @@ def split_quoted(text: str, delimiter: str) -> list[str] | None:
         if not text.startswith(delimiter, at):
             return None
         at += len(delimiter)
-
-
-def _refuse() -> str:
-    raise ValueError
-
-
-def _widths(read: Callable[[str], Value], column: Column) -> Callable[[str], Value]:
-    return lambda text: read(unpadded(text, column))
 
 
 def kinds_of(layout: Layout, file_type: str, zone: tzinfo) -> Mapping[str, Kind]:

@@ -7,12 +7,14 @@ file is read piece by piece: what is kept of it is its totals and its faults.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from itertools import groupby
+from operator import lt
 from typing import Final
 
-from clearing.files.agree import disagreement, verdict_faults
+from clearing.files.agree import RULES, verdict_faults
 from clearing.files.faults import FAULTS_MAX, Fault, Faults
 from clearing.files.iso20022.profile import Document
 from clearing.files.layout import FileName, Layout, shipped
@@ -185,18 +187,28 @@ class Checker:
         return self._counted(list(self.scan.feed(piece)))
 
     def _counted(self, rows: list[Row]) -> list[Row]:
-        add = self.totals.add
-        for row in rows:
-            record = row.record
-            add(record)
-            if type(record) is TxnLine:
-                self._order(row.line, record)
-            wrong = disagreement(record)
-            if wrong is not None:
-                self._lines.add("FMT-009", wrong[1], wrong[2], line=row.line, column=wrong[0])
+        for kind, run in groupby(rows, lambda row: type(row.record)):
+            of_kind = list(run)
+            records = [row.record for row in of_kind]
+            self.totals.add(kind, tuple(zip(*records, strict=True)))
+            if kind is TxnLine and not self._in_order(records):
+                for row in of_kind:
+                    self._order(row.line, row.record)
+            rule = RULES.get(kind)
+            for row, wrong in zip(of_kind, map(rule, records), strict=True) if rule else ():
+                if wrong is not None:
+                    self._lines.add("FMT-009", wrong[1], wrong[2], line=row.line, column=wrong[0])
         if self.scan.type == "ACK":
             self._tags += rows
         return rows
+
+    def _in_order(self, records: Sequence[TxnLine]) -> bool:
+        """Whether TXN lines stand as `_order` wants them, which is then asked no more."""
+        keys = [(record.entry_id, record.account) for record in records]
+        sound = all(map(all, keys)) and all(map(lt, (self._last, *keys), keys))
+        if sound:
+            self._last = keys[-1]
+        return sound
 
     def _order(self, number: int, record: TxnLine) -> None:
         """TXN lines stand in order of entry id, then account, each pair once; where both are columns."""

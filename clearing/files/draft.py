@@ -7,21 +7,22 @@ as they come, and the head is put before them at the end.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, TypeAlias
 
+from clearing.files.columns_out import Lines
 from clearing.files.iso20022.writer import XmlWriter
 from clearing.files.layout import FileName, Layout
-from clearing.files.records import TxnLine
-from clearing.files.render import LineWriter, Writer
-from clearing.files.totals import HASH_MODULUS, ID_DIGITS, Totals
+from clearing.files.render import Writer
+from clearing.files.totals import HASH_MODULUS, Totals
 from clearing.ledger.business_day import BusinessClock
 
 NOTES_MAX: Final = 100
 PART_BYTES: Final = 1 << 18
 """A part is taken when it has so many bytes: small against memory, large against a row of the database."""
+TextWriter: TypeAlias = Writer | XmlWriter
 Group: TypeAlias = tuple[str, str, str, str]
 """(event type, institution, bank, route) of a line of SUM."""
 
@@ -29,12 +30,11 @@ Group: TypeAlias = tuple[str, str, str, str]
 class Body:
     """The lines of one file in one layout."""
 
-    __slots__ = ("encoding", "held", "kept", "lines", "name", "notes", "size", "sm3", "taken", "writer")
+    __slots__ = ("encoding", "held", "kept", "name", "notes", "size", "sm3", "taken", "writer")
 
-    def __init__(self, writer: Writer | XmlWriter, name: FileName) -> None:
+    def __init__(self, writer: TextWriter, name: FileName) -> None:
         self.writer = writer
         self.name = name
-        self.lines: Mapping[str, LineWriter] = writer.lines
         self.encoding = writer.layout.encoding
         self.held: list[bytes] = []
         """Lines that are in no part yet."""
@@ -48,12 +48,15 @@ class Body:
         """Over the parts; whoever takes a part updates it, at once or beside the writing."""
         self.notes: list[str] = []
 
-    def add(self, tag: str, record: Any, line_no: int) -> None:  # noqa: ANN401  (a record of any model)
-        """Write one line."""
-        text = self.lines[tag](record, line_no, self.notes)
-        line = text.encode("ascii") if text.isascii() else text.encode(self.encoding)
-        self.held.append(line)
-        self.size += len(line)
+    def add(self, texts: Sequence[str]) -> None:
+        """Take lines, as its writer wrote them."""
+        text = "".join(texts)
+        if text.isascii():
+            lines = text.encode("ascii")
+        else:  # the codec of GB18030 is slow: it gets only the lines that need it
+            lines = b"".join([one.encode("ascii" if one.isascii() else self.encoding) for one in texts])
+        self.held.append(lines)
+        self.size += len(lines)
 
     @property
     def file(self) -> str:
@@ -110,36 +113,29 @@ class Draft:
     bodies: Sequence[Body]
     totals: Totals = field(default_factory=Totals)
     groups: dict[Group, list[int]] = field(default_factory=dict)
+    """Of TXN: a group's lines, in, out, fee, net, amount and sum of ids."""
 
-    def add(self, tag: str, record: Any) -> None:  # noqa: ANN401  (a record of any model)
-        """Count a line and write it in every layout."""
-        self.totals.add(record)
-        for body in self.bodies:
-            body.add(tag, record, self.totals.records)
+    def add(self, tag: str, *records: Any) -> None:  # noqa: ANN401  (records of one model)
+        """Count lines of one kind and write them in every layout."""
+        if records:
+            self.write(tag, type(records[0]), tuple(zip(*records, strict=True)))
 
-    def add_txn(self, line: TxnLine) -> None:
-        """Count a line of TXN in its group and write it; the file's sums are those of its groups."""
-        totals = self.totals
-        totals.records += 1
-        totals.hash_total += int(line.entry_id[-ID_DIGITS:], 16)
-        totals.amount_fen += line.amount_fen
-        key = (line.event_type, line.institution, line.bank, line.route)
-        sums = self.groups.get(key)
-        if sums is None:
-            sums = self.groups[key] = [0, 0, 0, 0, 0]
-        sums[0] += 1
-        if line.settle_mode == "N":
-            sums[1 if line.direction == "R" else 2] += line.amount_fen
-        sums[3] += line.fee_fen
-        sums[4] += line.settle_fen
+    def write(self, tag: str, model: type[Any], columns: Sequence[Sequence[Any]]) -> None:
+        """Count lines of one kind, one or more, given by field, and write them in every layout."""
+        first = self.totals.records + 1
+        self.totals.add(model, columns)
+        lines = Lines(tag, model, columns, range(first, self.totals.records + 1))
         for body in self.bodies:
-            body.add("D", line, totals.records)
+            texts, notes = body.writer.block(lines)
+            body.add(texts)
+            body.notes += [note for _, note in notes]
 
     def sum_up(self) -> None:
         """Take the file's sums from its groups, once all lines are counted."""
-        sums = [sum(column) for column in zip(*self.groups.values(), strict=True)] or [0] * 5
-        self.totals.hash_total %= HASH_MODULUS
-        _, self.totals.in_fen, self.totals.out_fen, self.totals.fee_fen, self.totals.net_fen = sums
+        sums = [sum(column) for column in zip(*self.groups.values(), strict=True)] or [0] * 7
+        totals, hash_total = self.totals, sums.pop()
+        _, totals.in_fen, totals.out_fen, totals.fee_fen, totals.net_fen, totals.amount_fen = sums
+        totals.hash_total = hash_total % HASH_MODULUS
 
     def finished(self, body: Body, clock: BusinessClock) -> Finished:
         """The file of one layout with head and tail.

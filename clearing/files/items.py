@@ -11,10 +11,10 @@ from typing import Final
 
 from clearing.errors import InvariantViolated
 from clearing.files.lines import OF_THE_CLOSE, Target, Targets
-from clearing.files.records import ClaimLine, ClaimSum, DepLine, ErrLine, TxnLine, UseLine
+from clearing.files.records import ClaimLine, ClaimSum, DepLine, ErrLine, TxnLine
 from clearing.ledger import accounts
 from clearing.ledger.accounts import code_of, owner_of
-from clearing.ledger.entry import Entry, Leg
+from clearing.ledger.entry import Entry
 from clearing.ledger.members import MembersOn
 
 CORRECTIONS: Final = frozenset({"correction.approved", "fee.adjusted"})
@@ -36,14 +36,9 @@ TRANSFERS: Final = frozenset({"deposit.transferred"})
 LOOKED_AT: Final = accounts.ITEM_CODES | CLAIM_CODES | {accounts.DEPOSITS}
 
 
-def looks(entry: Entry) -> bool:
-    """Whether an entry can have a line in ERR, DEP or NRC at all: most have none."""
-    if entry.late or entry.type in CORRECTIONS:
-        return True
-    for posting in entry.postings:  # noqa: SIM110 - runs for every entry of a day: `any` costs twice as much
-        if posting[0][:4] in LOOKED_AT:
-            return True
-    return False
+def repeated(entry: Entry) -> bool:
+    """Whether an entry's lines in TXN stand in ERR too: those of corrections and late entries do."""
+    return entry.late or entry.type in CORRECTIONS
 
 
 def err_lines(
@@ -51,19 +46,18 @@ def err_lines(
 ) -> list[tuple[Target, ErrLine]]:
     """The lines of one entry in ERR, each with the file it goes to, in order of account and receiver. 差错行
 
-    In:      its lines in TXN, of which those of corrections and late entries are repeated.
+    In:      its lines in TXN if they are `repeated`.
     Out:     an item is told to its owner, who settles for it, and to the entry's bank.
     Source:  contract "Clearing files", ERR.
     """
     if entry.type in OF_THE_CLOSE:
         return []
     found: list[tuple[Target, ErrLine]] = []
-    if entry.late or entry.type in CORRECTIONS:
-        kind = "CORR" if entry.type in CORRECTIONS else "LATE"
-        for target, line in positions:
-            found.append(
-                (target, _err(entry, kind, line.account, line.direction, line.amount_fen, line.settle_fen))
-            )
+    kind = "CORR" if entry.type in CORRECTIONS else "LATE"
+    for target, line in positions:
+        found.append(
+            (target, _err(entry, kind, line.account, line.direction, line.amount_fen, line.settle_fen))
+        )
     for account, fen in _sums(entry, accounts.ITEM_CODES).items():
         line_of = _err(entry, "ITEM", account, "P" if fen > 0 else "R", abs(fen), 0)
         receivers = {targets.of_owner(account)}
@@ -189,23 +183,3 @@ USED: Final = frozenset(
 )  # fmt: skip
 """What is done with a card at an institution, as the notices of uses tell it."""
 PARTNERS: Final = frozenset({accounts.BANK, accounts.CHANNEL, accounts.NETWORK_CLEARED})
-
-
-def use_line(entry: Entry, use_no: int) -> UseLine | None:
-    """The use of a card that an entry tells, None when it tells none. 用卡行
-
-    In:      the number that it gets among the date's uses.
-    Out:     DEBIT when the card's money moved to the institution, else CREDIT.
-    """
-    if entry.type not in USED or not entry.amount_fen:
-        return None
-    moved = sum(
-        fen for account, fen, leg in entry.postings if leg == Leg.GROSS and code_of(account) in PARTNERS
-    )
-    if not moved and entry.type != "payment.confirmed":
-        return None  # a discharge that only used the deposit
-    return UseLine(
-        use_no, entry.source, entry.event_id, entry.type, "posted", "", entry.id, entry.card,
-        entry.card_last4, entry.institution, entry.terminal, entry.access, entry.app_area,
-        "CREDIT" if moved < 0 else "DEBIT", entry.amount_fen, entry.occurred_at,
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a receiver's files say of a day's entries: the lines of TXN and the instructions of SUM. 清算明细
+"""What a receiver's files say of a day: the figures of lines of TXN and the instructions of SUM. 清算明细
 
 Everything is derived from entries and members: an entry gives one line a position account of the receiver.
 Seen from the receiver, R is what it receives and P what it pays; `settle` is the change of its account turned
@@ -12,10 +12,10 @@ from datetime import date
 from typing import Final, NamedTuple, TypeAlias
 
 from clearing.errors import InvariantViolated, UsageError
-from clearing.files.records import InstructionLine, TxnLine
+from clearing.files.records import InstructionLine
 from clearing.ledger import accounts
 from clearing.ledger.accounts import code_of, owner_of
-from clearing.ledger.entry import Entry, Leg
+from clearing.ledger.entry import Entry
 from clearing.ledger.facts import Instruction
 from clearing.ledger.members import Members, MembersOn
 
@@ -74,51 +74,14 @@ class Targets(dict[str, Target | None]):
                 yield Target(code, INCOME_SEQ)
 
 
-def txn_lines(entry: Entry, targets: Targets) -> list[tuple[Target, TxnLine]]:
-    """The lines of one entry, each with the file it goes to, in order of account. 明细行
+def figures(kind: str, code: str, gross: int, settled: int, fee: int) -> Figures:
+    """What an account's legs come to, fen: debit positive coming in, seen by its member going out. 行金额
 
-    In:      any entry; those of the close, and memo-only ones, give none.
-    Raises:  InvariantViolated if a position's owner is no member in force.
-    Source:  contract "Clearing files", D (TXN).
+    In:      the entry's type, the account's code, the sums of its legs.
     """
-    if entry.type in OF_THE_CLOSE:
-        return []
-    legs: dict[str, list[int]] = {}
-    for account, fen, leg in entry.postings:
-        if targets[account] is not None:
-            sums = legs.get(account)
-            if sums is None:
-                sums = legs[account] = [0, 0, 0]
-            sums[0 if leg is Leg.GROSS else 1 if leg is Leg.SETTLED else 2 if leg is Leg.FEE else 0] += fen
-    if not legs:
-        return []
-    found = []
-    # What both lines of an entry say alike is looked up once: a day has millions of them.
-    middle = (
-        entry.status, entry.bank_ref, entry.order_no, entry.original_id, entry.original_date,
-        entry.occurred_at, entry.bank_date, entry.bank, entry.institution, entry.terminal, entry.route,
-    )  # fmt: skip
-    id_, type_, card, card_last4 = entry.id, entry.type, entry.card, entry.card_last4
-    app_area, late, text = entry.app_area, entry.late, entry.text
-    for account in sorted(legs):
-        target = targets[account]
-        figures = _figures(type_, account[:4], *legs[account])
-        if target is None or figures is None:
-            continue
-        direction, amount_fen, mode, fee_fen, settle_fen = figures
-        line = TxnLine(
-            id_, type_, direction, amount_fen, *middle, mode, card, card_last4, fee_fen, settle_fen, app_area,
-            late, account, text,
-        )  # fmt: skip
-        found.append((target, line))
-    return found
-
-
-def _figures(kind: str, code: str, gross: int, settled: int, fee: int) -> Figures | None:
-    """What an account's legs come to, fen: debit positive coming in, seen by its member going out."""
     if code == accounts.NETWORK_PAID:
-        # Cleared by the network: told to the institution, never settled. A correction only clears the pair.
-        return None if kind == CORRECTION else ("P" if gross > 0 else "R", abs(gross), "I", 0, 0)
+        # Cleared by the network: told to the institution, never settled.
+        return ("P" if gross > 0 else "R", abs(gross), "I", 0, 0)
     if code not in BEARERS or kind == CORRECTION:
         gross, fee = gross + fee, 0  # a payee's own fee, or a card's replacement, is the line's amount
     change = gross + settled

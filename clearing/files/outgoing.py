@@ -10,18 +10,23 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from clearing.errors import InvariantViolated, UsageError
-from clearing.files.draft import PART_BYTES, Body, Draft, Finished
+from clearing.files.day_columns import DayColumns, txn_lines
+from clearing.files.draft import PART_BYTES, Body, Draft, Finished, TextWriter
 from clearing.files.iso20022.writer import XmlWriter
-from clearing.files.items import Deposits, claim_lines, claim_sums, err_lines, looks, use_line
+from clearing.files.items import Deposits, claim_lines, claim_sums, err_lines, repeated
 from clearing.files.layout import FileName, Layout
-from clearing.files.lines import OF_THE_CLOSE, Target, Targets, instruction_line, sides, txn_lines
-from clearing.files.records import ClaimLine, InstructionLine, SumLine, TxnLine, UseLine
+from clearing.files.lines import Target, Targets, instruction_line, sides
+from clearing.files.records import ClaimLine, DepLine, ErrLine, InstructionLine, SumLine, UseLine
 from clearing.files.render import Writer
+from clearing.files.txn_drafts import TxnDrafts
 from clearing.ledger.business_day import BusinessClock
 from clearing.ledger.entry import Entry
+from clearing.ledger.entry_columns import EntryColumns
 from clearing.ledger.facts import Instruction
 from clearing.ledger.members import Bank, Members
 
@@ -101,7 +106,7 @@ class DayFiles:
         self._versions = versions or {}
         self._opening = opening
         self._targets = Targets(members.on(day))
-        self._writers: dict[tuple[str, str], Writer | XmlWriter] = {}
+        self._writers: dict[tuple[str, str], TextWriter] = {}
         self._drafts: dict[tuple[Target, str], Draft] = {}
         for target in self._targets.everyone():
             for kind in self._types(target):
@@ -109,14 +114,16 @@ class DayFiles:
         for code in sorted(members.on(day).by_code):
             if members.on(day).kind(code) == "card_platform":
                 self._drafts[Target(code, 1), "SWP"] = self._draft(Target(code, 1), "SWP")
-        self._txn = {target: draft for (target, kind), draft in self._drafts.items() if kind == "TXN"}
+        self._txn = TxnDrafts(
+            {target: draft for (target, kind), draft in self._drafts.items() if kind == "TXN"}
+        )
+        self._columns = DayColumns(day, self._targets)
         self._swipes = [draft for (_, kind), draft in self._drafts.items() if kind == "SWP"]
         self._named_once()
         self._deposits = Deposits(opening.deposits)
         self._claims: dict[Target, list[ClaimLine]] = {}
         self._side_of: dict[str, str] = {}
         self._uses = 0
-        self._last = ""
         self._draft_of = {body: draft for draft in self._drafts.values() for body in draft.bodies}
 
     def _types(self, target: Target) -> Iterator[str]:
@@ -138,7 +145,7 @@ class DayFiles:
                 bodies.append(Body(self._writer(one, kind), name._replace(version=version)))
         return Draft(bodies)
 
-    def _writer(self, layout: Layout, kind: str) -> Writer | XmlWriter:
+    def _writer(self, layout: Layout, kind: str) -> TextWriter:
         found = self._writers.get((layout.id, kind))
         if found is None:
             banks = {
@@ -162,45 +169,39 @@ class DayFiles:
 
     # ------------------------------------------------------------ lines
 
-    def feed(self, entries: Iterable[Entry]) -> None:
+    def feed(self, chunk: EntryColumns) -> None:
         """Write the lines of the next entries.
 
         In:      in order of id, those of the close too: they say on which side an in-bank instruction is.
-        Raises:  InvariantViolated if an entry is of another day or out of order, or a position's owner is no
-                 member in force.
+        Raises:  as `DayColumns.plans`.
         """
-        targets, drafts = self._targets, self._txn
-        for entry in entries:
-            if entry.clearing_date != self._day or entry.id <= self._last:
-                raise InvariantViolated(
-                    f"files of {self._day}: entry {entry.id} of {entry.clearing_date}: expected the day's "
-                    f"entries in order of id, got it after {self._last or 'none'}. No file was written"
-                )
-            self._last = entry.id
-            if entry.type in OF_THE_CLOSE:
-                if entry.type == ROLL_UP:
-                    self._side_of[entry.id] = sides(entry)
-                continue
-            lines = txn_lines(entry, targets)
-            for target, line in lines:
-                drafts[target].add_txn(line)
-            if looks(entry):
-                self._look(entry, lines)
-            if self._swipes:
-                use = use_line(entry, self._uses + 1)
-                if use is not None:
-                    self._uses += 1
-                    for draft in self._swipes:
-                        draft.add("D", use)
+        plans = self._columns.plans(chunk)
+        lines = self._columns.txn(chunk, plans)
+        if lines is not None:
+            self._txn.write(lines)
+        uses = self._columns.uses(chunk, plans, self._uses + 1) if self._swipes else None
+        if uses is not None:
+            self._uses += len(uses[0])
+            for draft in self._swipes:
+                draft.write("D", UseLine, uses)
+        self._look([chunk.entry(at) for at, plan in enumerate(plans) if plan.looked_at or chunk.late[at]])
+        for at, kind in enumerate(chunk.type):
+            if kind == ROLL_UP:
+                self._side_of[chunk.id[at]] = sides(chunk.entry(at))
 
-    def _look(self, entry: Entry, lines: Sequence[tuple[Target, TxnLine]]) -> None:
-        """Write what an entry says in ERR, and keep what it says in DEP and NRC."""
+    def _look(self, entries: Sequence[Entry]) -> None:
+        """Write what entries say in ERR, and keep what they say in DEP and NRC."""
         targets = self._targets
-        for target, line in err_lines(entry, lines, targets):
-            self._drafts[target, "ERR"].add("D", line)
-        self._deposits.add(entry)
-        for payer, claim in claim_lines(entry, targets.members):
-            self._claims.setdefault(payer, []).append(claim)
+        told: dict[Target, list[ErrLine]] = {}
+        for entry in entries:
+            positions = txn_lines(entry, targets) if repeated(entry) else ()
+            for target, line in err_lines(entry, positions, targets):
+                told.setdefault(target, []).append(line)
+            self._deposits.add(entry)
+            for payer, claim in claim_lines(entry, targets.members):
+                self._claims.setdefault(payer, []).append(claim)
+        for target, lines in told.items():
+            self._drafts[target, "ERR"].add("D", *lines)
 
     def instruct(self, instructions: Iterable[Instruction], value_date: date) -> None:
         """Write what the end of the day knows: SUM with the instructions, DEP, NRC and SWP.
@@ -218,26 +219,29 @@ class DayFiles:
             if kind == "TXN":
                 draft.sum_up()
                 continue
-            for tag, record in self._last_lines(target, kind, told):
-                draft.add(tag, record)
+            for tag, records in self._last_lines(target, kind, told):
+                draft.add(tag, *records)
+        stays: dict[Target, list[DepLine]] = {}
         for target, stay in self._deposits.lines(self._targets):
-            self._drafts[target, "DEP"].add("D", stay)
+            stays.setdefault(target, []).append(stay)
+        for target, lines in stays.items():
+            self._drafts[target, "DEP"].add("D", *lines)
 
     def _last_lines(
         self, target: Target, kind: str, told: Mapping[Target, Sequence[InstructionLine]]
-    ) -> Iterator[tuple[str, Any]]:
-        """The lines of SUM, NRC and SWP, once the day's entries have passed."""
+    ) -> Iterator[tuple[str, Sequence[Any]]]:
+        """The lines of SUM, NRC and SWP by tag, once the day's entries have passed."""
         if kind == "SUM":
             groups = self._drafts[target, "TXN"].groups
-            yield from (("S", SumLine(*key, *groups[key])) for key in sorted(groups))
-            yield from (("N", line) for line in told.get(target, ()))
+            yield "S", [SumLine(*key, *groups[key][:5]) for key in sorted(groups)]
+            yield "N", told.get(target, ())
         elif kind == "NRC":
             claims = self._claims.pop(target, [])
-            yield from (("S", record) for record in claim_sums(claims))
-            yield from (("D", claim) for claim in claims)
+            yield "S", claim_sums(claims)
+            yield "D", claims
         elif kind == "SWP":
             numbered = enumerate(self._opening.uses, self._uses + 1)
-            yield from (("D", use._replace(use_no=number)) for number, use in numbered)
+            yield "D", [use._replace(use_no=number) for number, use in numbered]
 
     def _side(self, instruction: Instruction) -> str:
         if instruction.kind == "CARRY":
@@ -284,7 +288,7 @@ def day_files(
              without lines gets them with count 0.
     """
     made = DayFiles(day, members, {"": [layout]}, opening=opening, versions=versions)
-    made.feed(entries)
+    made.feed(EntryColumns.of(entries))
     made.instruct(instructions, value_date)
     for body in made.bodies():
         _, content = body.take()
@@ -309,8 +313,8 @@ def file_of(
     """
     body = Body(writer_of(layout, name.type, clock.zone, cnaps), name)
     draft = Draft([body])
-    for tag, line in lines:
-        draft.add(tag, line)
+    for tag, run in groupby(lines, itemgetter(0)):
+        draft.add(tag, *(line for _, line in run))
     _, content = body.take()
     body.sm3.update(content)
     return _whole(draft.finished(body, clock), content)
@@ -318,7 +322,7 @@ def file_of(
 
 def writer_of(
     layout: Layout, file_type: str, zone: tzinfo, cnaps: Mapping[str, str] | None = None
-) -> Writer | XmlWriter:
+) -> TextWriter:
     """What writes the lines of a file type in a layout; of ISO 20022 with the banks' numbers by code."""
     return (
         XmlWriter(layout, file_type, zone, cnaps)

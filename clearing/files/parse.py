@@ -11,9 +11,11 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from itertools import repeat
 from typing import Any, Final, NamedTuple, Protocol
 
-from clearing.files.cells import NOT_USUAL, Kind, Splitter, frame_of, kinds_of
+from clearing.files.cells import Kind, Splitter, frame_of, kinds_of
+from clearing.files.columns_in import NOT_USUAL
 from clearing.files.faults import Fault, Faults
 from clearing.files.layout import Layout, Record
 from clearing.files.render import BOM, totals_of, union
@@ -22,6 +24,8 @@ from clearing.files.values import BUSINESS_ZONE, Value
 SPARE: Final = 5
 """Lines that are kept back for empty ones at the end, where a layout is lenient about them."""
 PIECE: Final = 1 << 20
+FEW: Final = 8
+"""So few lines are read one by one, and so many parts are made of a block with a line that is unusual."""
 
 
 class Digest(Protocol):
@@ -211,48 +215,40 @@ class Scan:
         raw = block.split(self._end)
         raw.pop()
         self._line += len(raw)
-        usual = self._usual(block, len(raw))
-        for number, line in enumerate(raw, first):
-            if self.faults.full:
-                return
-            row = None
-            if usual is not None:
-                row = self._fast(number, usual[number - first])
-            if row is None:
-                row = self._careful(number, self._bare(line))
-            if row is not None:
-                yield row
+        yield from self._run(first, raw)
 
-    def _usual(self, block: bytes, count: int) -> list[str] | None:
-        """The lines of a block as text, None where it cannot be decoded in one go or is of another form."""
-        if self._end == b"\n" and self.layout.line_end == "\r\n":
-            return None
-        if not self.layout.delimiter and not block.isascii():
-            return None
-        try:
-            text = block.decode("ascii" if block.isascii() else self.layout.encoding)
-        except UnicodeDecodeError:
-            return None
-        lines = text.split(self.layout.line_end)
-        return lines if len(lines) == count + 1 else None
+    def _run(self, first: int, raw: Sequence[bytes]) -> Iterator[Row]:
+        """The rows of some lines: together where all are as lines usually are, else in smaller runs."""
+        found = self._together(first, raw)
+        if found is not None:
+            yield from found
+        elif len(raw) > FEW:
+            size = max(FEW, -(-len(raw) // FEW))
+            for at in range(0, len(raw), size):
+                yield from self._run(first + at, raw[at : at + size])
+        else:
+            for number, line in enumerate(raw, first):
+                row = None if self.faults.full else self._careful(number, self._bare(line))
+                if row is not None:
+                    yield row
 
-    def _fast(self, number: int, text: str) -> Row | None:
-        """The row of a line that is as lines usually are, else None."""
+    def _together(self, first: int, raw: Sequence[bytes]) -> Iterator[Row] | None:
+        """The rows of lines of one kind, read column by column; None when any of them is unusual."""
         layout = self.layout
-        # A tab between values is no reason to look closer; every other control is.
-        seen = text.replace("\t", "") if layout.delimiter == "\t" else text
-        if not seen.isprintable() or (layout.quoting == "rfc4180" and ('"' in text or "'" in text)):
+        if layout.delimiter:
+            mark, _, _ = raw[0].partition(layout.delimiter.encode(layout.encoding))
+            kind = self._kinds.get(mark.decode(layout.encoding, "replace") if layout.tag_column else "")
+        else:
+            kind = self._kind_of(raw[0][:8].decode("latin-1"))
+        if kind is None or self._end.decode("ascii") != layout.line_end or self.faults.full:
             return None
-        cells = text.split(layout.delimiter) if layout.delimiter else []
-        kind = self._kinds.get(cells[0] if layout.tag_column else "") if cells else self._kind_of(text)
-        if kind is None:
-            return None
+        block = self._end.join((*raw, b""))
         try:
-            record = kind.fast(cells or _cut(text, kind), str(self.details + 1))
+            records = kind.block.records(block, len(raw), self.details + 1)
         except NOT_USUAL:
             return None
-        self.details += 1
-        return Row(number, kind.tag, record)
+        self.details += len(raw)
+        return map(Row, range(first, first + len(raw)), repeat(kind.tag), records)
 
     def _kind_of(self, text: str) -> Kind | None:
         return next((kind for mark, kind in self._kinds.items() if text.startswith(mark)), None)
@@ -337,16 +333,3 @@ class Scan:
             self.faults.add("FMT-003", f"{len(expected)} fields", len(cells), line=number)
         else:
             self.faults.add("FMT-002", expected[at], cells[at], line=number, at=at + 1)
-
-
-def _cut(text: str, kind: Kind) -> list[str]:
-    """The cells of an ASCII line of fixed width, the mark first where there is one."""
-    at = len(kind.mark)
-    cells = [kind.mark] if kind.mark else []
-    for place in kind.places:
-        width = place.column.width
-        cells.append(text[at : at + width])
-        at += width
-    if at != len(text):
-        raise ValueError
-    return cells

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import compress
 from typing import Any, Final, Literal
 
 from clearing.files.layout import Layout
-from clearing.files.records import CARRIED, MODELS, SumLine, TxnLine
+from clearing.files.records import CARRIED, MODELS, Carried, SumLine, TxnLine
 
 HASH_MODULUS: Final = 10**10
 ID_DIGITS: Final = 8
@@ -27,6 +29,15 @@ def hash_part(key: str) -> int:
     """
     digits = key if HEX_ID.fullmatch(key) else hashlib.new("sm3", key.encode()).hexdigest()
     return int(digits[-ID_DIGITS:], 16)
+
+
+def hash_sum(keys: Sequence[str]) -> int:
+    """The sum of what many ids add, as `hash_part`; of ids of the books all at once."""
+    try:
+        digits = bytes.fromhex("".join([key[-ID_DIGITS:] for key in keys]))
+        return sum(struct.unpack(f">{len(keys)}I", digits))
+    except (ValueError, struct.error):  # others, such as a layout takes that calls its ids text
+        return sum(map(hash_part, keys))
 
 
 @dataclass(slots=True)
@@ -46,50 +57,57 @@ class Totals:
     net_fen: int = 0
     """Sum of what is settled: in - out - fee."""
 
-    def add(self, line: Any) -> None:  # noqa: ANN401  (a line of any kind)
-        """Count one line of any kind; a field that its layout does not have counts nothing."""
-        self.records += 1
-        kind = type(line)
-        if kind is TxnLine:
-            self._add_txn(line)
-        elif kind is SumLine:
-            self.in_fen += line.in_fen or 0
-            self.out_fen += line.out_fen or 0
-            self.fee_fen += line.fee_fen or 0
-            self.net_fen += line.net_fen or 0
+    def add(self, model: type[Any], columns: Sequence[Sequence[Any]]) -> None:
+        """Count lines of one kind.
+
+        In:      their record model, the values by field; a field that their layout does not have is None throughout
+                 and counts nothing.
+        """
+        self.records += len(columns[0])
+        fields: dict[str, Sequence[Any]] = dict(zip(model._fields, columns, strict=True))
+        if model is TxnLine:
+            self._add_carried(fields, TXN)
+            self.fee_fen += _sum(fields["fee_fen"])
+            self.net_fen += _sum(fields["settle_fen"])
+            netted = [mode == "N" for mode in fields["settle_mode"]]
+            ways, amounts = (list(compress(fields[one], netted)) for one in ("direction", "amount_fen"))
+            in_fen = _sum(compress(amounts, [way == "R" for way in ways]))
+            self.in_fen += in_fen
+            self.out_fen += _sum(amounts) - in_fen
+        elif model is SumLine:
+            self.in_fen += _sum(fields["in_fen"])
+            self.out_fen += _sum(fields["out_fen"])
+            self.fee_fen += _sum(fields["fee_fen"])
+            self.net_fen += _sum(fields["net_fen"])
         else:
-            self._add_carried(line)
+            self._add_carried(fields, CARRIED[model])
 
-    def _add_txn(self, line: TxnLine) -> None:
-        amount_fen = line.amount_fen or 0
-        if line.entry_id:
-            self.hash_total = (self.hash_total + int(line.entry_id[-ID_DIGITS:], 16)) % HASH_MODULUS
-        self.amount_fen += amount_fen
-        self.fee_fen += line.fee_fen or 0
-        self.net_fen += line.settle_fen or 0
-        if line.settle_mode == "N":
-            if line.direction == "R":
-                self.in_fen += amount_fen
-            else:
-                self.out_fen += amount_fen
-
-    def _add_carried(self, line: object) -> None:
-        key, amount, way = CARRIED[type(line)]
-        text = getattr(line, key) if key else ""
-        if text:
-            self.hash_total = (self.hash_total + hash_part(text)) % HASH_MODULUS
-        fen = (getattr(line, amount) or 0) if amount else 0
+    def _add_carried(self, fields: Mapping[str, Sequence[Any]], carried: Carried) -> None:
+        key, amount, way = carried
+        if key:
+            self.hash_total = (self.hash_total + hash_sum(list(filter(None, fields[key])))) % HASH_MODULUS
+        if not amount:
+            return
+        amounts = fields[amount]
+        fen = in_fen = _sum(amounts)
         self.amount_fen += fen
         if way == "direction":
-            way = GIVES[getattr(line, way) or "R"]
-        if way == "in":
-            self.in_fen += fen
-            self.net_fen += fen
+            in_fen = _sum(compress(amounts, [GIVES.get(one or "R") == "in" for one in fields[way]]))
         elif way == "out":
-            self.out_fen += fen
-            self.net_fen -= fen
+            in_fen = 0
+        if way:
+            self.in_fen += in_fen
+            self.out_fen += fen - in_fen
+            self.net_fen += 2 * in_fen - fen
 
 
+def _sum(values: Iterable[Any]) -> int:
+    """The sum of amounts, of which some may not be there."""
+    return sum(filter(None, values))
+
+
+TXN: Final = Carried("entry_id", "amount_fen")
+"""What lines of TXN carry besides the sums of their own."""
 _TXN: Final[Mapping[str, frozenset[str]]] = {
     "hash_total": frozenset({"entry_id"}),
     "amount_fen": frozenset({"amount_fen"}),

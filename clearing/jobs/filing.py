@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearing.day.working_days import working_day_after
@@ -16,6 +17,7 @@ from clearing.files.items import USED
 from clearing.files.outgoing import DayFiles, Opening
 from clearing.files.records import UseLine
 from clearing.jobs.announce import swipe_of, use_of
+from clearing.jobs.collector import many_objects
 from clearing.ledger import accounts
 from clearing.ledger.outcomes import Decision, Outcome
 from clearing.store import balances, entries, files, instructions, reference, uses
@@ -23,7 +25,7 @@ from clearing.store.facts import event_of
 from clearing.store.files import Part, StoredFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -94,12 +96,13 @@ async def keep_files(
     opening = await opening_of(conn, members, day)
     made = DayFiles(day, members, layouts, opening=opening, versions=versions, types=types)
     kept: list[Kept] = []
-    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(DIGESTERS) as digesters:
-        async for _ in passing(conn, made, day):
-            await files.add_parts(conn, [_taken(body, beside) for body in made.full()])
+    with many_objects(), ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(DIGESTERS) as digesters:
+        async with aclosing(passing(conn, made, day)) as full:
+            async for parts in full:
+                await files.add_parts(conn, [_kept(taken, beside) for taken in parts])
         made.instruct(await instructions.of_day(conn, day), working_day_after(day))
         for body in made.bodies():
-            last = [_taken(body, beside)] if body.size else []
+            last = [_kept(_taken(body), beside)] if body.size else []
             await asyncio.wrap_future(beside.submit(int))  # all parts so far are digested
             one = made.finished(body)
             await files.add_parts(conn, [*last, Part(one.name, 0, one.before), *_after(one)])
@@ -108,23 +111,41 @@ async def keep_files(
     return kept
 
 
-async def passing(conn: AsyncConnection, made: DayFiles, day: date) -> AsyncIterator[None]:
-    """Feed a day's entries, a chunk at a time; after each, full parts may be taken."""
-    chunks = entries.chunks_of(conn, day)
+class Taken(NamedTuple):
+    """A part taken out of a file that is being written."""
+
+    body: Body
+    no: int
+    content: bytes
+
+
+async def passing(conn: AsyncConnection, made: DayFiles, day: date) -> AsyncGenerator[list[Taken], None]:
+    """Feed a day's entries, a chunk at a time, and give the parts that are full.
+
+    Out:     what has come together while one chunk was written is given while the next one is, so that it is stored
+             meanwhile and the chunk after that is fetched.
+    """
+    chunks, full = entries.chunks_of(conn, day), list[Taken]()
     chunk = await anext(chunks, None)
     while chunk is not None:
         writing = asyncio.create_task(asyncio.to_thread(made.feed, chunk))
         try:
+            yield full
             chunk = await anext(chunks, None)
         finally:
             await writing
-        yield
+        full = [_taken(body) for body in made.full()]
+    yield full
 
 
-def _taken(body: Body, beside: ThreadPoolExecutor) -> Part:
-    number, content = body.take()
-    beside.submit(body.sm3.update, content)
-    return Part(body.file, number, content)
+def _taken(body: Body) -> Taken:
+    return Taken(body, *body.take())
+
+
+def _kept(taken: Taken, beside: ThreadPoolExecutor) -> Part:
+    """The part to store; it is digested beside that."""
+    beside.submit(taken.body.sm3.update, taken.content)
+    return Part(taken.body.file, taken.no, taken.content)
 
 
 def _after(one: Finished) -> list[Part]:
@@ -137,15 +158,15 @@ async def _stored(
     """What is kept of a file, once its parts are: the digests over the whole begin with the head."""
     loop = asyncio.get_running_loop()
     digests: tuple[Any, ...] = (hashlib.sha256(), hashlib.new("sm3"))
-
-    async def update(content: bytes) -> None:
-        await asyncio.gather(*(loop.run_in_executor(digesters, each.update, content) for each in digests))
-
+    digested: list[asyncio.Future[None]] = []
     if one.parts == len(last):  # else one has been stored before, full
-        await update(b"".join((one.before, *(part.content for part in last), one.after)))
+        whole = b"".join((one.before, *(part.content for part in last), one.after))
+        digested = [loop.run_in_executor(digesters, each.update, whole) for each in digests]
     else:
-        async for content in files.parts(conn, one.name):
-            await update(content)
+        async for content in files.parts(conn, one.name):  # the next part is read while this one is digested
+            await asyncio.gather(*digested)
+            digested = [loop.run_in_executor(digesters, each.update, content) for each in digests]
+    await asyncio.gather(*digested)
     return files.stored_of(one, digests[0].digest(), digests[1].digest(), members)
 
 
@@ -194,9 +215,10 @@ async def differing(
         versions={(one.type, one.receiver, one.seq, one.profile): one.version for one in stored},
         types=DayFiles.TYPES if first else {one.type for one in stored},
     )
-    async for _ in passing(conn, made, day):
-        for body in made.full():
-            body.sm3.update(body.take()[1])
+    async with aclosing(passing(conn, made, day)) as full:
+        async for parts in full:
+            for body, _, content in parts:
+                body.sm3.update(content)
     made.instruct(await instructions.of_day(conn, day), working_day_after(day))
     found = {one.name for one in stored}
     for body in made.bodies():

@@ -14,7 +14,6 @@ run must be run again, and the answer names them.
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from pydantic import TypeAdapter
 
 from clearing.day.states import State
 from clearing.errors import UsageError
+from clearing.jobs.collector import many_objects
 from clearing.jobs.judge import plain_of
 from clearing.jobs.reconcile_breaks import Run, save_breaks
 from clearing.jobs.reconcile_files import GivenFile, behind_a_gap, given_file, given_files, told, used_before
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from clearing.settings import Settings
 
 _CLOSED_DAYS: Final = frozenset({State.CUT, State.NETTED, State.FILED, State.RECONCILED, State.SIGNED})
-_GC_OBJECTS: Final = 1_000_000
 """Matching makes many small objects that all live to its end: looking through them again and again is waste."""
 _LARGE_BYTES: Final = 1 << 26
 """From here on a day's scratch database lies on the disk."""
@@ -136,7 +135,7 @@ async def reconcile_day(  # noqa: PLR0917 - the books, the day, and its two kind
     async with transaction(engine) as conn:
         await reconciling.one_at_a_time(conn)
         before = await _before(conn, day)
-        with _many_objects(), tempfile.TemporaryDirectory(prefix="clearing-reconcile-") as folder:
+        with many_objects(), tempfile.TemporaryDirectory(prefix="clearing-reconcile-") as folder:
             tables = SideTables(
                 Path(folder),
                 cutover=members.clock.cutover,
@@ -312,17 +311,6 @@ def _as_people_left(item: OpenItem, stored: StoredBreak | None) -> OpenItem:
 
 
 # ---------------------------------------------------------------- matching
-
-
-@contextlib.contextmanager
-def _many_objects() -> Iterator[None]:
-    """Let the collector look less often while the day is in memory."""
-    usual = gc.get_threshold()
-    gc.set_threshold(_GC_OBJECTS, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 async def _reconciled(conn: AsyncConnection, sides: Sides) -> Reconciled:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from clearing.day.netting import net_day
 from clearing.errors import InvariantViolated, UsageError
 from clearing.files.check import check_file
+from clearing.files.day_columns import txn_lines
 from clearing.files.layout import load_layout
-from clearing.files.lines import Targets, instruction_line, txn_lines
+from clearing.files.lines import Targets, instruction_line
 from clearing.files.outgoing import day_files
 from clearing.files.parse import parse
 from clearing.files.records import InstructionLine, TxnLine

@@ -16,6 +16,7 @@ from clearing.files import layout as layout_module
 from clearing.files.cells import split_quoted
 from clearing.files.characters import EDITION_2022, exchangeable
 from clearing.files.check import check_file
+from clearing.files.columns_out import Lines
 from clearing.files.faults import FAULTS_MAX
 from clearing.files.layout import Layout, load_layout, parse_layout
 from clearing.files.manifest import Manifest, read_manifest, write_manifest
@@ -46,8 +47,15 @@ HEAD = {
 def whole(layout: Layout, *lines: TxnLine) -> bytes:
     """A TXN file with these lines; its totals are not theirs."""
     writer = Writer(layout, "TXN", BUSINESS_ZONE)
-    body = b"".join(writer.line("D", line, number, []) for number, line in enumerate(lines, 1))
+    body = b"".join(written(layout, line, number)[0] for number, line in enumerate(lines, 1))
     return writer.whole(HEAD, body)
+
+
+def written(layout: Layout, line: TxnLine, number: int = 1) -> tuple[bytes, list[str]]:
+    """One line of TXN, and what was noted of it."""
+    block = Lines("D", TxnLine, [(value,) for value in line], [number])
+    (text,), notes = Writer(layout, "TXN", BUSINESS_ZONE).block(block)
+    return text.encode(layout.encoding), [note for _, note in notes]
 
 
 def read_back(layout: Layout, *lines: TxnLine) -> list[Any]:
@@ -97,10 +105,9 @@ def test_rare_characters_survive(layout: Layout) -> None:
 
 def test_a_pipe_in_a_value_becomes_a_wide_one_a_control_a_space_and_both_are_noted() -> None:
     """The note names line and column, for the log of whoever renders."""
-    notes: list[str] = []
-    tabbed = Writer(TABBED, "TXN", BUSINESS_ZONE).line("D", LINE._replace(remark="a\tb"), 1, [])
+    tabbed, _ = written(TABBED, LINE._replace(remark="a\tb"))
     assert tabbed.endswith(b",a b\r\n")
-    row = Writer(P, "TXN", BUSINESS_ZONE).line("D", LINE._replace(remark="a|b", card="x\ny"), 7, notes)
+    row, notes = written(P, LINE._replace(remark="a|b", card="x\ny"), 7)
     assert row.decode("gb18030").endswith("|x y|0001|0.05|128.45|MEDICAL|0|2010.H1|a｜b|\r\n")
     assert notes == [
         f"line 7 {name}: characters replaced that the file cannot carry" for name in ("card", "remark")
@@ -387,6 +394,6 @@ CELLS = [
 @pytest.mark.parametrize(("remark", "end"), CELLS)
 def test_spreadsheets_get_neutral_cells(remark: str, end: str) -> None:
     """A formula gets an apostrophe, a long number a tab where the layout says so; both come off again."""
-    row = Writer(TABBED, "TXN", BUSINESS_ZONE).line("D", LINE._replace(remark=remark), 1, [])
+    row, _ = written(TABBED, LINE._replace(remark=remark))
     assert row.decode().endswith(end)
     assert read_back(TABBED, LINE._replace(remark=remark))[0].remark == remark

@@ -40,7 +40,7 @@ def test_the_fast_way_reads_what_the_careful_way_reads() -> None:
     for profile, file in SMALL:
         layout = load_layout(profile)
         fast = parse(file.name, file.content, layout)
-        with patch.object(Scan, "_fast", lambda *_: None):
+        with patch.object(Scan, "_together", lambda *_: None):
             careful = parse(file.name, file.content, layout)
         assert fast == careful, file.name
 

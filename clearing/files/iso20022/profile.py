@@ -49,7 +49,7 @@ class Document:
         agreed = Faults(self.name)
         last = ("", "")
         for row in reader.rows(content):
-            self.totals.add(row.record)
+            self.totals.add(type(row.record), [(value,) for value in row.record])
             wrong = disagreement(row.record)
             if wrong is not None:
                 agreed.add("FMT-009", wrong[1], wrong[2], line=row.line, column=wrong[0])

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from lxml import etree
 
 from clearing.errors import UsageError
+from clearing.files.columns_out import Lines, Written
 from clearing.files.iso20022 import camt053, camt054, pain001, pain002
 from clearing.files.iso20022.message import Head, Message, element_of
 from clearing.files.iso20022.places import Element, clean
@@ -55,7 +56,6 @@ class XmlWriter:
         self.layout = layout
         self.zone = zone
         self.file_type = file_type
-        self.lines = {"D": self._line}
         self._kind = KINDS[file_type]
         self._cnaps = cnaps or {}
         self._orders = pain001.Orders() if file_type == "PAY" else None
@@ -64,16 +64,20 @@ class XmlWriter:
             created=NOBODY, cnaps=self._cnaps,
         )  # fmt: skip
 
-    def line(self, tag: str, record: tuple[Any, ...], line_no: int, notes: list[str]) -> bytes:
-        """One record with its line end; as `render.Writer.line`."""
-        return self.lines[tag](record, line_no, notes).encode()
+    def block(self, lines: Lines) -> Written:
+        """Records with their line ends; as `render.Writer.block`."""
+        texts: list[str] = []
+        notes: list[tuple[int, str]] = []
+        for at, (record, line_no) in enumerate(zip(lines.records(), lines.numbers, strict=True)):
+            notes += [
+                (at, f"line {line_no} {name}: characters replaced that the file cannot carry")
+                for name, value in zip(record._fields, record, strict=True)
+                if isinstance(value, str) and clean(value) != value
+            ]
+            texts.append(self._line(record))
+        return Written(texts, notes)
 
-    def _line(self, record: Any, line_no: int, notes: list[str]) -> str:  # noqa: ANN401  (of the type's model)
-        notes += [
-            f"line {line_no} {name}: characters replaced that the file cannot carry"
-            for name, value in zip(record._fields, record, strict=True)
-            if isinstance(value, str) and clean(value) != value
-        ]
+    def _line(self, record: Any) -> str:  # noqa: ANN401  (of the type's model)
         text = etree.tostring(
             element_of(self._kind.message, record, self._head, self.zone), encoding="unicode"
         )
