@@ -149,6 +149,13 @@ TABLE: Final = (
         "when partners' files of the day before are due; what is missing then is FIL-001",
         time.fromisoformat,
     ),
+    Setting(
+        "deposit_days_max",
+        "30",
+        "days",
+        "a deposit that a discharged stay holds longer than that is DEP-002",
+        _whole,
+    ),
     Setting("write_off_fen_max", "10000", "fen", "a break above it cannot be written off", _whole),
 )
 
@@ -200,6 +207,7 @@ class Settings:
     sftp_timeout_seconds: int
     archive: str
     statements_due: time
+    deposit_days_max: int
     write_off_fen_max: int
 
 

@@ -15,7 +15,7 @@ import typer
 from clearing.console.edge import Books, Json, a_date, answer, books, perform, read_file
 from clearing.console.show import grouped, last4, table, yuan
 from clearing.errors import UsageError
-from clearing.reconciliation.breaks import CODES
+from clearing.reconciliation.codes import CODES
 from clearing.reconciliation.life import ENDS, OVER, STATES, Leg
 from clearing.store.breaks import Asked
 from messages import fen_of

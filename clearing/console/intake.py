@@ -145,6 +145,10 @@ def generate(  # noqa: PLR0917 - the options of a command
         bool,
         typer.Option("--wrong-files", help="Plant missing, unsound and wrongly totalled files too."),
     ] = False,
+    lists: Annotated[
+        bool,
+        typer.Option("--lists", help="Payers' lists and lists of deposits too, with what is wrong in them."),
+    ] = False,
     later: Annotated[
         bool, typer.Option("--later", help="Not the first day of the books: terminals are known already.")
     ] = False,
@@ -168,6 +172,9 @@ def generate(  # noqa: PLR0917 - the options of a command
         count = events or (named.events if named else 3000)
         plan = named.plan(registered) if named else maker.with_registered(maker.Plan(), registered or 0)
         plan = replace(maker.with_breaks(plan, breaks, wrong_files=wrong_files), later=later)
+        if lists and later:
+            raise UsageError("generate: --lists needs books that begin on the day. Next: leave --later out")
+        plan = maker.with_lists(plan) if lists else plan
         made = maker.generate_day(plan, who, day, count, seed)
         with progress("writing events", count) as told:
             return maker.write(made, out, members_toml=source, progress=lambda _: told(1000))
@@ -188,6 +195,8 @@ def generate(  # noqa: PLR0917 - the options of a command
     } | ({"cards_file": f"{found.cards_file}"} if found.registered else {})
     if found.corrected:
         told["corrected"] = {code: f"{path}" for code, path in found.corrected.items()}
+    if found.lists:
+        told["lists"] = {code: f"{path}" for code, path in found.lists.items()}
     if as_json:
         answer(told)
         return

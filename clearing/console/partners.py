@@ -14,7 +14,8 @@ from clearing.console.edge import Day, Json, answer, books, named_files, perform
 from clearing.console.show import grouped, table
 from clearing.day.states import State
 from clearing.errors import NotBalanced, UsageError
-from clearing.reconciliation.breaks import CODES
+from clearing.reconciliation.codes import CODES
+from clearing.reconciliation.life import OVER
 
 
 def reconcile(
@@ -24,8 +25,17 @@ def reconcile(
         typer.Option("--bank", metavar="CODE=FILE", help="Statement of a bank, network or channel."),
     ] = None,
     his: Annotated[
-        list[str] | None, typer.Option("--his", metavar="CODE=FILE", help="Export of a hospital or pharmacy.")
+        list[str] | None,
+        typer.Option(
+            "--his",
+            metavar="CODE=FILE",
+            help="Export of a hospital or pharmacy, its list of deposits (DEP), a fund's or insurer's list (NRC).",
+        ),
     ] = None,
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Take the good lines of a file with bad ones; FIL-004 a bad line."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Match a day with its partners' files, store the breaks, prove the sums 对账.
@@ -38,7 +48,9 @@ def reconcile(
 
         banks, exports = named_files(bank or (), "--bank"), named_files(his or (), "--his")
         async with books() as the:
-            return await reconcile_day(the.engine, the.settings, the.members, day, banks, exports)
+            return await reconcile_day(
+                the.engine, the.settings, the.members, day, banks, exports, partial=partial
+            )
 
     found = perform(work)
     if as_json:
@@ -47,7 +59,10 @@ def reconcile(
         _tell(day, found)
     for error in found["refused"]:
         print(error, file=sys.stderr)
-    if any(Decimal(line["residual"]) for line in found["proof"].values()):
+    lines = (*found["proof"].values(), *found["balances"].values())
+    if any(Decimal(line["residual"]) for line in lines) or any(
+        one["code"] == "LED-001" and one["state"] not in OVER for one in found["breaks"]
+    ):
         raise typer.Exit(NotBalanced.exit_code)
     if found["refused"]:
         raise typer.Exit(UsageError.exit_code)
@@ -61,6 +76,11 @@ def _tell(day: date, found: dict[str, Any]) -> None:
         [partner, *(grouped(line[name]) for name in columns[1:])] for partner, line in found["proof"].items()
     )
     table("Proof 平账证明", columns, proof)
+    columns[0] = "balance"
+    balances = (
+        [name, *(grouped(line[each]) for each in columns[1:])] for name, line in found["balances"].items()
+    )
+    table("Balances 余额核对", columns, balances)
     roll = found["open"]
     print(
         f"open 未清  {roll['before']} before + {roll['new']} new - {roll['cleared']} cleared = {roll['after']} after"

@@ -21,8 +21,9 @@ from clearing.files.parse import Parsed, Row
 from clearing.files.render import totals_of
 from clearing.files.seal import check_signature
 from clearing.jobs.snapshot import is_plain, of_rows, read_plain
-from clearing.jobs.statements import read_statement
-from clearing.reconciliation.partner_files import Refused
+from clearing.jobs.statements import read_statement, read_stays
+from clearing.reconciliation.lists import StayList, parse_list
+from clearing.reconciliation.partner_files import ParsedExport, ParsedStatement, Refused
 from clearing.reconciliation.statements import parse_export
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
 FRAMED: Final = ("PYR", "RTN", "ACK", "REG")
 """Types whose lines a layout describes."""
 SNAPSHOT: Final = "REG"
-STATEMENTS: Final = {"STM": ("bank", "network", "channel"), "HIS": ("hospital", "pharmacy")}
+STATEMENTS: Final = {
+    "STM": ("bank", "network", "channel"),
+    "HIS": ("hospital", "pharmacy"),
+    "NRC": ("fund", "insurer"),
+    "DEP": ("hospital",),
+}
 """Types with a header row of their own, and who sends them."""
 SENDERS: Final = {"PYR": ("bank",), "RTN": ("bank",), "REG": ("bank", "card_platform")} | STATEMENTS
 
@@ -123,8 +129,9 @@ def judge(arrived: Arrived, members: Members, sealer: Sealer, day: date, layouts
     if manifest is not None:
         faults.found.extend(check_manifest(name, plain, manifest))
     faults.found.extend(check_signature(name, plain, manifest, trust))
-    bad, records = _statement(arrived.partner, name, plain, said, members)
-    return Judged(said, plain, (*faults.found, *bad)[:FAULTS_MAX], (), records)
+    bad, records, details = _statement(arrived.partner, name, plain, said, members)
+    details = range(2, records + 2)
+    return Judged(said, plain, (*faults.found, *bad)[:FAULTS_MAX], (), records, details=details)
 
 
 def _details(parsed: Parsed, plain: bytes) -> range:
@@ -169,19 +176,35 @@ def _manifest(arrived: Arrived, faults: Faults) -> Manifest | None:
 
 def _statement(
     partner: str, name: str, plain: bytes, said: FileName, members: Members
-) -> tuple[tuple[Fault, ...], int]:
-    """The faults of a statement, an export or a plain snapshot, and how many rows it has.
+) -> tuple[tuple[Fault, ...], int, range]:
+    """The faults of a file with a header row, how many rows it has, and their lines if single ones may be left out.
 
     Which rows may be of another day only the books know: that is asked when the day is reconciled.
     """
     if said.type == SNAPSHOT:
         snapshot = read_plain(plain, name)
-        return tuple(fault_of(name, text) for text in snapshot.errors), snapshot.records
-    read: Any = read_statement if said.type == "STM" else parse_export
-    found = read(plain, partner=partner, file=name, day=None, clock=members.clock)
+        return tuple(fault_of(name, text) for text in snapshot.errors), snapshot.records, range(0)
+    found, partly = (_read(partner, name, plain, said, members, partial=partial) for partial in (False, True))
     if not isinstance(found, Refused):
-        return (), len(found.rows)
-    return tuple(fault_of(name, text) for text in found.errors), max(plain.count(b"\n") - 1, 0)
+        return (), len(found.rows), range(0)
+    faults = tuple(fault_of(name, text) for text in found.errors)
+    lines = plain.count(b"\n") + 1
+    if isinstance(partly, Refused | StayList):
+        return faults, max(lines - 2, 0), range(0)
+    return faults, len(partly.rows) + sum(len(one.bad) for one in partly.files), range(2, lines + 1)
+
+
+def _read(
+    partner: str, name: str, plain: bytes, said: FileName, members: Members, *, partial: bool
+) -> Refused | ParsedStatement | ParsedExport | StayList:
+    """A statement, export or list as its own reader has it."""
+    whose: dict[str, Any] = {"partner": partner, "file": name, "clock": members.clock}
+    if said.type == "DEP":
+        return read_stays(plain, **whose)
+    if said.type == "NRC":
+        return parse_list(plain, **whose, partial=partial)
+    read = read_statement if said.type == "STM" else parse_export
+    return read(plain, day=None, **whose, partial=partial)
 
 
 def fault_of(name: str, text: str) -> Fault:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import TypeAdapter
 
-from clearing.reconciliation.breaks import AUTO_CLEARED, Break
+from clearing.reconciliation.breaks import Break
+from clearing.reconciliation.codes import AUTO_CLEARED
 from clearing.reconciliation.life import CLOSED, ENDED_BY_PEOPLE, FOUND_BY_A_RUN, REOPENED, RESOLVED, way
 from clearing.reconciliation.reconciled import Reconciled
 from clearing.reconciliation.rows import HisRow, LedgerRow, StatementRow

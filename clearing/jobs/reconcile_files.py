@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearing.errors import UsageError
-from clearing.jobs.reconcile_sides import EXPORT, STATEMENT
+from clearing.jobs.reconcile_sides import EXPORT, LIST, STATEMENT, STAYS
+from clearing.jobs.statements import stays_by_name
+from clearing.reconciliation.lists import is_stay_list
 from clearing.reconciliation.partner_files import Refused
 from clearing.reconciliation.totals import SeenFile, gate
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 BANKS: Final = frozenset({"bank", "network", "channel"})
 INSTITUTIONS: Final = frozenset({"hospital", "pharmacy"})
+PAYERS: Final = frozenset({"fund", "insurer"})
 _SEQUENCE: Final = re.compile(r"_(\d{3})_V\d+\.", re.ASCII)
 """The number in a name by the rules of clearing files, `…_20260310_002_V1.csv`."""
 
@@ -29,26 +32,34 @@ class GivenFile(NamedTuple):
     """One file as it was given."""
 
     kind: str
-    """STM or HIS."""
+    """STM, HIS, NRC or DEP."""
     partner: str
     name: str
     content: bytes
     sha256: str
     """Hex."""
     sm3: str
+    partial: bool = False
+    """Whether its good lines are taken where single ones are wrong."""
 
 
 def given_files(
-    members: MembersOn, banks: Mapping[str, Sequence[Path]], his: Mapping[str, Sequence[Path]]
+    members: MembersOn,
+    banks: Mapping[str, Sequence[Path]],
+    his: Mapping[str, Sequence[Path]],
+    *,
+    partial: bool = False,
 ) -> list[GivenFile]:
     """The files' bytes, once every partner is known to be one; the same bytes twice are one file. 给出文件
+
+    In:      `his`: exports of hospitals and pharmacies, a hospital's list of deposits, lists of funds and insurers.
 
     Raises:  UsageError for an unknown partner, or a file that cannot be read.
     """
     faults = [
         f"--{option} {code}: expected the code of a {' or '.join(sorted(kinds))}, "
         f"got {'a ' + kind if (kind := members.kind(code)) else 'no member'}"
-        for option, kinds, codes in (("bank", BANKS, banks), ("his", INSTITUTIONS, his))
+        for option, kinds, codes in (("bank", BANKS, banks), ("his", INSTITUTIONS | PAYERS, his))
         for code in codes
         if members.kind(code) not in kinds
     ]
@@ -58,23 +69,27 @@ def given_files(
     for kind, side in ((EXPORT, his), (STATEMENT, banks)):
         for code, paths in sorted(side.items()):
             for path in sorted(paths):
-                one = _read(kind, code, path)
-                found.setdefault((kind, code, one.sha256), one)
+                one = _read(kind, code, path, partial=partial)
+                if kind == EXPORT and members.kind(code) in PAYERS:
+                    one = one._replace(kind=LIST)
+                elif kind == EXPORT and (is_stay_list(one.content) or stays_by_name(one.name)):
+                    one = one._replace(kind=STAYS)
+                found.setdefault((one.kind, code, one.sha256), one)
     return list(found.values())
 
 
-def _read(kind: str, partner: str, path: Path) -> GivenFile:
+def _read(kind: str, partner: str, path: Path, *, partial: bool) -> GivenFile:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}. Next: name a file") from error
-    return given_file(kind, partner, path.name, content)
+    return given_file(kind, partner, path.name, content, partial=partial)
 
 
-def given_file(kind: str, partner: str, name: str, content: bytes) -> GivenFile:
+def given_file(kind: str, partner: str, name: str, content: bytes, *, partial: bool = False) -> GivenFile:
     """A file of these bytes, with their digests."""
     sha256, sm3 = hashlib.sha256(content).hexdigest(), hashlib.new("sm3", content).hexdigest()
-    return GivenFile(kind, partner, name, content, sha256, sm3)
+    return GivenFile(kind, partner, name, content, sha256, sm3, partial)
 
 
 def used_before(day: date, given: Sequence[GivenFile], seen: Sequence[Input]) -> dict[GivenFile, Refused]:
@@ -128,6 +143,7 @@ def _refused(given: GivenFile, text: str) -> Refused:
         code="FIL-003",
         errors=(f"{text} [FIL-003]",),
         of_bank=given.kind == STATEMENT,
+        kind=given.kind if given.kind in {LIST, STAYS} else "",
     )
 
 

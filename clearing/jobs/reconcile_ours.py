@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from clearing.reconciliation.fund_list import fund_rows
 from clearing.reconciliation.ledger_side import LedgerRow, NotedTopup, OpenTimeout, RejectedUse, ledger_rows
 from clearing.reconciliation.reconciled import EARLIER_DAYS_MAX
 from clearing.reconciliation.unposted import noted_topup, open_timeout, original_named, rejected_uses
-from clearing.store import facts, reconciling
+from clearing.store import facts, reconciling, standing
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,12 +27,14 @@ class OtherRows:
     rejected: Sequence[RejectedUse]
     timeouts: Sequence[OpenTimeout]
     noted: Sequence[NotedTopup]
+    paid: Sequence[LedgerRow] = ()
+    """What payers paid, where a list of theirs is here: its rows are of no bank."""
 
     def rows(
         self, day: date, entries: Iterable[Entry] = (), originals: Iterable[Entry] = ()
     ) -> tuple[LedgerRow, ...]:
         """Their rows, beside those of some entries of the day."""
-        return ledger_rows(
+        rows = ledger_rows(
             day,
             entries,
             originals=originals,
@@ -39,11 +42,15 @@ class OtherRows:
             timeouts=self.timeouts,
             noted_topups=self.noted,
         )
+        return (*rows, *self.paid)
 
 
-async def other_rows(conn: AsyncConnection, members: Members, day: date) -> OtherRows:
+async def other_rows(
+    conn: AsyncConnection, members: Members, day: date, *, with_lists: bool = False
+) -> OtherRows:
     """What was decided up to the day's cut, and nothing later, without an entry. 未入账
 
+    In:      `with_lists`: whether payers' lists are here, so that what they paid has rows of its own.
     Out:     the same however often and however late it is read.
     """
     on = members.on(day)
@@ -55,6 +62,7 @@ async def other_rows(conn: AsyncConnection, members: Members, day: date) -> Othe
             for one in await reconciling.open_timeouts(conn, day)
         ],
         [one for one in unposted if isinstance(one, NotedTopup)],
+        fund_rows(await standing.fund_moves(conn, day)) if with_lists else (),
     )
 
 

@@ -7,18 +7,15 @@ event that a bank or hospital has sent.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from clearing.errors import Fenced, UsageError, WorldFailed
-from clearing.jobs.gather import Busy
-from clearing.jobs.ingest import TRIES_MAX
+from clearing.errors import UsageError
 from clearing.jobs.own_events import OwnEvent, take_own
+from clearing.jobs.tries import in_transaction
 from clearing.jobs.worklist import found_break, listed, shown
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Outcome
@@ -51,7 +48,6 @@ if TYPE_CHECKING:
     from clearing.store.breaks import StoredBreak
 
 Json: TypeAlias = dict[str, Any]
-T = TypeVar("T")
 
 _TEXT_MAX: Final = 200
 """Characters of an event's text."""
@@ -174,7 +170,7 @@ async def resolve(desk: Desk, break_id: str, wanted: Wanted, *, now: datetime | 
         found = await found_break(conn, break_id)
         proposal = await _proposal(conn, desk, found, wanted)
     if proposal.legs:
-        await _tries(functools.partial(_try_out, desk, proposal, now))
+        await _try_out(desk, proposal, now)
     async with transaction(desk.engine) as conn:
         found = await found_break(conn, found.id, lock=True)
         made = await proposals.of_break(conn, found.id)
@@ -209,7 +205,11 @@ async def approve(desk: Desk, break_id: str, *, why: str = "", now: datetime | N
         check_said("--why", why)
     async with transaction(desk.engine) as conn:
         found = await found_break(conn, break_id)
-    return await _tries(functools.partial(_approved, desk, found.id, why, now))
+
+    async def work(conn: AsyncConnection, known: frozenset[str]) -> Json:
+        return await _approved(conn, desk, found.id, why, now, known)
+
+    return await in_transaction(desk.engine, f"break {found.id}", work)
 
 
 async def reject(desk: Desk, break_id: str, *, why: str) -> Json:
@@ -327,34 +327,38 @@ def _same(made: StoredProposal, wanted: StoredProposal) -> bool:
 # ---------------------------------------------------------------- corrections
 
 
-async def _approved(desk: Desk, break_id: str, why: str, now: datetime | None, known: frozenset[str]) -> Json:
-    async with transaction(desk.engine) as conn:
-        found = await found_break(conn, break_id, lock=True)
-        if found.state != PENDING_APPROVAL:
-            raise UsageError(
-                f"break {found.id}: expected one that waits for approval, got {found.state}. "
-                f"See: clearing breaks show {found.id}"
-            )
-        proposal = (await proposals.of_break(conn, found.id))[-1]
-        checked = tuple(one.checker for one in await proposals.approvals(conn, found.id, proposal.no))
-        check_approval(found.id, maker=proposal.maker, checker=desk.person, checked=checked)
-        await proposals.approve(conn, found.id, proposal.no, checker=desk.person, why=why)
-        if len(checked) + 1 >= proposal.approvals:
-            if proposal.legs:
-                await _post(conn, desk, proposal, checker=desk.person, now=now, known=known)
-            await breaks.step(
-                conn, found.id, RESOLVED, maker=proposal.maker, checker=desk.person, why=why or proposal.why,
-                ending=proposal.ending, evidence=proposal.evidence, proposal=proposal.no,
-            )  # fmt: skip
-        return await _told(conn, found.id)
+async def _approved(  # noqa: PLR0917 - the break, who agrees, and what others hold
+    conn: AsyncConnection, desk: Desk, break_id: str, why: str, now: datetime | None, known: frozenset[str]
+) -> Json:
+    found = await found_break(conn, break_id, lock=True)
+    if found.state != PENDING_APPROVAL:
+        raise UsageError(
+            f"break {found.id}: expected one that waits for approval, got {found.state}. "
+            f"See: clearing breaks show {found.id}"
+        )
+    proposal = (await proposals.of_break(conn, found.id))[-1]
+    checked = tuple(one.checker for one in await proposals.approvals(conn, found.id, proposal.no))
+    check_approval(found.id, maker=proposal.maker, checker=desk.person, checked=checked)
+    await proposals.approve(conn, found.id, proposal.no, checker=desk.person, why=why)
+    if len(checked) + 1 >= proposal.approvals:
+        if proposal.legs:
+            await _post(conn, desk, proposal, checker=desk.person, now=now, known=known)
+        await breaks.step(
+            conn, found.id, RESOLVED, maker=proposal.maker, checker=desk.person, why=why or proposal.why,
+            ending=proposal.ending, evidence=proposal.evidence, proposal=proposal.no,
+        )  # fmt: skip
+    return await _told(conn, found.id)
 
 
-async def _try_out(desk: Desk, proposal: StoredProposal, now: datetime | None, known: frozenset[str]) -> None:
+async def _try_out(desk: Desk, proposal: StoredProposal, now: datetime | None) -> None:
     """Let the books say whether they would take a correction, and take it back."""
+
+    async def work(conn: AsyncConnection, known: frozenset[str]) -> None:
+        await _post(conn, desk, proposal, checker=_NOBODY_YET, now=now, known=known)
+        raise _TakenBack
+
     with contextlib.suppress(_TakenBack):
-        async with transaction(desk.engine) as conn:
-            await _post(conn, desk, proposal, checker=_NOBODY_YET, now=now, known=known)
-            raise _TakenBack
+        await in_transaction(desk.engine, f"break {proposal.break_id}", work)
 
 
 async def _post(
@@ -397,18 +401,3 @@ async def _post(
 def _event_id(break_id: str, number: int) -> str:
     """The id of a proposal's correction, the same however often it is tried."""
     return f"BRK-{break_id}-{number}"
-
-
-async def _tries(work: Callable[[frozenset[str]], Awaitable[T]]) -> T:
-    """Run a transaction again while another one holds its keys or has moved the stream."""
-    known: frozenset[str] = frozenset()
-    for attempt in range(1, TRIES_MAX + 1):
-        try:
-            return await work(known)
-        except Busy as busy:
-            known = busy.names
-        except Fenced:
-            if attempt == TRIES_MAX:
-                raise
-        await asyncio.sleep(0.01 * attempt)
-    raise WorldFailed(f"break: other batches held its keys {TRIES_MAX} times. Next: try again")

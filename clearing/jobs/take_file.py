@@ -126,10 +126,12 @@ async def _judged(conn: AsyncConnection, case: _Case, busy: frozenset[str]) -> R
     refused = [_rejected(case, missing)] if ruling is not None and not ruling.take else []
     faults = [*read.faults, *_same_name(arrived, number, before), *wrong, *refused]
     rows: Sequence[Row] = ()
-    if not faults or (case.terms.partial and not refused and _lines_only(read, faults)):
+    partly = bool(faults) and case.terms.partial and not refused and _lines_only(read, faults)
+    if not faults or partly:
         bad = {one.line for one in faults}
         rows = [row for row in found if row.line not in bad]
-    taken = len(rows) if read.rows else 0 if faults else read.records
+    left_out = len({one.line for one in faults})
+    taken = len(rows) if read.rows else read.records - left_out if partly or not faults else 0
     verdict = "ACPT" if not faults else "PART" if taken else "RJCT"
     if verdict in ACCEPTED and missing and ruling is None:
         if mine is None:
@@ -206,7 +208,7 @@ def _lines_only(read: Judged, faults: Sequence[Fault]) -> bool:
     """Whether all that is wrong is wrong with single detail lines, of a type whose lines stand for themselves."""
     if read.said is not None and read.said.type == SNAPSHOT:
         return False  # a card that is left out of a snapshot is a card that is not there
-    return bool(read.rows) and len(faults) < FAULTS_MAX and all(one.line in read.details for one in faults)
+    return len(faults) < FAULTS_MAX and all(one.line in read.details for one in faults)
 
 
 async def _ack(conn: AsyncConnection, case: _Case, read: Judged, taken: int, faults: Sequence[Fault]) -> str:

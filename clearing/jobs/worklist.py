@@ -11,8 +11,8 @@ from clearing.day.working_days import working_day_after, working_days_between
 from clearing.errors import UsageError
 from clearing.ledger.business_day import ONE_DAY
 from clearing.ledger.money import yuan
-from clearing.reconciliation.breaks import CODES
-from clearing.reconciliation.handling import HANDLING, side_label
+from clearing.reconciliation.codes import CODES
+from clearing.reconciliation.handling import side_label
 from clearing.reconciliation.life import OVER
 from clearing.store import breaks, days, proposals
 from clearing.store.breaks import Asked, StoredBreak
@@ -84,7 +84,7 @@ async def shown(conn: AsyncConnection, found: StoredBreak) -> Json:
         "name": code.chinese,
         "meaning": code.meaning,
         "class": code.break_class,
-        "handling": code.handling,
+        "handling": code.action,
         "first_run": str(found.first_run),
         "last_run": str(found.last_run),
         "rows": {"ledger": found.rows["L"], "bank": found.rows["B"], "his": found.rows["H"]},
@@ -132,7 +132,7 @@ def _hex(digest: bytes | None) -> str:
 
 def listed(one: StoredBreak, today: date) -> Json:
     """A break as the work list has it; see `breaks_list`."""
-    handling = HANDLING[one.code]
+    handling = CODES[one.code]
     over = one.state in OVER
     due = None if over else _known(lambda: working_day_after(one.clearing_date, handling.sla_days))
     return {

@@ -26,14 +26,26 @@ class Errors:
         self.file = file
         self.found: list[str] = []
         self.more = 0
+        self.lines: dict[int, list[str]] = {}
+        """Detail lines that are wrong, each with its faults."""
+        self.whole = False
+        """Whether anything is wrong that is not one line's own."""
 
-    def add(self, line: int, where: str, text: str, code: str) -> None:
+    def add(self, line: int, where: str, text: str, code: str, *, of_line: bool = False) -> None:
         """Note one fault: `STM_B1.csv:1523 field 7 amount: expected …, got "12.5" [FMT-006]`."""
+        self.whole |= not of_line
         if len(self.found) >= ERRORS_MAX:
             self.more += 1
+            self.whole = True
             return
         place = f"{self.file}:{line} {where}" if line else f"{self.file} {where}"
         self.found.append(f"{place}: {text} [{code}]")
+        if of_line:
+            self.lines.setdefault(line, []).append(self.found[-1])
+
+    def of_lines(self) -> tuple[str, ...]:
+        """The faults of each wrong line, where nothing but single lines is wrong; else ()."""
+        return () if self.whole else tuple("\n".join(faults) for faults in self.lines.values())
 
 
 class Cells:
@@ -82,6 +94,14 @@ class Cells:
             return 0
         return to_fen(value)
 
+    def signed(self, name: str) -> int:
+        """A signed amount in yuan with two decimals, as fen."""
+        value = self.text(name)
+        if not _SIGNED.fullmatch(value):
+            self._bad(name, "two decimals", value, "FMT-006")
+            return 0
+        return to_fen(value)
+
     def fen_or_none(self, name: str) -> int | None:
         """An amount that may be empty; a fee may carry a sign, which is dropped."""
         value = self.text(name)
@@ -119,7 +139,9 @@ class Cells:
     def _bad(self, name: str, expected: str, got: str, code: str, *, quoted: bool = True) -> None:
         place = self._at.get(name, -1) + 1
         shown = f'"{got}"' if quoted else got
-        self._errors.add(self._line, f"field {place} {name}", f"expected {expected}, got {shown}", code)
+        self._errors.add(
+            self._line, f"field {place} {name}", f"expected {expected}, got {shown}", code, of_line=True
+        )
 
 
 def to_fen(text: str) -> int:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from clearing.reconciliation.fund_list import codes_of_list
 from clearing.reconciliation.items import Item, Node, Rank, Side, partner_worth, row_group
-from clearing.reconciliation.rows import SIGN, AnyRow, HisRow, LedgerRow, StatementRow, worth
+from clearing.reconciliation.rows import SIGN, AnyRow, HisRow, LedgerRow, StatementRow, on_a_list, worth
+
+PaidOut: TypeAlias = tuple[str, str]
+"""(bank, its reference) of a payout that our books have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,12 @@ class View:
         return self.status == "SUCC" or bool(self.bank_fen or self.his_fen)
 
 
-def codes_of(item: Item, vector: str, card_of: Mapping[str, str]) -> set[str]:
+def codes_of(
+    item: Item, vector: str, card_of: Mapping[str, str], paid_out: Collection[PaidOut] = ()
+) -> set[str]:
     """All codes of an item but those of its passing from day to day.
 
-    In:      an item after all passes; its presence vector; aliases of cards.
+    In:      an item after all passes; its presence vector; aliases of cards; (bank, reference) of payouts.
     Out:     codes in no order; empty for a clean match and where no money moved on any side.
     Source:  contract "Reconciliation", pass 6 and the table of codes.
     """
@@ -43,6 +50,8 @@ def codes_of(item: Item, vector: str, card_of: Mapping[str, str]) -> set[str]:
     codes: set[str] = set()
     for nodes in _parts(item):
         codes |= _codes_of_part(nodes, vector, card_of)
+        if _own_reversal(nodes, paid_out):
+            codes = {"FND-004" if code.startswith("STA") else code for code in codes}
     if codes_wanted(item) and item.weak and not item.crossed:
         codes.add("IDN-002")
     return codes
@@ -128,6 +137,8 @@ def _codes_of_part(nodes: Sequence[Node], vector: str, card_of: Mapping[str, str
     codes = {*_absent(sides, vector), *_statuses(sides)}
     for half in _halves(nodes):
         codes |= _attributes(views(half), card_of)
+    if any(on_a_list(view.row) for view in sides.values()):
+        return codes_of_list(codes, (view.row for view in sides.values()))
     return codes
 
 
@@ -181,6 +192,16 @@ def _absent(sides: Mapping[Side, View], vector: str) -> Iterator[str]:
         yield "SID-100" if bank_lacks and his_lacks else "SID-101" if bank_lacks else "SID-110"
         if _is_reversal(ledger.row):
             yield "STA-003"
+
+
+def _own_reversal(nodes: Sequence[Node], paid_out: Collection[PaidOut]) -> bool:
+    """Whether a bank has taken back by itself what it had paid out: a negative entry that the books lack. 银行冲账"""
+    ours = [node.row for node in nodes if isinstance(node.row, LedgerRow)]
+    theirs = [node.row for node in nodes if isinstance(node.row, StatementRow)]
+    taken_back = [row for row in theirs if row.type == "REVERSAL" and row.direction == "D"]
+    if ours:
+        return bool(taken_back) and all(row.type == "payout.result" for row in ours)
+    return bool(taken_back) and all((row.partner, row.original_bank_ref) in paid_out for row in taken_back)
 
 
 def _is_reversal(row: AnyRow) -> bool:

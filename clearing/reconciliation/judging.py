@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from clearing.errors import InvariantViolated
-from clearing.reconciliation.breaks import (
-    AUTO_CLEARED,
-    OPEN,
-    SUSPECT,
-    Break,
-    OpenItem,
-    break_id,
-    first_state,
-    in_order,
-)
-from clearing.reconciliation.compare import codes_of, codes_wanted, views, worth_today
+from clearing.reconciliation.breaks import Break, OpenItem, break_id
+from clearing.reconciliation.codes import AUTO_CLEARED, OPEN, SUSPECT, first_state, in_order
+from clearing.reconciliation.compare import PaidOut, codes_of, codes_wanted, views, worth_today
+from clearing.reconciliation.fund_list import cut_fen, detail_of_list, place_of_list
 from clearing.reconciliation.items import Item, Node, Side
-from clearing.reconciliation.rows import HisRow, LedgerRow, StatementRow, fingerprint_text
+from clearing.reconciliation.rows import HisRow, LedgerRow, StatementRow, fingerprint_text, on_a_list
 
 Sums = tuple[tuple[str, int], ...]
 
@@ -33,6 +26,7 @@ class Run:
     exports: frozenset[str]
     lacking: frozenset[str]
     card_of: Mapping[str, str]
+    paid_out: Collection[PaidOut] = ()
 
 
 def judge(run: Run, item: Item, names: dict[str, int]) -> tuple[Break | None, Sums]:
@@ -44,7 +38,7 @@ def judge(run: Run, item: Item, names: dict[str, int]) -> tuple[Break | None, Su
     vector = vector_of(run, item)
     differences = _differences(run, item)
     sums = _over_all_days(item, differences)
-    codes = codes_of(item, vector, run.card_of)
+    codes = codes_of(item, vector, run.card_of, run.paid_out)
     even = not any(fen for _, fen in sums)
     if not codes and any(fen for _, fen in (sums if item.old else differences)):
         codes.add("STA-003")  # each row looks right by itself, but they count on different days
@@ -80,6 +74,8 @@ def _bank_absent(run: Run, item: Item) -> str:
         return "0"
     if ledger or not run.statements:
         return "-"
+    if all(on_a_list(node.row) for node in item.nodes):
+        return "-"  # what a payer paid has a row of its own with the bank
     institutions = {node.row.partner for node in item.of("H")}
     return "-" if institutions & run.lacking else "0"
 
@@ -140,7 +136,7 @@ def _break(
         code=codes[0],
         codes=codes,
         vector=vector,
-        amount_fen=shown.amount_fen,
+        amount_fen=cut_fen((*ledger, *his)) if codes[0] == "NRC-002" else shown.amount_fen,
         difference_fen=_headline(run, differences),
         differences=differences,
         **_place(ledger, bank, his),
@@ -150,6 +146,7 @@ def _break(
         ledger_rows=ledger,
         bank_rows=bank,
         his_rows=his,
+        detail=detail_of_list(ledger, his) if on_a_list(lead.row) else "",
     )
 
 
@@ -162,6 +159,11 @@ def _place(
     banks = [*(r.partner for r in ledger), *(r.partner for r in bank), *(r.bank for r in his)]
     homes = [*(r.institution for r in ledger), *(r.partner for r in his), *(r.institution for r in bank)]
     numbers = [*(_number(r) for r in ledger), *(r.order_no for r in his)]
+    listed: list[LedgerRow | HisRow] = [row for row in ledger if on_a_list(row)]
+    listed += [row for row in his if on_a_list(row)]
+    if listed and not bank:
+        (at_bank, home) = place_of_list(listed)
+        banks, homes = [at_bank], [home]
     return {
         "bank_ref": _first(refs),
         "order_no": _first(numbers),
@@ -200,6 +202,7 @@ def _name(item: Item, lead: Node, names: dict[str, int]) -> str:
     name = fingerprint_text(row)
     if isinstance(row, LedgerRow):
         name = f"L|{row.partner}|{row.source}/{row.event_id}"
+        name += f"|{row.institution}/{row.order_no}" if on_a_list(row) else ""
     if item.duplicate:
         name = f"DUP|{name}"
     names[name] = names.get(name, 0) + 1

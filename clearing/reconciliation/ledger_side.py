@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from clearing.ledger.accounts import (
     BANK,
@@ -211,24 +211,16 @@ def _fee_fen(entry: Entry) -> int | None:
 
 
 def _rejected(use: RejectedUse) -> LedgerRow:
-    return LedgerRow(
-        partner=use.partner,
-        institution="" if use.type.startswith(WITHOUT_HIS) else use.institution,
-        source=use.source,
-        event_id=use.event_id,
+    return _without_entry(
+        use,
+        use.partner,
         type=use.type,
-        bank=use.bank,
-        bank_ref=use.bank_ref,
-        bank_date=use.bank_date,
-        clearing_date=use.clearing_date,
-        occurred_at=use.occurred_at,
         direction=use.direction,
-        amount_fen=use.amount_fen,
         status="FAIL",
+        institution="" if use.type.startswith(WITHOUT_HIS) else use.institution,
         order_no=use.order_no,
         receipt_no=use.receipt_no,
         admission_no=use.admission_no,
-        card=use.card,
         original_id=use.original_id,
         original_bank_ref=use.original_bank_ref,
         original_keys=use.original_keys,
@@ -237,42 +229,41 @@ def _rejected(use: RejectedUse) -> LedgerRow:
 
 def _timeout(one: OpenTimeout) -> LedgerRow:
     """Worth nothing: without a debit it never was, and a posted one has counted on its own day."""
-    return LedgerRow(
-        partner=one.partner,
-        institution=one.institution,
-        source=one.source,
-        event_id=one.event_id,
+    return _without_entry(
+        one,
+        one.partner,
         type="payment.timed_out",
-        entry_id=one.entry_id,
-        bank=one.bank,
-        bank_ref=one.bank_ref,
-        bank_date=one.bank_date,
-        clearing_date=one.clearing_date,
-        occurred_at=one.occurred_at,
         direction="D",
-        amount_fen=one.amount_fen,
         status="UNKNOWN",
+        institution=one.institution,
+        entry_id=one.entry_id,
         order_no=one.order_no,
         admission_no=one.admission_no,
-        card=one.card,
     )
 
 
 def _noted(one: NotedTopup) -> LedgerRow:
+    return _without_entry(one, one.bank, type="topup.made", direction="C", noted=True)
+
+
+def _without_entry(
+    one: RejectedUse | OpenTimeout | NotedTopup,
+    partner: str,
+    **more: Any,  # noqa: ANN401 - any other field of a row
+) -> LedgerRow:
+    """The row of a record that made no entry of the day, from what all such records say."""
     return LedgerRow(
-        partner=one.bank,
+        partner=partner,
         source=one.source,
         event_id=one.event_id,
-        type="topup.made",
         bank=one.bank,
         bank_ref=one.bank_ref,
         bank_date=one.bank_date,
         clearing_date=one.clearing_date,
         occurred_at=one.occurred_at,
-        direction="C",
         amount_fen=one.amount_fen,
-        noted=True,
         card=one.card,
+        **more,
     )
 
 

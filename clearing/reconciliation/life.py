@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from clearing.errors import InvariantViolated, UsageError
 from clearing.ledger.money import yuan
-from clearing.reconciliation.breaks import AUTO_CLEARED, CONFIRMED, OPEN, SUSPECT
+from clearing.reconciliation.codes import AUTO_CLEARED, CONFIRMED, OPEN, SUSPECT
 
 ASSIGNED: Final = "ASSIGNED"
 PENDING_APPROVAL: Final = "PENDING_APPROVAL"

@@ -42,6 +42,8 @@ class SoundFile:
     totals: Totals | None = None
     """What its `#TOTAL` line says."""
     balance: Balance | None = None
+    bad: tuple[str, ...] = ()
+    """Lines that were left out, each with its faults, of a file that may be partly taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,9 @@ class Refused:
     """FIL-001 not there, FIL-002 not sound, FIL-003 a name used again, bytes of another day, or behind a gap."""
     errors: tuple[str, ...]
     of_bank: bool = True
-    """False for a hospital's or pharmacy's export."""
+    """False for a hospital's or pharmacy's export, or a list."""
+    kind: str = ""
+    """NRC or DEP for a list."""
 
 
 def missing_file(day: date, partner: str, of_bank: bool) -> Refused:  # noqa: FBT001 - a pair of the caller's

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 from clearing.errors import NotBalanced
 from clearing.ledger.money import yuan
@@ -31,6 +32,26 @@ class ProofLine:
         return self.ledger_fen - self.other_fen - self.explained_fen
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceLine:
+    """One balance at the day's end beside what it stands for, signed fen. 余额核对行"""
+
+    family: str
+    """DEP: deposits of a hospital's stays. FND: payouts of a payer that have not arrived."""
+    partner: str
+    ledger_fen: int
+    """What the accounts say."""
+    other_fen: int
+    """What the partner's list, or the events themselves, say."""
+    explained_fen: int
+    """Sum of the differences of what was found."""
+
+    @property
+    def residual_fen(self) -> int:
+        """What no finding explains: 0, or the run fails."""
+        return self.ledger_fen - self.other_fen - self.explained_fen
+
+
 @dataclass(frozen=True, slots=True)
 class RollForward:
     """How many breaks were open, came, went and are open. 差错滚动"""
@@ -43,13 +64,25 @@ class RollForward:
     after: int
 
 
-def prove(day: date, lines: Mapping[str, ProofLine], roll: RollForward) -> None:
+def prove(
+    day: date,
+    lines: Mapping[str, ProofLine],
+    roll: RollForward,
+    balances: Mapping[str, BalanceLine] = MappingProxyType({}),
+) -> None:
     """Let a day pass only when every line comes out exactly.
 
     Raises:  NotBalanced naming each partner with its residual, or the counts that do not roll forward.
     Source:  contract "Reconciliation", pass 8.
     """
     faults = list(_faults(lines.values()))
+    faults += [
+        f"{name}: accounts hold {yuan(line.ledger_fen)}, what they stand for is {yuan(line.other_fen)}, breaks "
+        f"explain {yuan(line.explained_fen)}, residual {yuan(line.residual_fen)} "
+        f"({'accounts have' if line.residual_fen > 0 else 'the other side has'} more)"
+        for name, line in balances.items()
+        if line.residual_fen
+    ]
     if roll.before + roll.new - roll.cleared != roll.after:
         faults.append(
             f"open breaks do not roll forward: {roll.before} + {roll.new} − {roll.cleared} gives "

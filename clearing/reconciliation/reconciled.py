@@ -8,17 +8,20 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 
 from clearing.ledger.money import yuan
-from clearing.reconciliation.breaks import AUTO_CLEARED, CONFIRMED, SUSPECT, Break, OpenItem
+from clearing.reconciliation.breaks import Break, OpenItem
 from clearing.reconciliation.clean import NOTHING, Clean
-from clearing.reconciliation.compare import codes_wanted
+from clearing.reconciliation.codes import AUTO_CLEARED, CONFIRMED, SUSPECT
+from clearing.reconciliation.compare import PaidOut, codes_wanted
 from clearing.reconciliation.items import Item, Node, node_of, partner_worth, reopened
 from clearing.reconciliation.judging import Run, judge, rows_of
 from clearing.reconciliation.ledger_side import worths
+from clearing.reconciliation.lists import StayList
 from clearing.reconciliation.matching import collapse, match
 from clearing.reconciliation.partner_files import ParsedExport, ParsedStatement, Refused
-from clearing.reconciliation.proof import ProofLine, RollForward, prove
+from clearing.reconciliation.proof import BalanceLine, ProofLine, RollForward, prove
 from clearing.reconciliation.rows import HisRow, LedgerRow, PartnerRow, StatementRow, fingerprint_text
-from clearing.reconciliation.totals import refused_break, total_breaks
+from clearing.reconciliation.standing import NOTHING_STANDS, Standing, balance_lines, stand
+from clearing.reconciliation.totals import books_break, refused_break, total_breaks
 
 EARLIER_DAYS_MAX: Final = 3
 """How many days back an open break is matched; a suspect that is older is confirmed."""
@@ -47,7 +50,9 @@ class Reconciled:
     breaks: tuple[Break, ...]
     """New ones and those of earlier days that this day touched, by id."""
     proof: Mapping[str, ProofLine]
-    """By partner: every bank, network, channel and institution whose file was given."""
+    """By partner: every bank, network, channel, institution and payer whose file was given."""
+    balances: Mapping[str, BalanceLine]
+    """By family of codes and partner: what stands at the day's end beside what it stands for."""
     roll: RollForward
     open_after: tuple[OpenItem, ...]
     """Replaces the day's open list; give it to the next day as `open_before`."""
@@ -72,9 +77,13 @@ def reconcile(
     waiting_before: Iterable[PartnerRow] = (),
     taken_before: Collection[str] = frozenset(),
     card_of: Mapping[str, str] | None = None,
+    paid_out: Iterable[PaidOut] = (),
     refused: Iterable[Refused] = (),
     ended: Collection[str] = (),
     clean: Clean = NOTHING,
+    standing: Standing = NOTHING_STANDS,
+    lists: Iterable[StayList] = (),
+    books: Sequence[str] = (),
 ) -> Reconciled:
     """Match one clearing date with its partners' files, name every difference and prove the sums. 对账
 
@@ -82,9 +91,12 @@ def reconcile(
              and by institution; `open_before`: all breaks open after the day before (those found up to 3 days
              ago are matched, older ones stay); `waiting_before`: rows of earlier files that belong to `day`
              or later; `taken_before`: `fingerprint_text` of rows of earlier days' files; `card_of`: alias to
-             card token; `refused`: files that were not sound, to be listed; `ended`: ids of `open_before` that
+             card token; `paid_out`: (bank, reference) of payouts of earlier days that a bank may have taken back;
+             `refused`: files that were not sound, to be listed; `ended`: ids of `open_before` that
              people have ended since the day before: they count as cleared, and are watched while they are young;
-             `clean`: rows that were matched beforehand and are not among the others, by their sums.
+             `clean`: rows that were matched beforehand and are not among the others, by their sums; `standing`: what
+             was found at the day's end of deposits and payouts; `lists`: the lists that it was held against;
+             `books`: where the books contradict themselves.
     Out:     see `Reconciled`; the same inputs in any order give the same result.
     Raises:  NotBalanced when the proof has a residual.
     Source:  contract "Reconciliation".
@@ -96,9 +108,12 @@ def reconcile(
         frozenset(exports),
         _lacking(rows, statements) | clean.lacking,
         card_of or {},
+        frozenset(paid_out),
     )
     here, waiting = _of_the_day(run, statements, exports, early)
-    young = [item for item in open_before if (day - item.found.opened).days <= EARLIER_DAYS_MAX]
+    stood = stand(day, standing, [item for item in open_before if item.found.standing], ended)
+    moving = [item for item in open_before if not item.found.standing]
+    young = [item for item in moving if (day - item.found.opened).days <= EARLIER_DAYS_MAX]
     old = [node for item in young for node in reopened(item)]
     collapse([node for node in old if not node.item.duplicate])
     known = {(row.source, row.event_id, row.partner) for item in young for row in item.found.ledger_rows}
@@ -111,21 +126,31 @@ def reconcile(
     taken_early = frozenset(taken_before).difference(fingerprint_text(row) for row in early)
     items = match(nodes, old, taken_early)
     matches, found, still_open = _judged(run, items)
-    touched = {one.id for item in items for one in item.old}
-    left = [*still_open, *_left(open_before, ended, touched, day)]
+    touched = {one.id for item in items for one in item.old} | stood.touched
+    left = [*still_open, *(_aged(item, day) for item in stood.open_after)]
+    left += _left(open_before, ended, touched | stood.kept, day)
     open_after = sorted(left, key=lambda item: item.id)
     files = [*_file_breaks(run, statements, exports, refused)]
+    files += [
+        made
+        for one in lists
+        for said in one.files
+        for made in total_breaks(day, one.partner, said, of_bank=False)
+    ]
     gone = [one for one in open_before if one.id in ended and one.id not in touched and not one.ended]
     back = [one for one in open_before if one.ended and one.id in touched]
     rolled = Rolled(_live(open_before), gone, back, _live(open_after))
     proof = _proof_lines(run, ours, nodes, clean=clean, found=found, rolled=rolled)
+    found += stood.breaks
     roll = RollForward(
         before=len(rolled.before),
         new=sum(one.new for one in found) + len(back),
         cleared=sum((one.state == AUTO_CLEARED) + len(one.joined) for one in found) + len(gone),
         after=len(rolled.after),
     )
-    prove(day, proof, roll)
+    files += [books_break(day, books)] if books else []
+    balances = balance_lines(standing)
+    prove(day, proof, roll, balances)
     taken = frozenset(fingerprint_text(row) for row in _all_rows(statements, exports))
     return Reconciled(
         day=day,
@@ -133,6 +158,7 @@ def reconcile(
         clean=clean,
         breaks=tuple(sorted((*found, *files), key=lambda one: one.id)),
         proof=proof,
+        balances=balances,
         roll=roll,
         open_after=tuple(open_after),
         waiting=tuple(waiting),
@@ -190,6 +216,15 @@ def as_json(reconciled: Reconciled, run: str) -> dict[str, Any]:
                 "open_after": yuan(line.open_after_fen),
             }
             for partner, line in reconciled.proof.items()
+        },
+        "balances": {
+            name: {
+                "ledger": yuan(line.ledger_fen),
+                "other": yuan(line.other_fen),
+                "explained": yuan(line.explained_fen),
+                "residual": yuan(line.residual_fen),
+            }
+            for name, line in reconciled.balances.items()
         },
         "open": {
             "before": reconciled.roll.before,
@@ -314,7 +349,9 @@ def _proof_lines(
         if node.side != "L":
             other[node.row.partner] = other.get(node.row.partner, 0) + partner_worth(node)
     explained = _added(one.differences for one in found)
-    before, gone, back, after = (_added(item.sums for item in each) for each in rolled)
+    before, gone, back, after = (
+        _added(item.sums for item in each if not item.found.standing) for each in rolled
+    )
     return {
         partner: ProofLine(
             partner=partner,

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from clearing.reconciliation.breaks import CODES, Break
+from clearing.reconciliation.breaks import Break
+from clearing.reconciliation.codes import CODES
+from clearing.reconciliation.lists import StayList
 from clearing.reconciliation.partner_files import ParsedExport, ParsedStatement
+from clearing.reconciliation.proof import BalanceLine
 from clearing.reconciliation.reconciled import Reconciled
 from clearing.reconciliation.report_detail import DetailLine, detail_line
 
@@ -106,6 +109,8 @@ class Report:
     """平 or 不平: whether no break is open."""
     inputs: tuple[InputLine, ...]
     bridges: tuple[Bridge, ...]
+    balances: tuple[BalanceLine, ...] = ()
+    """What stands at the day's end beside what it stands for: payouts on their way, deposits."""
     summary: tuple[SummaryLine, ...]
     rates: tuple[RateLine, ...]
     ages: tuple[AgeLine, ...]
@@ -123,6 +128,7 @@ def report(
     run: str,
     statements: Mapping[str, ParsedStatement],
     exports: Mapping[str, ParsedExport],
+    lists: Iterable[StayList] = (),
 ) -> Report:
     """The report of one run. 对账报告
 
@@ -137,8 +143,9 @@ def report(
         day=reconciled.day,
         run=run,
         balanced=not live and all(one.proven for one in reconciled.breaks),
-        inputs=tuple(_inputs(statements, exports)),
+        inputs=tuple(_inputs(statements, exports, lists)),
         bridges=tuple(_bridge(reconciled, partner) for partner in reconciled.proof),
+        balances=tuple(reconciled.balances.values()),
         summary=tuple(_summary(reconciled)),
         rates=tuple(_rates(reconciled)),
         ages=tuple(ages(reconciled.day, [(one.found.opened, one.found.amount_fen) for one in live])),
@@ -161,9 +168,9 @@ def digest(model: Mapping[str, Any]) -> str:
 
 
 def _inputs(
-    statements: Mapping[str, ParsedStatement], exports: Mapping[str, ParsedExport]
+    statements: Mapping[str, ParsedStatement], exports: Mapping[str, ParsedExport], lists: Iterable[StayList]
 ) -> list[InputLine]:
-    every: list[ParsedStatement | ParsedExport] = [*statements.values(), *exports.values()]
+    every: list[ParsedStatement | ParsedExport | StayList] = [*statements.values(), *exports.values(), *lists]
     found = [
         InputLine(one.partner, said.file, said.counted.rows, said.sha256, said.sm3)
         for one in every
@@ -177,7 +184,7 @@ def _bridge(reconciled: Reconciled, partner: str) -> Bridge:
     ledger_only = other_only = matched = 0
     for one in reconciled.breaks:
         for name, fen in one.differences:
-            if name != partner:
+            if name != partner or one.standing:
                 continue
             if not one.ledger_rows or one.code.startswith("DUP"):
                 other_only -= fen

@@ -11,7 +11,8 @@ from datetime import date
 from typing import Final
 
 from clearing.ledger.money import yuan
-from clearing.reconciliation.breaks import CODES, Break
+from clearing.reconciliation.breaks import Break
+from clearing.reconciliation.codes import CODES
 from clearing.reconciliation.handling import side_label
 from clearing.reconciliation.rows import SIGN, AnyRow, HisRow, LedgerRow, StatementRow
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from clearing.ledger.money import yuan
-from clearing.reconciliation.breaks import AUTO_CLEARED, CODES, OpenItem
+from clearing.reconciliation.breaks import OpenItem
 from clearing.reconciliation.cells import to_fen
+from clearing.reconciliation.codes import AUTO_CLEARED, CODES
 from clearing.reconciliation.handling import side_label
 from clearing.reconciliation.report import Report, SummaryLine, ages
 from clearing.reconciliation.report_detail import DetailLine, SideLine
@@ -29,6 +30,7 @@ def report_of(model: Report, code: str, before: Sequence[OpenItem], after: Seque
         balanced=not still and all(CODES[one.code].break_class != "X" for one in detail),
         inputs=tuple(one for one in model.inputs if one.partner == code),
         bridges=tuple(one for one in model.bridges if one.partner == code),
+        balances=tuple(one for one in model.balances if one.partner == code),
         summary=tuple(_summary(detail)),
         rates=tuple(one for one in model.rates if code in {one.institution, one.bank}),
         ages=tuple(ages(model.day, [(one.found.opened, one.found.amount_fen) for one in still.values()])),

@@ -29,15 +29,26 @@ TRADE: Final = {
 }
 """What a hospital's export calls an event; every undo is a REFUND."""
 
+ON_A_LIST: Final = {
+    "reimbursement.submitted": "PAYOUT",
+    "payout.given_back": "BACK",
+    "reimbursement.withdrawn": "BACK",
+    "claim.settled": "CLAIM",
+    "retention.released": "RETENTION",
+    "crossregion.settled": "AREA",
+}
+"""What a fund's or insurer's list of payments calls an event. 基金清单"""
+LIST_TYPES: Final = tuple(dict.fromkeys(ON_A_LIST.values()))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
     """Our side of one movement with one partner. Text that does not apply is empty. 平台行"""
 
     partner: str
-    """Whose statement lists it: bank, card network or channel."""
+    """Whose statement lists it: bank, card network or channel; empty where only a payer's list has it."""
     institution: str = ""
-    """Whose export lists it; empty for top-ups, premiums and payouts."""
+    """Whose export lists it; empty for top-ups, premiums and payouts. The payer for a row of its own list."""
     source: str
     event_id: str
     type: str
@@ -73,6 +84,10 @@ class LedgerRow:
     original_bank_ref: str = ""
     original_keys: tuple[str, ...] = ()
     """Order, receipt and admission numbers of the original."""
+    claimed_fen: int | None = None
+    """Of a claim that a payer settles: what the hospital had advanced."""
+    deducted_fen: int | None = None
+    """Of that, what the office has cut."""
 
     @property
     def undo(self) -> bool:
@@ -84,7 +99,7 @@ class LedgerRow:
         """What an export calls it."""
         if self.undo:
             return "REFUND"
-        trade = TRADE.get(self.type, "")
+        trade = TRADE.get(self.type) or ON_A_LIST.get(self.type, "")
         return "DEP" if trade == "OPD" and self.admission_no else trade
 
     @property
@@ -136,10 +151,10 @@ class StatementRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HisRow:
-    """One line of a hospital's or pharmacy's export. 医院行"""
+    """One line of a hospital's or pharmacy's export, or of a payer's list. 医院行"""
 
     partner: str
-    """The institution."""
+    """The institution, or the fund or insurer."""
     order_no: str = ""
     """Order, receipt or admission number by trade type."""
     platform_ref: str = ""
@@ -153,8 +168,13 @@ class HisRow:
     bank_ref: str = ""
     original_order_no: str = ""
     bank: str = ""
+    """The card's bank; on a payer's list whom it paid, the card's bank or the hospital."""
     card: str = ""
     group: str = ""
+    claimed_fen: int | None = None
+    """On a payer's list: what the hospital had advanced."""
+    deducted_fen: int | None = None
+    """Of that, what the office has cut."""
     clearing_date: date
     file: str = ""
     line: int = 0
@@ -173,8 +193,9 @@ class HisRow:
 PartnerRow: TypeAlias = StatementRow | HisRow
 AnyRow: TypeAlias = LedgerRow | StatementRow | HisRow
 
-_NOT_COMPARED: Final = frozenset({"file", "line", "bank_time", "his_time", "clearing_date"})
-_NOT_OURS: Final = frozenset({"source", "event_id", "entry_id", "also", "occurred_at"})
+_OF_A_LIST: Final = ("claimed_fen", "deducted_fen")
+_NOT_COMPARED: Final = frozenset({"file", "line", "bank_time", "his_time", "clearing_date", *_OF_A_LIST})
+_NOT_OURS: Final = frozenset({"source", "event_id", "entry_id", "also", "occurred_at", *_OF_A_LIST})
 _STATEMENT_COLUMNS: Final = tuple(f.name for f in fields(StatementRow) if f.name not in _NOT_COMPARED)
 _HIS_COLUMNS: Final = tuple(f.name for f in fields(HisRow) if f.name not in _NOT_COMPARED)
 _LEDGER_COLUMNS: Final = tuple(f.name for f in fields(LedgerRow) if f.name not in _NOT_OURS)
@@ -185,13 +206,23 @@ def fingerprint(row: AnyRow) -> tuple[object, ...]:
     if isinstance(row, StatementRow):
         return ("B", *(getattr(row, name) for name in _STATEMENT_COLUMNS))
     if isinstance(row, HisRow):
-        return ("H", *(getattr(row, name) for name in _HIS_COLUMNS))
+        cells = ("H", *(getattr(row, name) for name in _HIS_COLUMNS))
+        return (
+            cells
+            if row.claimed_fen is row.deducted_fen is None
+            else (*cells, row.claimed_fen, row.deducted_fen)
+        )
     return ("L", *(getattr(row, name) for name in _LEDGER_COLUMNS))
 
 
 def fingerprint_text(row: AnyRow) -> str:
     """The fingerprint as one line of text, to be stored and compared on later days."""
     return "|".join("" if value is None else str(value) for value in fingerprint(row))
+
+
+def on_a_list(row: AnyRow) -> bool:
+    """Whether a payer's list is what has it, or should have it."""
+    return not isinstance(row, StatementRow) and row.trade_type in LIST_TYPES
 
 
 def worth(row: PartnerRow) -> int:

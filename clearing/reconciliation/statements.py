@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Final, Generic, Literal, cast
@@ -48,7 +48,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
-class _Origin:
+class Origin:
     """Whose file it is, under which name, and the clock that dates its rows."""
 
     partner: str
@@ -57,12 +57,12 @@ class _Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout(Generic[R]):
+class Layout(Generic[R]):
     """One kind of file: its columns, and how a line becomes a row."""
 
     columns: tuple[str, ...]
     more: tuple[str, ...]
-    row: Callable[[Cells, _Origin, int], R]
+    row: Callable[[Cells, Origin, int], R]
     of_bank: bool
 
 
@@ -74,16 +74,17 @@ def parse_statement(
     day: date | None,
     clock: BusinessClock,
     known: Collection[str] = (),
+    partial: bool = False,
 ) -> ParsedStatement | Refused:
     """Rows of a bank's, network's or channel's canonical statement, or every error in it. 银行对账单
 
     In:      the file's bytes, UTF-8 with or without BOM; `known`: keys that may bring a row of another date
              here (`known_keys`); a file without a row of `day` or with a known key is of a wrong day, which is
-             not asked when no day is given.
+             not asked when no day is given; `partial`: whether good lines are taken where single ones are wrong.
     Out:     Parsed, rows in file order with line numbers; Refused with up to 1 000 messages.
     Source:  contract "Clearing files", coming in.
     """
-    return _parse(_STATEMENT, data, _Origin(partner, file, clock), day, known)
+    return parse_rows(_STATEMENT, data, Origin(partner, file, clock), day, known, partial=partial)
 
 
 def parse_export(
@@ -94,6 +95,7 @@ def parse_export(
     day: date | None,
     clock: BusinessClock,
     known: Collection[str] = (),
+    partial: bool = False,
 ) -> ParsedExport | Refused:
     """Rows of a hospital's or pharmacy's canonical export, or every error in it. HIS导出
 
@@ -101,7 +103,7 @@ def parse_export(
     Out:     as `parse_statement`.
     Source:  contract "Clearing files", coming in.
     """
-    return _parse(_EXPORT, data, _Origin(partner, file, clock), day, known)
+    return parse_rows(_EXPORT, data, Origin(partner, file, clock), day, known, partial=partial)
 
 
 def known_keys(ledger_rows: Iterable[LedgerRow], open_before: Iterable[OpenItem]) -> frozenset[str]:
@@ -124,42 +126,60 @@ def _keys(row: StatementRow | HisRow) -> tuple[str, ...]:
     return (row.platform_ref, row.bank_ref, row.order_no, row.original_order_no)
 
 
-def _parse(
-    layout: _Layout[R], data: bytes, origin: _Origin, day: date | None, known: Collection[str]
+def parse_rows(
+    layout: Layout[R],
+    data: bytes,
+    origin: Origin,
+    day: date | None,
+    known: Collection[str],
+    *,
+    partial: bool = False,
 ) -> Parsed[R] | Refused:
+    """Rows of a file with a header row, or every error in it. 逐行解析
+
+    In:      `partial`: whether good lines are taken of a file in which only single lines are wrong.
+    """
     partner, file, errors = origin.partner, origin.file, Errors(origin.file)
-    sha256 = hashlib.sha256(data).hexdigest()
     rows: list[R] = []
     totals: Totals | None = None
     balance: Balance | None = None
-    text = _decoded(data, errors)
+    text = decoded(data, errors)
     if text is not None:
         rows, totals, balance = _read(layout, text, origin, errors)
-    if not errors.found and day is not None:
+    bad = errors.of_lines() if partial else ()
+    rows = [row for row in rows if row.line not in errors.lines]
+    if (not errors.found or bad) and day is not None:
         _check_day(rows, day, origin.clock, known, errors)
-    if errors.found:
-        if errors.more:
-            errors.found.append(f"{file}: {errors.more} more errors are not listed [FMT-009]")
-        return Refused(
-            partner=partner,
-            file=file,
-            sha256=sha256,
-            code="FIL-002",
-            errors=tuple(errors.found),
-            of_bank=layout.of_bank,
-        )
+    if errors.found and (not bad or not rows or errors.whole):
+        return refused_for(errors, data, partner, of_bank=layout.of_bank)
     said = SoundFile(
         file=file,
-        sha256=sha256,
+        sha256=hashlib.sha256(data).hexdigest(),
         sm3=hashlib.new("sm3", data).hexdigest(),
         counted=counted(rows),
         totals=totals,
         balance=balance,
+        bad=bad,
     )
     return Parsed(partner=partner, rows=tuple(rows), files=(said,))
 
 
-def _decoded(data: bytes, errors: Errors) -> str | None:
+def refused_for(errors: Errors, data: bytes, partner: str, *, of_bank: bool) -> Refused:
+    """A file that is not sound, with all that was found: FIL-002. 拒收"""
+    if errors.more:
+        errors.found.append(f"{errors.file}: {errors.more} more errors are not listed [FMT-009]")
+    return Refused(
+        partner=partner,
+        file=errors.file,
+        sha256=hashlib.sha256(data).hexdigest(),
+        code="FIL-002",
+        errors=tuple(errors.found),
+        of_bank=of_bank,
+    )
+
+
+def decoded(data: bytes, errors: Errors) -> str | None:
+    """The text of a file, None where it is not UTF-8."""
     try:
         return data.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -170,31 +190,33 @@ def _decoded(data: bytes, errors: Errors) -> str | None:
 
 
 def _read(
-    layout: _Layout[R], text: str, origin: _Origin, errors: Errors
+    layout: Layout[R], text: str, origin: Origin, errors: Errors
 ) -> tuple[list[R], Totals | None, Balance | None]:
-    lines = _numbered(text, errors)
+    lines = numbered(text, errors)
     rows: list[R] = []
     totals: Totals | None = None
     balance: Balance | None = None
     header = next(lines, None)
-    at = _header(layout, header, errors)
+    at = header_of(layout.columns, layout.more, header, errors)
     if header is None or at is None:
         return rows, totals, balance
     ended = False
     for line, cells in lines:
         if cells[0].startswith("#"):
             ended = True
-            totals, balance = _trailer(cells, line, (totals, balance), errors)
+            totals, balance = trailer_of(cells, line, (totals, balance), errors)
         elif ended:
             errors.add(line, "trailer", "expected no rows after #TOTAL or #BALANCE, got one", "FMT-008")
         elif len(cells) != len(header[1]):
-            errors.add(line, "line", f"expected {len(header[1])} fields, got {len(cells)}", "FMT-003")
+            errors.add(
+                line, "line", f"expected {len(header[1])} fields, got {len(cells)}", "FMT-003", of_line=True
+            )
         else:
             rows.append(layout.row(Cells(at, cells, line, errors), origin, line))
     return rows, totals, balance
 
 
-def _numbered(text: str, errors: Errors) -> Iterator[tuple[int, list[str]]]:
+def numbered(text: str, errors: Errors) -> Iterator[tuple[int, list[str]]]:
     """(number of its first line, cells) of every line that is not empty."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     start = 1
@@ -207,9 +229,10 @@ def _numbered(text: str, errors: Errors) -> Iterator[tuple[int, list[str]]]:
         errors.add(start, "line", f"expected quotes that open and close, got {error}", "FMT-003")
 
 
-def _header(
-    layout: _Layout[R], header: tuple[int, list[str]] | None, errors: Errors
+def header_of(
+    columns: Sequence[str], more: Sequence[str], header: tuple[int, list[str]] | None, errors: Errors
 ) -> dict[str, int] | None:
+    """Column to its place; None, with every error, where the header row is not sound. 表头"""
     if header is None:
         errors.add(1, "header", "expected a header row, got an empty file", "FMT-002")
         return None
@@ -218,8 +241,8 @@ def _header(
     at = {name: place for place, name in enumerate(names)}
     before = len(errors.found)
     for place, name in enumerate(names, 1):
-        if name not in layout.columns and name not in layout.more:
-            expected = ",".join((*layout.columns, *layout.more))
+        if name not in columns and name not in more:
+            expected = ",".join((*columns, *more))
             errors.add(
                 line, f"field {place} header", f'expected one of {expected}, got "{name[:64]}"', "FMT-002"
             )
@@ -227,7 +250,7 @@ def _header(
             errors.add(
                 line, f"field {place} header", f'expected each column once, got "{name}" again', "FMT-002"
             )
-    for name in layout.columns:
+    for name in columns:
         if name not in at:
             errors.add(line, "header", f'expected a column "{name}", got none', "FMT-002")
     return at if len(errors.found) == before else None
@@ -239,13 +262,14 @@ def trailers(lines: Iterable[list[str]]) -> tuple[Totals | None, Balance | None]
     totals: Totals | None = None
     balance: Balance | None = None
     for line, cells in enumerate(lines, 1):
-        totals, balance = _trailer(cells, line, (totals, balance), errors)
+        totals, balance = trailer_of(cells, line, (totals, balance), errors)
     return None if errors.found else (totals, balance)
 
 
-def _trailer(
+def trailer_of(
     cells: list[str], line: int, before: tuple[Totals | None, Balance | None], errors: Errors
 ) -> tuple[Totals | None, Balance | None]:
+    """What the `#` lines say, with one line more; each comes once. 尾行"""
     totals, balance = before
     if cells[0] == "#TOTAL" and totals is None:
         return _totals(cells, line, errors), balance
@@ -296,7 +320,7 @@ def belongs_to(day: date, at: time | None, clock: BusinessClock) -> date:
     return day if at is None else clock.date_of(datetime.combine(day, at, clock.zone))
 
 
-def _statement_row(cells: Cells, origin: _Origin, line: int) -> StatementRow:
+def _statement_row(cells: Cells, origin: Origin, line: int) -> StatementRow:
     bank_date, bank_time = cells.date("bank_date"), cells.time_or_none("bank_time")
     return StatementRow(
         partner=origin.partner,
@@ -319,7 +343,7 @@ def _statement_row(cells: Cells, origin: _Origin, line: int) -> StatementRow:
     )
 
 
-def _his_row(cells: Cells, origin: _Origin, line: int) -> HisRow:
+def _his_row(cells: Cells, origin: Origin, line: int) -> HisRow:
     his_date, his_time = cells.date("his_date"), cells.time_or_none("his_time")
     return HisRow(
         partner=origin.partner,
@@ -342,5 +366,5 @@ def _his_row(cells: Cells, origin: _Origin, line: int) -> HisRow:
     )
 
 
-_STATEMENT: Final = _Layout(STATEMENT_COLUMNS, STATEMENT_MORE, _statement_row, of_bank=True)
-_EXPORT: Final = _Layout(EXPORT_COLUMNS, EXPORT_MORE, _his_row, of_bank=False)
+_STATEMENT: Final = Layout(STATEMENT_COLUMNS, STATEMENT_MORE, _statement_row, of_bank=True)
+_EXPORT: Final = Layout(EXPORT_COLUMNS, EXPORT_MORE, _his_row, of_bank=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from clearing.ledger.money import yuan
-from clearing.reconciliation.breaks import OPEN, Break, break_id
+from clearing.reconciliation.breaks import Break, break_id
+from clearing.reconciliation.codes import OPEN
 from clearing.reconciliation.partner_files import Refused, SoundFile
 
 
@@ -42,12 +43,16 @@ def gate(partner: str, file: str, sha256: str, seen: Iterable[SeenFile]) -> Lite
 
 
 def total_breaks(day: date, partner: str, said: SoundFile, *, of_bank: bool) -> Iterator[Break]:
-    """TOT-001 and TOT-002 of one file: what its trailer says against what its rows add up to. 总额余额核对
+    """FIL-004 a bad line; TOT-001 and TOT-002: what its trailer says against what its rows add up to. 总额余额核对
 
     Out:     breaks without differences, no part of the proof; none where the trailer is absent or right.
     Source:  contract "Reconciliation", pass 7.
     """
     told, got = said.totals, said.counted
+    for faults in said.bad:
+        yield _file_break(day, partner, "FIL-004", faults, 0, of_bank=of_bank)
+    if said.bad:
+        return  # what the lines left out come to nobody can say
     if told is not None and told != got:
         detail = (
             f"{said.file}: #TOTAL says {told.rows} rows, in {yuan(told.in_fen)}, out {yuan(told.out_fen)}; "
@@ -71,6 +76,21 @@ def refused_break(day: date, refused: Refused, *, of_bank: bool) -> Break:
     """The break of a file that was not taken in."""
     detail = "\n".join(refused.errors)
     return _file_break(day, refused.partner, refused.code, detail, 0, of_bank=of_bank)
+
+
+def books_break(day: date, told: Sequence[str]) -> Break:
+    """The break of books that contradict themselves: LED-001. 借贷不平"""
+    return Break(
+        id=break_id(day, "LED-001"),
+        opened=day,
+        code="LED-001",
+        codes=("LED-001",),
+        vector="L1B-H-",
+        amount_fen=0,
+        difference_fen=0,
+        differences=(),
+        detail="\n".join(told),
+    )
 
 
 def _file_break(day: date, partner: str, code: str, detail: str, amount_fen: int, *, of_bank: bool) -> Break:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from clearing.reconciliation.breaks import AUTO_CLEARED
+from clearing.reconciliation.codes import AUTO_CLEARED
 from clearing.reconciliation.report import Report
 from clearing.reports.mismatch_detail import Done, adjustments, cleared, detail
 from clearing.reports.sign_offs import SignOff, sign_off_table, signers
@@ -51,10 +51,11 @@ def mismatch(
             Fact("open", "其中未清", len(opened), COUNT),
             Fact("open_after", "日终未清（含以前）", after, COUNT),
             Fact("root", "日根", root),
-            Fact("residual", "未解释差额", sum(abs(one.residual_fen) for one in model.bridges), FEN),
+            Fact("residual", "未解释差额", _unexplained(model), FEN),
         ),
         tables=(
             _bridge(model),
+            _balances(model),
             _summary(model),
             _banks(model),
             _ages(model),
@@ -100,6 +101,45 @@ def _bridge(model: Report) -> Table:
             number: frozenset({6}) for number, one in enumerate(model.bridges) if one.residual_fen
         },
         note="平台合计 + 对方独有 − 平台独有 ± 金额不一致 = 对方合计；未解释差额须为 0.00。",
+    )  # fmt: skip
+
+
+def _unexplained(model: Report) -> int:
+    """What no break explains, of all bridges and balances."""
+    fens = [one.residual_fen for one in model.bridges] + [one.residual_fen for one in model.balances]
+    return sum(map(abs, fens))
+
+
+_FAMILIES: Final = {"FND": "代付、划拨在途", "DEP": "住院预交金"}
+
+
+def _balances(model: Report) -> Table:
+    return Table(
+        code="balances",
+        chinese="余额核对",
+        columns=(
+            Column("partner", "对方"),
+            Column("kind", "项目", width=20),
+            Column("ledger", "账面余额", FEN, 18, summed=True),
+            Column("explained", "减：差错解释", FEN, 18, summed=True),
+            Column("other", "应有余额", FEN, 18, summed=True),
+            Column("residual", "未解释差额", FEN, 16, summed=True),
+        ),
+        rows=[
+            (
+                one.partner,
+                f"{_FAMILIES.get(one.family, '')} {one.family}".strip(),
+                one.ledger_fen,
+                -one.explained_fen,
+                one.other_fen,
+                one.residual_fen,
+            )
+            for one in model.balances
+        ],
+        marks={
+            number: frozenset({5}) for number, one in enumerate(model.balances) if one.residual_fen
+        },
+        note="FND：科目 2035 与 2030，减未答复、失败、退票，应为尚未发出的代付。DEP：科目 9010 与医院清单。",
     )  # fmt: skip
 
 

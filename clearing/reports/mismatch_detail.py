@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
-from clearing.reconciliation.breaks import AUTO_CLEARED
-from clearing.reconciliation.handling import BANK, HANDLING, INSTITUTION, PAYER, PLATFORM
+from clearing.reconciliation.codes import AUTO_CLEARED, BANK, CODES, INSTITUTION, PAYER, PLATFORM
 from clearing.reconciliation.report_detail import DetailLine, SideLine
 from clearing.reports.table import Cell, Column, Kind, Table
 
@@ -133,7 +132,7 @@ def _sides(sides: Iterable[SideLine | None]) -> Iterator[Cell]:
 
 def _after(line: DetailLine, sides: Iterable[SideLine | None]) -> tuple[Cell, ...]:
     names = dict.fromkeys(name for one in sides if one is not None for name in one.differing)
-    usual = HANDLING[line.code]
+    usual = CODES[line.code]
     desk = f"{_DESKS[usual.desk]} {usual.desk}"
     return (" ".join(names), desk, usual.sla_days, usual.action, line.detail)
 

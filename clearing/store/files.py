@@ -242,6 +242,23 @@ async def get(conn: AsyncConnection, name: str) -> StoredFile | None:
     return None if row is None else _stored(dict(row))
 
 
+_HEADS: Final = """
+    SELECT DISTINCT ON (f.profile, f.receiver, f.seq) f.name, f.profile, p.content, t.content AS tail, t.no
+    FROM file f JOIN file_part p ON p.name = f.name AND p.no = 0
+    CROSS JOIN LATERAL (SELECT no, content FROM file_part WHERE name = f.name ORDER BY no DESC LIMIT 1) AS t
+    WHERE f.clearing_date = $1 AND f.type = $2
+    ORDER BY f.profile, f.receiver, f.seq, f.version DESC
+"""
+
+
+async def heads(conn: AsyncConnection, day: date, type_: str) -> list[tuple[str, str, bytes]]:
+    """(name, profile, first and last part) of a day's files of a type, of each the version that stands. 文件头尾"""
+    rows = await (await driver(conn)).fetch(_HEADS, day, type_)
+    return [
+        (row["name"], row["profile"], row["content"] + (row["tail"] if row["no"] else b"")) for row in rows
+    ]
+
+
 async def parts(conn: AsyncConnection, name: str) -> AsyncIterator[bytes]:
     """A file's bytes, part by part in order, read as they are used."""
     raw = await driver(conn)

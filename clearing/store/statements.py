@@ -88,21 +88,24 @@ _NAMED: Final = f"""
 """  # noqa: S608 - our own column names
 
 
-async def accepted(conn: AsyncConnection, day: date) -> list[StatementFile]:
-    """The statements and exports of a day that came in and were taken: of each number its last version. 已收对账单
+async def accepted(conn: AsyncConnection, day: date) -> list[tuple[StatementFile, bool]]:
+    """The statements, exports and lists of a day that were taken: of each number its last version. 已收对账单
 
-    Out:     by kind, sender and number; a side may come in several files, by any number of senders.
+    Out:     by kind, sender and number, each with whether only its good lines were taken; a side may come in several
+             files, by any number of senders.
     """
     rows = await (await driver(conn)).fetch(_ACCEPTED, day)
-    return [StatementFile(**dict(row)) for row in rows]
+    found = [dict(row) for row in rows]
+    return [(StatementFile(**row), partly) for row in found for partly in (row.pop("verdict") == "PART",)]
 
 
 _ACCEPTED: Final = rf"""
-    SELECT DISTINCT ON (s.kind, s.partner, named.number) {", ".join(f"s.{one.name}" for one in fields(StatementFile))}
+    SELECT DISTINCT ON (s.kind, s.partner, named.number)
+        {", ".join(f"s.{one.name}" for one in fields(StatementFile))}, v.verdict
     FROM statement_file s JOIN verdict v ON v.file = s.id CROSS JOIN LATERAL (
         SELECT substring(s.name FROM '_(\d{{3}})_V\d+\.') AS number,
             substring(s.name FROM '_\d{{3}}_V(\d+)\.')::integer AS version
     ) AS named
-    WHERE s.clearing_date = $1 AND s.kind IN ('STM', 'HIS') AND v.verdict = 'ACPT'
+    WHERE s.clearing_date = $1 AND s.kind IN ('STM', 'HIS', 'NRC', 'DEP') AND v.verdict IN ('ACPT', 'PART')
     ORDER BY s.kind, s.partner, named.number, named.version DESC, v.at DESC, s.id DESC
 """  # noqa: S608 - our own column names

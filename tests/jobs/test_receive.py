@@ -128,7 +128,7 @@ async def test_a_side_may_come_in_several_files_each_by_its_last_version(the: Bo
     put(tmp_path, STM.replace("001_V1", "001_V3"), "\n".join((head, *rows[:half], "")).encode() + b"\n")
     assert {one.verdict for one in await taken(the, tmp_path)} == {"ACPT"}
     async with transaction(the.engine) as conn:
-        names = [one.name for one in await statements.accepted(conn, DAY)]
+        names = [one.name for one, _ in await statements.accepted(conn, DAY)]
     assert names == [STM.replace("001_V1", place) for place in ("001_V3", "002_V2")]
     whole = tmp_path / "whole.csv"
     whole.write_bytes("\n".join((head, *rows, "")).encode())
@@ -225,7 +225,7 @@ BAD = STATEMENT.replace(b".00,", b".0,", 1)
             STM.replace("STM", "PAY"),
             STATEMENT,
             {},
-            'name: expected a type of PYR RTN ACK REG STM HIS, got "PAY"',
+            'name: expected a type of PYR RTN ACK REG STM HIS NRC DEP, got "PAY"',
         ),
         (STM, STATEMENT, {"bytes": 7}, "expected 7 bytes as in the manifest"),
         (STM, STATEMENT, {"sm3": "0" * 64}, "expected sm3 0000000000000000… as in the manifest"),

@@ -431,7 +431,7 @@ async def test_every_error_of_every_file_is_told_at_once(the: Books, desk: Desk)
 WRONG: list[tuple[str, date, Callable[[Desk], dict[str, Path]], str]] = [
     ("nobody",        NINTH,   lambda desk: {"STM_B9": desk.paths(NINTH)["STM_B1"]}, "--bank B9: expected the code of a bank or channel or network, got no member"),
     ("a hospital",    NINTH,   lambda desk: {"STM_H1": desk.paths(NINTH)["STM_B1"]}, "--bank H1: .*got a hospital"),
-    ("a bank as HIS", NINTH,   lambda desk: {"HIS_B1": desk.paths(NINTH)["HIS_H1"]}, "--his B1: expected the code of a hospital or pharmacy, got a bank"),
+    ("a bank as HIS", NINTH,   lambda desk: {"HIS_B1": desk.paths(NINTH)["HIS_H1"]}, "--his B1: expected the code of a fund or hospital or insurer or pharmacy, got a bank"),
     ("no file",       NINTH,   lambda _:    {},                                      "none is named"),
     ("not there",     NINTH,   lambda desk: {"STM_B1": desk.folder / "none.csv"},    r"none\.csv: cannot be read"),
     ("open day",      TWELFTH, lambda desk: {"STM_B1": desk.paths(NINTH)["STM_B1"]}, "day 2026-03-12: expected it cut, open found"),

@@ -8,7 +8,7 @@ import pytest
 
 from clearing.ledger.entry import Leg, Posting
 from clearing.ledger.money import yuan
-from clearing.reconciliation.breaks import CODES
+from clearing.reconciliation.codes import CODES
 from clearing.reconciliation.ledger_side import NotedTopup, OpenTimeout, RejectedUse
 from tests.reconciliation.sides import DAY, NEXT, Sides, bank_line, entry, his_line
 
@@ -136,7 +136,7 @@ def test_a_row_of_an_earlier_day_is_surplus_when_it_comes_again() -> None:
 
 
 def test_every_code_has_its_row() -> None:
-    """The table knows class, Chinese name, meaning and handling of every code."""
-    assert all(all(row) for row in CODES.values())
+    """The table knows class, Chinese name, meaning, desk, ends and action of every code."""
+    assert all(all(row._replace(sla_days=1)) for row in CODES.values())
     assert {row.break_class for row in CODES.values()} == {"T", "A", "M", "X", "T→M", "A→M"}
     assert {lead for lead, *_ in SCENARIOS if lead} <= set(CODES)

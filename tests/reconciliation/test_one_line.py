@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clearing.ledger.entry import Entry, Posting
 from clearing.ledger.money import yuan
-from clearing.reconciliation.breaks import AUTO_CLEARED
+from clearing.reconciliation.codes import AUTO_CLEARED
 from clearing.reconciliation.reconciled import Reconciled
 from tests.reconciliation.sides import DAY, NEXT, bank_line, entry, his_line
 from tests.reconciliation.test_bulk import Line, by_the_passes, set_wise

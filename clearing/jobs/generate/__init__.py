@@ -8,7 +8,8 @@ rules only by what it sends: whether the ledger takes it is the ledger's busines
 
 from clearing.jobs.generate.clerk import Line, Planted, Sent, Step
 from clearing.jobs.generate.day import EVENTS_MIN, Generated, generate_day
-from clearing.jobs.generate.plan import BREAK_KINDS, FILE_KINDS, NOT_PLANTED, Plan, with_breaks
+from clearing.jobs.generate.lists import LIST_KINDS
+from clearing.jobs.generate.plan import BREAK_KINDS, FILE_KINDS, NOT_PLANTED, Plan, with_breaks, with_lists
 from clearing.jobs.generate.sizes import SIZES, Size, members_of, with_registered
 from clearing.jobs.generate.write import CITY, Summary, answers_text, write
 
@@ -17,6 +18,7 @@ __all__ = [
     "CITY",
     "EVENTS_MIN",
     "FILE_KINDS",
+    "LIST_KINDS",
     "NOT_PLANTED",
     "SIZES",
     "Generated",
@@ -31,6 +33,7 @@ __all__ = [
     "generate_day",
     "members_of",
     "with_breaks",
+    "with_lists",
     "with_registered",
     "write",
 ]

@@ -94,7 +94,8 @@ def _steps(what: Generated) -> Iterator[Step]:
 
 def _offices(clerk: Clerk, second: int) -> None:
     """What the offices do in the evening: claims, then retention and areas."""
-    if second == CLAIMS_AT and clerk.room > len(clerk.claims) + LONGEST:
+    spare = 0 if clerk.plan.lists else LONGEST  # a day with lists is to have claims to list
+    if second == CLAIMS_AT and clerk.room > len(clerk.claims) + spare:
         schemes.settle_claims(clerk, second)
     if second == CLAIMS_AT + HOUR and clerk.room > len(clerk.retained) + len(clerk.areas) + LONGEST:
         schemes.release_retention(clerk, second)

@@ -25,15 +25,6 @@ not sound, or numbered so that one before it is missing. The day cannot be recon
 NEXT_DAY: Final = {"NEXT-DAY": "CUT-001", "NEXT-DAY-UNDO": "CUT-002"}
 """What the next day's run makes of a kind that is SID-101 at first."""
 NOT_PLANTED: Final = {
-    "FIL-004": "no line of a statement or export is taken without the others",
-    "FND-001": "comes from transfers, not from a day's statements and exports",
-    "FND-002": "comes from transfers, not from a day's statements and exports",
-    "FND-003": "comes from transfers, not from a day's statements and exports",
-    "FND-004": "comes from transfers, not from a day's statements and exports",
-    "DEP-001": "comes from stays, not from a day's statements and exports",
-    "DEP-002": "comes from stays, not from a day's statements and exports",
-    "NRC-001": "comes from claims, not from a day's statements and exports",
-    "NRC-002": "comes from claims, not from a day's statements and exports",
     "LED-001": "no event can unbalance the books: only damage to the database can, as `verify`'s tests do it",
 }
 """Codes of the table that no generated day has, and why."""
@@ -139,6 +130,12 @@ class Plan:
     """Planted in turn."""
     file_kinds: tuple[str, ...] = ()
     """Of FILE_KINDS: each spoils one partner's file."""
+    lists: bool = False
+    """Whether payers' lists and lists of deposits are written, and some transfers do not arrive."""
+    taken_back: float = 0.0
+    """Paid reimbursements that the bank takes back by itself, without a word."""
+    left_open: float = 0.0
+    """Payouts that came back and with which nothing is done on the day."""
 
     level_weights: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType(
@@ -163,6 +160,21 @@ def with_breaks(plan: Plan, breaks: float | None, *, wrong_files: bool) -> Plan:
     """
     measure = plan.breaks if breaks is None else int(breaks) if breaks >= 1 else breaks
     return replace(plan, breaks=measure, file_kinds=FILE_KINDS if wrong_files else plan.file_kinds)
+
+
+def with_lists(plan: Plan) -> Plan:
+    """The plan of a day with lists, and with transfers that do not arrive. 清单日"""
+    return replace(
+        plan,
+        lists=True,
+        stay=plan.stay * 4,
+        payout_sent=0.75,
+        unanswered=0.1,
+        payout_rejected=0.05,
+        returned=0.05,
+        taken_back=0.03,
+        left_open=0.5,
+    )
 
 
 HOURS: Final = (2.0, 12.0, 16.0, 13.0, 7.5, 3.5, 6.0, 10.0, 10.5, 7.5, 4.5, 2.5, 2.0, 1.5, 1.0, 0.5)

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearing.jobs.generate.cards import card_for, class_one, register
-from clearing.jobs.generate.clerk import LONGEST, HeldCard
+from clearing.jobs.generate.clerk import LONGEST, HeldCard, Planted
 from clearing.jobs.generate.partners import booked
 from clearing.jobs.generate.stays import APPROVED
 from clearing.ledger.money import yuan
@@ -181,9 +181,9 @@ def _answer(clerk: Clerk, at: int, payout: Payout, submitted: int) -> int:
     if clerk.due("payout rejected", plan.payout_rejected):
         data = _result(clerk, payout, 1, "REJECTED", clerk.ref(payout.card.bank))
         clerk.send("payout.result", payout.card.bank, at, data | {"reason_code": "R04"}, payout.key)
-        _again(clerk, clerk.later(at, 600, 1800), payout)
+        _again(clerk, clerk.later(at, 600, 1800), payout, "rejected")
         return 0
-    _paid(clerk, at, payout)
+    ref = _paid(clerk, at, payout)
     if clerk.due("recalled", plan.recalled):
         asked = clerk.later(at, 600, 1800)
         clerk.send("payout.recalled", payout.source, asked, payout.original | APPROVED, payout.key)
@@ -192,7 +192,28 @@ def _answer(clerk: Clerk, at: int, payout: Payout, submitted: int) -> int:
     if clerk.due("returned", plan.returned):
         _returned(clerk, clerk.later(at, 1800, 7200), payout)
         return 0
+    if clerk.due("taken back", plan.taken_back):
+        _taken_back(clerk, clerk.later(at, 300, 900), payout, ref)
     return at
+
+
+def _taken_back(clerk: Clerk, at: int, payout: Payout, ref: str) -> None:
+    """The bank takes a payout back by itself: a negative entry of which nobody is told. 银行冲账"""
+    card = payout.card
+    line = booked(
+        clerk,
+        card.bank,
+        at,
+        ("REVERSAL", "D", payout.fen),
+        clerk.ref(card.bank),
+        card=card.token,
+        original=ref,
+    )
+    answer = Planted(
+        kind="FND-004", code="FND-004", partner=card.bank, institution="", bank_ref=ref, order_no="",
+        amount_fen=payout.fen, source="", id="",
+    )  # fmt: skip
+    clerk.write_only(at, [line], answer)
 
 
 def _result(clerk: Clerk, payout: Payout, attempt: int, result: str, ref: str) -> dict[str, Any]:
@@ -200,11 +221,13 @@ def _result(clerk: Clerk, payout: Payout, attempt: int, result: str, ref: str) -
     return payout.original | booked_as | {"attempt": attempt, "result": result}
 
 
-def _paid(clerk: Clerk, at: int, payout: Payout, attempt: int = 1) -> None:
+def _paid(clerk: Clerk, at: int, payout: Payout, attempt: int = 1) -> str:
+    """The bank pays; gives its reference."""
     bank, ref = payout.card.bank, clerk.ref(payout.card.bank)
     line = booked(clerk, bank, at, ("PAYOUT", "C", payout.fen), ref, card=payout.card.token)
     data = _result(clerk, payout, attempt, "PAID", ref)
     clerk.send("payout.result", bank, at, data, payout.key, lines=[line])
+    return ref
 
 
 def _returned(clerk: Clerk, at: int, payout: Payout) -> None:
@@ -219,10 +242,12 @@ def _returned(clerk: Clerk, at: int, payout: Payout) -> None:
     }
     line = booked(clerk, bank, at, ("RETURN", "D", payout.fen), ref, card=payout.card.token)
     clerk.send("payout.returned", bank, at, data, payout.key, lines=[line])
-    _again(clerk, clerk.later(at, 600, 1800), payout)
+    _again(clerk, clerk.later(at, 600, 1800), payout, "returned")
 
 
-def _again(clerk: Clerk, at: int, payout: Payout) -> None:
+def _again(clerk: Clerk, at: int, payout: Payout, after: str) -> None:
+    if clerk.due(f"left open {after}", clerk.plan.left_open):
+        return
     if clerk.due("given back", 0.4):
         clerk.send("payout.given_back", payout.source, at, payout.original | APPROVED, payout.key)
         return

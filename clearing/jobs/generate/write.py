@@ -11,6 +11,7 @@ from typing import Final
 
 from clearing.jobs.generate.clerk import Line, Planted, Sent
 from clearing.jobs.generate.day import Generated
+from clearing.jobs.generate.lists import Lists
 from clearing.jobs.generate.partners import EXPORT_HEADER, STATEMENT_HEADER
 from clearing.jobs.generate.spoiled import spoil, spoiled_files, trailer
 from clearing.ledger.money import yuan
@@ -36,6 +37,8 @@ class Summary:
     planted: list[Planted] = field(default_factory=list)
     corrected: dict[str, Path] = field(default_factory=dict)
     """Sound copies of the files that are wrong, by partner."""
+    lists: dict[str, Path] = field(default_factory=dict)
+    """Payers' lists and hospitals' lists of deposits, by member."""
     refused: list[dict[str, str]] = field(default_factory=list)
     """What is meant to be refused: source, id, type and reason."""
     registered: int = 0
@@ -107,7 +110,7 @@ def write(
     Out:     Summary with every path. Every partner has a file, one without rows too.
     Writes:  members.toml, events.jsonl, statements/STM_<partner>.csv, exports/HIS_<institution>.csv,
              answers.json, refusals.json, cards.jsonl where cards were registered before, corrected/ where a file is
-             wrong as a whole.
+             wrong as a whole, lists/ where the plan has them.
     Again:   the same bytes over the old ones.
     """
     summary = Summary(out_dir)
@@ -126,9 +129,11 @@ def write(
         )
         for code, path in paths.items()
     }
+    lists = Lists(f"{generated.day}", wanted=generated.plan.lists)
     with summary.events_file.open("wb") as events:
         for step in generated.steps():
             if step.sent is not None:
+                lists.take(step.sent)
                 events.write(step.sent.value + b"\n")
                 if step.sent.refused:
                     summary.refused.append(_refusal(step.sent))
@@ -143,6 +148,8 @@ def write(
     for (his, _), one in files.items():
         one.end(balanced=not his)
     _spoil(generated, files, summary)
+    summary.lists, planted = lists.write(out_dir / "lists")
+    summary.planted += planted
     summary.registered = _write_registrations(generated, summary.cards_file)
     refusals = json.dumps(summary.refused, ensure_ascii=False, indent=1)
     summary.refusals.write_text(refusals + "\n", encoding="utf-8")

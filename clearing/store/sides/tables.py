@@ -180,6 +180,17 @@ class SideTables:
         path.unlink()
         self.files.append(FileRead(side, partner, name, self._first(side), None, None, rows))
 
+    def sums_of_entries(self) -> dict[str, int]:
+        """What the day's entries move on each account, those of its end included, fen, no zeros. 凭证合计"""
+        return dict(
+            self.all(
+                f"""SELECT account, sum(fen)::BIGINT FROM (
+                    SELECT unnest(string_split(accounts, '{SEPARATOR}')) AS account,
+                        unnest(string_split(fens, '{SEPARATOR}'))::BIGINT AS fen FROM {self.source_of_entries()})
+                GROUP BY account HAVING sum(fen) <> 0"""  # noqa: S608 - our own names
+            )
+        )
+
     def keys_of_entries(self) -> frozenset[str]:
         """Every id, reference and number of the day's entries."""
         names = ", ".join(_KNOWN)

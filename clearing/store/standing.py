@@ -1,0 +1,277 @@
+"""What stands at the end of a day, as it stood then: payments of payers, payouts on their way, deposits. 存量取数
+
+A day can be asked again later: what a payout has become since is taken back by the entries of later days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any, Final, NamedTuple, cast
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from clearing.ledger import accounts
+from clearing.ledger.accounts import code_of, owner_of
+from clearing.ledger.facts import Payout
+from clearing.reconciliation.fund_list import FundMove
+from clearing.reconciliation.rows import ON_A_LIST
+from clearing.reconciliation.standing import HeldStay, OpenPayout
+from clearing.store import balances
+from clearing.store.facts import event_of
+from clearing.store.kinds import KINDS
+from clearing.store.registry import columns
+from clearing.store.session import DriverRow, driver
+
+_ONE_DAY: Final = timedelta(days=1)
+_PAYOUT: Final = KINDS["payout"]
+_POSITIONS: Final = frozenset({accounts.FUND_EXPENSE, accounts.INSURER})
+_SENT_DAYS_MAX: Final = 4
+"""How many cuts back a payout may have been sent that was answered after the day."""
+
+
+def _ids(first: date, after: date) -> tuple[str, str]:
+    return f"{first:%Y%m%d}{'0' * 24}", f"{after:%Y%m%d}{'0' * 24}"
+
+
+# ---------------------------------------------------------------- what payers paid
+
+_MOVES: Final = """
+    SELECT replace(e.id::text, '-', '') AS entry_id, e.type, e.source, e.event_id, e.clearing_date, e.occurred_at,
+        e.payer, e.bank, e.institution, e.card, e.accounts, e.fens, p.settlement_id,
+        CASE WHEN p.id IS NULL THEN v.raw END AS raw
+    FROM entry e
+    LEFT JOIN entry o ON o.id = e.original_id
+    LEFT JOIN payout p ON p.source = coalesce(o.source, e.source) AND p.id = coalesce(o.event_id, e.event_id)
+    JOIN event v ON v.source = e.source AND v.id = e.event_id
+    WHERE e.id >= $1::uuid AND e.id < $2::uuid AND e.type = ANY($3)
+    ORDER BY e.id
+"""
+
+
+async def fund_moves(conn: AsyncConnection, day: date) -> list[FundMove]:
+    """All that moved the position of a fund or insurer on a day, in order of entry. 基金支出明细
+
+    Out:     of a settlement of claims one a claim; fen negative where the payer pays.
+    """
+    rows = await (await driver(conn)).fetch(_MOVES, *_ids(day, day + _ONE_DAY), list(ON_A_LIST))
+    return [one for row in rows for one in _moves_of(row)]
+
+
+def _moves_of(row: DriverRow) -> Iterator[FundMove]:
+    moved: dict[str, int] = {}
+    for name, fen in zip(row["accounts"], row["fens"], strict=True):
+        if code_of(name) in _POSITIONS:
+            moved[owner_of(name)] = moved.get(owner_of(name), 0) - fen
+    said: Any = event_of(row["raw"], row["entry_id"]).data if row["raw"] else None
+    for payer, fen in moved.items():
+        common: dict[str, Any] = {
+            "payer": payer,
+            "type": row["type"],
+            "source": row["source"],
+            "event_id": row["event_id"],
+            "entry_id": row["entry_id"],
+            "clearing_date": row["clearing_date"],
+            "occurred_at": row["occurred_at"],
+            "card": row["card"],
+        }
+        if row["type"] == "claim.settled":
+            for claim in said.claims:
+                yield FundMove(
+                    **common,
+                    settlement_id=claim.settlement_id,
+                    paid_to=row["institution"],
+                    fen=claim.deducted + claim.retained - claim.claimed,
+                    claimed_fen=claim.claimed,
+                    deducted_fen=claim.deducted,
+                )
+        elif fen:
+            name = row["settlement_id"] or _name_of(row["type"], said)
+            yield FundMove(**common, settlement_id=name, paid_to=row["institution"] or row["bank"], fen=fen)
+
+
+def _name_of(type_: str, said: Any) -> str:  # noqa: ANN401 - the body of any event of a list
+    """What a list calls a payment that is of no settlement."""
+    if type_ == "retention.released":
+        return f"{said.institution}/{said.year}"
+    return f"{said.treat_area}/{said.insured_area}/{said.month}"
+
+
+async def paid_out(
+    conn: AsyncConnection, day: date, wanted: Iterable[tuple[str, str]], days_back: int
+) -> list[tuple[str, str]]:
+    """Which of these (bank, reference) are payouts that a bank has paid in the days up to one. 已付代付"""
+    pairs = sorted(set(wanted))
+    if not pairs:
+        return []
+    rows = await (await driver(conn)).fetch(
+        """
+        SELECT w.partner, w.ref FROM unnest($1::text[], $2::text[]) AS w(partner, ref)
+        JOIN bank_ref b ON b.partner = w.partner AND b.bank_date BETWEEN $3 AND $4 AND b.bank_ref = w.ref
+        JOIN entry e ON e.source = b.source AND e.event_id = b.id AND e.type = 'payout.result'
+        """,
+        [bank for bank, _ in pairs], [ref for _, ref in pairs], day - _ONE_DAY * days_back, day + _ONE_DAY,
+    )  # fmt: skip
+    return [(row["partner"], row["ref"]) for row in rows]
+
+
+# ---------------------------------------------------------------- payouts on their way
+
+_OPEN_NOW: Final = f"""
+    SELECT {columns(_PAYOUT, "p")}, replace(e.id::text, '-', '') AS entry_id, e.clearing_date AS first_date
+    FROM payout p JOIN entry e ON e.source = p.source AND e.event_id = p.id
+    WHERE p.state IN ('HELD', 'ACCEPTED', 'SENT', 'REJECTED', 'RETURNED') AND e.clearing_date <= $1
+"""  # noqa: S608 - our own column names
+_MOVED_SINCE: Final = f"""
+    SELECT {columns(_PAYOUT, "p")}, replace(o.id::text, '-', '') AS entry_id, o.clearing_date AS first_date,
+        later.type
+    FROM (
+        SELECT DISTINCT ON (original_id) original_id, type FROM entry
+        WHERE id >= $1::uuid AND (type LIKE 'payout.%' OR type = 'reimbursement.withdrawn')
+        ORDER BY original_id, clearing_date, batch, no
+    ) AS later
+    JOIN entry o ON o.id = later.original_id AND o.clearing_date <= $2
+    JOIN payout p ON p.source = o.source AND p.id = o.event_id
+"""  # noqa: S608 - our own column names
+_SENT: Final = """
+    SELECT v.raw, coalesce(w.clearing_date, v.clearing_date) AS clearing_date
+    FROM batch b JOIN event v ON v.batch = b.id LEFT JOIN woken w ON w.source = v.source AND w.id = v.id
+    WHERE v.type = 'payout.sent' AND coalesce(w.clearing_date, v.clearing_date) <= $1
+        AND b.at > coalesce((SELECT max(cut_at) FROM day WHERE clearing_date <= $2), '-infinity')
+"""
+
+
+class _AsOf(NamedTuple):
+    """A payout as it was at the end of a day."""
+
+    payout: Payout
+    state: str
+    entry_id: str
+    since: date
+
+
+async def open_payouts(conn: AsyncConnection, day: date) -> list[OpenPayout]:
+    """Every payout that at the end of a day was neither paid nor over, in order of payer and name. 未达代付"""
+    raw = await driver(conn)
+    first, _ = _ids(day + _ONE_DAY, day)
+    found: dict[tuple[str, str], _AsOf] = {}
+    for row in await raw.fetch(_OPEN_NOW, day):
+        one = _payout(row)
+        state = one.state if one.last_date <= day else "ACCEPTED"
+        since = one.last_date if one.last_date <= day else row["first_date"]
+        found[one.source, one.id] = _AsOf(one, state, row["entry_id"], since)
+    moved = [(_payout(row), row) for row in await raw.fetch(_MOVED_SINCE, first, day)]
+    for one, row in moved:
+        state = _before(one, row["type"])
+        if state:
+            found[one.source, one.id] = _AsOf(one, state, row["entry_id"], row["first_date"])
+        else:
+            found.pop((one.source, one.id), None)
+    answered = {(one.source, one.id) for one, row in moved if row["type"] == "payout.result"}
+    if answered:
+        for row in await raw.fetch(_SENT, day, day - _ONE_DAY * _SENT_DAYS_MAX):
+            said: Any = event_of(row["raw"], "payout.sent").data
+            key = (said.original.source, said.original.id)
+            if key in answered:
+                found[key] = found[key]._replace(state="SENT", since=row["clearing_date"])
+    return [_open(found[key]) for key in sorted(found)]
+
+
+def _payout(row: DriverRow) -> Payout:
+    return cast("Payout", _PAYOUT.of_row({name: row[name] for name in _PAYOUT.hints}))
+
+
+def _before(one: Payout, type_: str) -> str:
+    """What a payout was before the first entry after the day; empty where it had been paid."""
+    if type_ in {"payout.repaid", "payout.given_back"}:
+        at = one.attempts[-2] if type_ == "payout.repaid" and len(one.attempts) > 1 else one.attempts[-1]
+        return "RETURNED" if at.return_ref else "REJECTED"
+    return "" if type_ == "payout.returned" else "ACCEPTED"
+
+
+def _open(one: _AsOf) -> OpenPayout:
+    payout = one.payout
+    tried = [at for at in payout.attempts if at.result or one.state == "SENT"] or payout.attempts
+    last = tried[-1] if tried else None
+    ref = "" if last is None or one.state == "SENT" else last.return_ref or last.result_ref
+    return OpenPayout(
+        payer=payout.payer,
+        name=f"{payout.source}/{payout.id}",
+        state=one.state,
+        bank=last.bank if last else payout.bank,
+        bank_ref=ref,
+        entry_id=one.entry_id,
+        fen=payout.amount_fen,
+        since=one.since,
+        reason=last.reason_code if last else "",
+        by_bank=one.state == "SENT" or (last is not None and bool(last.result)),
+    )
+
+
+_ORDERS: Final = """
+    SELECT l.pay_id, l.bank, l.amount_fen, l.bank_ref, l.reason_code, d.at::date AS sent_on,
+        CASE WHEN l.answered_at <= y.cut_at THEN l.result ELSE '' END AS result
+    FROM pay_line l JOIN dispatch d ON d.id = l.dispatch JOIN instruction i ON i.id = l.pay_id
+    JOIN day y ON y.clearing_date = $1
+    WHERE l.kind <> 'PAYOUT' AND d.at <= y.cut_at AND i.state <> 'REPLACED'
+        AND (l.result IN ('', 'U', 'F', 'R') OR l.answered_at > y.cut_at)
+    ORDER BY l.pay_id
+"""
+_ANSWERS: Final = {"F": "REJECTED", "R": "RETURNED"}
+
+
+async def open_orders(conn: AsyncConnection, day: date) -> list[OpenPayout]:
+    """Settlement instructions given to banks before a day's cut and not carried out by then. 未达清算指令"""
+    return [
+        OpenPayout(
+            payer=row["bank"],
+            name=row["pay_id"],
+            state=_ANSWERS.get(row["result"], "SENT"),
+            bank=row["bank"],
+            bank_ref=row["bank_ref"],
+            entry_id=row["pay_id"],
+            fen=row["amount_fen"],
+            since=row["sent_on"],
+            reason=row["reason_code"],
+        )
+        for row in await (await driver(conn)).fetch(_ORDERS, day)
+    ]
+
+
+async def on_their_way(conn: AsyncConnection, day: date) -> dict[str, int]:
+    """What accounts 2035 and 2030 say has not arrived at the end of a day, by payer, fen. 在途余额"""
+    held: dict[str, int] = {}
+    for code in (accounts.PAYOUTS_IN_PROCESS, accounts.RETURNED_FUNDS):
+        for name, fen in (await balances.as_of(conn, day, f"{code}.")).items():
+            held[owner_of(name)] = held.get(owner_of(name), 0) - fen
+    return held
+
+
+# ---------------------------------------------------------------- deposits
+
+_STAYS: Final = """
+    SELECT admission_no, (discharged_at AT TIME ZONE $3)::date AS settled FROM stay
+    WHERE institution = $1 AND admission_no = ANY($2::text[]) AND discharged_at IS NOT NULL
+"""
+
+
+async def stays_held(
+    conn: AsyncConnection, day: date, hospital: str, named: Sequence[str], zone: str
+) -> tuple[list[HeldStay], int]:
+    """What a hospital's stays hold at the end of a day, and what account 9010 says they hold together. 预交金余额
+
+    In:      `named`: further stays to be told of, though they hold nothing.
+    """
+    prefix = f"{accounts.DEPOSITS}.{hospital}."
+    held = {
+        name.removeprefix(prefix): -fen for name, fen in (await balances.as_of(conn, day, prefix)).items()
+    }
+    numbers = sorted({*held, *named})
+    rows = await (await driver(conn)).fetch(_STAYS, hospital, numbers, zone)
+    settled = {row["admission_no"]: row["settled"] for row in rows if row["settled"] <= day}
+    known = {*held, *settled}
+    stays = [
+        HeldStay(number, held.get(number, 0), settled.get(number)) for number in numbers if number in known
+    ]
+    contra = await balances.as_of(conn, day, f"{accounts.DEPOSITS_CONTRA}.{hospital}")
+    return stays, contra.get(f"{accounts.DEPOSITS_CONTRA}.{hospital}", 0)
