@@ -98,5 +98,7 @@ def _next(day: date, found: dict[str, Any]) -> str:
     if found["state"] in (State.CUT, State.NETTED):
         return f"clearing close {day}, and reconcile again"
     wrong = sorted({one["code"] for one in found["breaks"] if CODES[one["code"]].break_class == "X"})
+    if "LED-001" in wrong:
+        return "clearing verify: the books contradict themselves; call a person"
     why = f"mended files for {' '.join(wrong)}" if wrong else "the files that are missing"
     return f"clearing reconcile {day} with {why}, and all files of the day beside them"

@@ -67,7 +67,9 @@ async def recorded(conn: AsyncConnection, tables: SideTables, sides: Sides, foun
         "breaks": [one | {"state": states[one["id"]]} for one in said["breaks"]],
         "state": await _day_state(conn, day, found, sides.missing),
         "missing": sorted(sides.missing),
-        "refused": [error for one in sides.refused if one.file for error in one.errors],
+        "refused": [
+            error for one in sides.refused if one.file and one.code != "FIL-004" for error in one.errors
+        ],
         "rerun": [one.isoformat() for one in await breaks.days_after(conn, day)] if changed else [],
     }
 

@@ -16,7 +16,7 @@ from clearing.reconciliation.lists import StayList
 from clearing.reconciliation.partner_files import Refused, missing_file
 from clearing.reconciliation.rows import LedgerRow
 from clearing.reconciliation.statements import known_keys
-from clearing.store import entries, reconciling
+from clearing.store import entries, reconciling, statements
 from clearing.store.sides import rest
 
 if TYPE_CHECKING:
@@ -100,13 +100,28 @@ async def sides_of(  # noqa: PLR0917 - the books, the scratch tables, and all th
         given=given,
         ours=ours,
         rest=left,
-        refused=[*taken.refused, *lacking],
+        refused=[*taken.refused, *lacking, *await _answers_in_part(conn, day)],
         missing=frozenset(code for code, _ in missing),
         before=before,
         stays=taken.stays,
         payers=frozenset(taken.partners(LIST)),
         books=await books_differ(conn, tables, day),
     )
+
+
+async def _answers_in_part(conn: AsyncConnection, day: date) -> list[Refused]:
+    """The bad lines of banks' answers that were taken without them, each a break of its own: FIL-004. 行级错误"""
+    found: list[Refused] = []
+    for partner, name, sha256, faults in await statements.answers_in_part(conn, day):
+        lines: dict[object, list[str]] = {}
+        for line, field, column, expected, got, code in faults:
+            text = f"{name}:{line} field {field} {column}: expected {expected}, got {got} [{code}]"
+            lines.setdefault(line, []).append(text)
+        found += [
+            Refused(partner=partner, file=name, sha256=sha256, code="FIL-004", errors=tuple(texts))
+            for texts in lines.values()
+        ]
+    return found
 
 
 async def _ours(

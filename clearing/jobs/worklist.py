@@ -154,7 +154,7 @@ def listed(one: StoredBreak, today: date) -> Json:
         "desk": handling.desk,
         "action": handling.action,
         "ends": list(handling.ends),
-        "label": side_label(one.differences.items(), _banks(one)),
+        "label": side_label(one.differences.items(), _banks(one), one.code),
         "age_days": (today - one.clearing_date).days,
         "age_working_days": _known(lambda: working_days_between(one.clearing_date, today)),
         "due": due.isoformat() if due else "",

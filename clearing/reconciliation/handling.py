@@ -12,19 +12,23 @@ from clearing.ledger.money import yuan
 from clearing.reconciliation.life import Leg
 
 
-def side_label(differences: Iterable[tuple[str, int]], banks: Collection[str]) -> str:
+def side_label(differences: Iterable[tuple[str, int]], banks: Collection[str], code: str = "") -> str:
     """长款 or 短款 with the side named: more money there than in our books is 长款. 长短款
 
-    In:      (partner, ledger minus partner) in fen; which of the partners are banks, networks or channels.
+    In:      (partner, ledger minus partner) in fen; which of the partners are banks, networks or channels;
+             the lead code: of some the other side is a payer.
     Out:     of the bank where it differs, else of the institution; empty where nothing differs.
     """
     for partner, fen in sorted(differences, key=lambda pair: (pair[0] not in banks, pair[0])):
         if fen:
-            side = f"银行 {partner}" if partner in banks else f"HIS {partner}"
+            other = "付款方" if code.startswith(OF_PAYERS) else "HIS"
+            side = f"{'银行' if partner in banks else other} {partner}"
             return f"{side} {'短款' if fen > 0 else '长款'} {yuan(abs(fen))}"
     return ""
 
 
+OF_PAYERS: Final = ("FND", "NRC")
+"""How codes begin whose other side is a fund or insurer."""
 _POSITION: Final = {"bank": accounts.BANK, "channel": accounts.CHANNEL}
 
 

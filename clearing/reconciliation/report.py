@@ -230,7 +230,7 @@ def _rates(reconciled: Reconciled) -> Iterator[RateLine]:
         figures = (line.matched, line.matched, line.matched_fen, line.matched_fen)
         _count(sums, (line.institution, line.partner), figures)
     for one in reconciled.breaks:
-        if one.proven:
+        if one.proven and not one.standing:
             _count(sums, (one.institution, one.bank), (0, 1, 0, one.amount_fen))
     for (institution, bank), summed in sorted(sums.items()):
         yield RateLine(institution, bank, *summed)

@@ -84,7 +84,7 @@ def masked(card: str) -> str:
 
 def label(one: Break, banks: Iterable[str]) -> str:
     """长款 or 短款 with the side named: more money there than in our books is 长款. 长短款"""
-    return side_label(one.differences, frozenset(banks))
+    return side_label(one.differences, frozenset(banks), one.code)
 
 
 def detail_line(one: Break, banks: Collection[str]) -> DetailLine:

@@ -55,7 +55,7 @@ def _own(one: DetailLine, code: str) -> DetailLine:
         rows=tuple(row for row in one.rows if _shown(row, code)),
         differences=f"{code} {yuan(fen)}" if fen else "",
         difference_fen=fen,
-        label=side_label([(code, fen)], {one.bank}),
+        label=side_label([(code, fen)], {one.bank}, one.code),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Final
 
+from pydantic_core import from_json
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -109,3 +110,16 @@ _ACCEPTED: Final = rf"""
     WHERE s.clearing_date = $1 AND s.kind IN ('STM', 'HIS', 'NRC', 'DEP') AND v.verdict IN ('ACPT', 'PART')
     ORDER BY s.kind, s.partner, named.number, named.version DESC, v.at DESC, s.id DESC
 """  # noqa: S608 - our own column names
+
+
+async def answers_in_part(conn: AsyncConnection, day: date) -> list[tuple[str, str, str, list[list[object]]]]:
+    """Banks' answers of a day without some lines: (partner, file, sha256 in hex, faults). 部分受理"""
+    rows = await (await driver(conn)).fetch(_IN_PART, day)
+    return [(row["partner"], row["name"], row["sha256"].hex(), from_json(row["faults"])) for row in rows]
+
+
+_IN_PART: Final = """
+    SELECT s.partner, s.name, s.sha256, v.faults::text AS faults FROM statement_file s
+    CROSS JOIN LATERAL (SELECT verdict, faults FROM verdict WHERE file = s.id ORDER BY no DESC LIMIT 1) AS v
+    WHERE s.clearing_date = $1 AND s.kind IN ('PYR', 'RTN') AND v.verdict = 'PART' ORDER BY s.partner, s.name
+"""
