@@ -7,7 +7,7 @@ the same records over the same facts give the same decisions, whoever runs it an
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
@@ -199,9 +199,10 @@ class _Fold:
 
     def _settle(self, case: Case, verdict: Accepted | Rejected, *, woken: bool) -> Decision:
         """Apply a final verdict: facts change, and what waits for them becomes ready."""
-        event, changes = case.event, {}
+        event = case.event
+        changes: Mapping[Key, Fact] = {}
         if isinstance(verdict, Accepted):
-            entry, changes = verdict.entry, dict(verdict.changes)
+            entry, changes = verdict.entry, verdict.changes
             decision = Decision(
                 event=event,
                 outcome=Outcome.POSTED if entry else Outcome.NOTED,
@@ -212,7 +213,7 @@ class _Fold:
                 woken=woken,
                 notice_no=2 if woken else 1,
             )
-            changes[("original", event.source, event.id)] = Original(event=event, entry=entry)
+            self.facts.put(("original", event.source, event.id), Original(event=event, entry=entry))
         else:
             refused = RULES[event.type].refused
             changes = refused(case, verdict) if refused else {}
