@@ -342,12 +342,18 @@ class Case:
         Raises:  InvariantViolated when the postings do not balance.
         """
         said, event = self.said, self.event
-        found: dict[str, Any] = {}
-        for name in ("institution", "bank", "order_no", "receipt_no", "admission_no", "terminal", "access"):
-            value = said.get(name)
-            if value is None and original is not None:
-                value = getattr(original, name)
-            found[name] = value or ""
+        known = said.get
+        found: dict[str, Any] = {
+            "institution": known("institution") or "",
+            "bank": known("bank") or "",
+            "order_no": known("order_no") or "",
+            "receipt_no": known("receipt_no") or "",
+            "admission_no": known("admission_no") or "",
+            "terminal": known("terminal") or "",
+            "access": known("access") or "",
+        }
+        if original is not None:
+            found.update({name: getattr(original, name) for name in found if known(name) is None})
         if said.get("card") is not None:
             found["card"], found["card_last4"] = self.token, said.get("card_last4") or ""
         elif original is not None:

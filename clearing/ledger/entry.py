@@ -7,6 +7,7 @@ read, so that none of them has to open the event again.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from datetime import date, datetime
 from enum import StrEnum
@@ -121,7 +122,12 @@ def entry_id(clearing_date: date, name: str) -> str:
     """
     sm3 = _SM3.copy()
     sm3.update(name.encode())
-    return f"{clearing_date.year:04d}{clearing_date.month:02d}{clearing_date.day:02d}{sm3.hexdigest()[:24]}"
+    return _digits(clearing_date) + sm3.hexdigest()[:24]
+
+
+@functools.lru_cache(maxsize=64)
+def _digits(day: date) -> str:
+    return f"{day.year:04d}{day.month:02d}{day.day:02d}"
 
 
 def mirrored(postings: tuple[Posting, ...]) -> tuple[Posting, ...]:
