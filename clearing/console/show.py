@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from moneyed import CNY, Money
 from rich import box
@@ -58,11 +58,12 @@ def page() -> Console:
 def table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[str] = ()
 ) -> None:
-    """Print a table; the columns named in `right` and all amounts stand right."""
+    """Print a table; the columns named in `right` and all amounts stand right, an id is never broken."""
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     to_the_right = {*right, *AMOUNTS}
     for column in columns:
-        drawn.add_column(column, justify="right" if column in to_the_right else "left", overflow="fold")
+        where: Literal["left", "right"] = "right" if column in to_the_right else "left"
+        drawn.add_column(column, justify=where, overflow="fold", no_wrap=column == "id")
     count = 0
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
