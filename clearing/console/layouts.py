@@ -54,7 +54,7 @@ def describe_sample(
     """Propose a layout for a sample: encoding, delimiter, columns, amounts, totals 样本识别."""
 
     async def work() -> Described:
-        return describe(read_file(sample))
+        return describe(read_file(sample), sample.name)
 
     found = perform(work)
     if out is not None and found.toml:
