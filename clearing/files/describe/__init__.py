@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Final
 
 from clearing.files.cells import split_quoted
@@ -31,7 +30,7 @@ def describe(content: bytes, name: str = "") -> Described:
     Out:     what it is taken for, as findings and as the text of a layout; no text when nothing could be made out.
     """
     found = Described()
-    extension = PurePosixPath(name).suffix.lstrip(".")
+    extension = name.rpartition(".")[2] if "." in name else ""
     if extension.isalnum() and extension.isascii():
         found.extension = extension
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:FIRST_BYTES]:
