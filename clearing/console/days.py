@@ -324,7 +324,12 @@ def exposure(day: Day, as_json: Json = False) -> None:
         ]
         for one in found
     ]
-    table("Exposure 日间敞口", ["bank", "net", "cap", "over the cap"], told)
+    table(
+        "Exposure 日间敞口",
+        ["bank", "net", "cap", "over the cap"],
+        told,
+        right=["net", "cap", "over the cap"],
+    )
     if crossed:
         table(
             "Warnings that workers sent 敞口预警",
@@ -339,6 +344,7 @@ def exposure(day: Day, as_json: Json = False) -> None:
                 ]
                 for one in crossed
             ),
+            right=["net", "cap"],
         )
     for one in found:
         if one.over_fen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, tzinfo
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +21,9 @@ from clearing.store.session import transaction
 entries_app = typer.Typer(no_args_is_help=True, help="Entries of the books 记账凭证.")
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
+
+SHOWN: Final = 18
+"""Digits of an id in a table: as many as tell a day's entries apart; `entries show` takes them."""
 
 Rows = Annotated[int, typer.Option("--rows", min=1, help="How many at most.")]
 
@@ -44,9 +47,9 @@ def list_entries(  # noqa: PLR0917 - the options of a command
     An alias finds the entries of every card that it has meant.
     """
 
-    async def work() -> list[Entry]:
+    async def work() -> tuple[list[Entry], tzinfo]:
         async with books() as the, transaction(the.engine) as conn:
-            return await views.entries(
+            found = await views.entries(
                 conn,
                 day=day,
                 cards=await _cards(conn, card, person),
@@ -54,23 +57,25 @@ def list_entries(  # noqa: PLR0917 - the options of a command
                 account=account,
                 rows_max=rows_max,
             )
+            return found, the.members.clock.zone
 
-    found = perform(work)
+    found, zone = perform(work)
     if as_json:
         answer({"entries": [_entry(one) for one in found]})
         return
-    columns = ["id", "type", "event", "institution", "card", "amount"]
+    columns = ["id", "type", "event", "at", "card", "amount", "time"]
     table(
         "Entries 记账凭证",
         columns,
         (
             [
-                one.id,
+                one.id[:SHOWN],
                 one.type,
                 f"{one.source}/{one.event_id}",
-                one.institution,
+                one.institution or one.payer,
                 last4(one.card_last4 or one.card),
                 money(one.amount_fen),
+                local(one.occurred_at, zone)[5:16],
             ]
             for one in found
         ),
@@ -309,10 +314,21 @@ def _outcome(row: views.Row, batch: int) -> dict[str, Any]:
 
 async def _books(conn: AsyncConnection, entry_id: str) -> list[dict[str, Any]]:
     made = (await entries.of_ids(conn, [entry_id]))[entry_id]
+    before = await entries.of_ids(conn, [made.original_id]) if made.original_id else {}
     lines = await views.files_with(conn, made.clearing_date, entry_id)
     found = await views.breaks_with(conn, entry_id, made.bank_ref, f"{made.source}/{made.event_id}")
     return [
         {"step": "entry", **_entry(made)},
+        *(
+            {
+                "step": "original",
+                "id": one.id,
+                "event": f"{one.source}/{one.event_id}",
+                "type": one.type,
+                "clearing_date": f"{one.clearing_date}",
+            }
+            for one in before.values()
+        ),
         *({"step": "file", **one} for one in lines),
         *(
             {
@@ -336,6 +352,8 @@ def _what(one: dict[str, Any], zone: tzinfo) -> str:
             return " ".join(filter(None, (one["outcome"], one["reason"], one.get("detail", ""))))
         case "entry":
             return "  ".join(f"{p['account']} {grouped(p['amount'])}" for p in one["postings"])
+        case "original":
+            return f"{one['type']} of {one['clearing_date']}"
         case "file":
             return f"{one['type']} for {one['receiver']}"
         case _:
@@ -350,5 +368,7 @@ def _where(one: dict[str, Any]) -> str:
             return f"day {one['clearing_date']}" if one["clearing_date"] else one["waits_for"]
         case "file":
             return str(one["name"])
+        case "original":
+            return str(one["event"])
         case _:
             return str(one["id"])

@@ -91,7 +91,7 @@ async def entries(
     account: str | None = None,
     rows_max: int = 100,
 ) -> list[Entry]:
-    """Entries in order of id: of a day, of one of these cards, an institution, or with an account. 凭证查询
+    """Entries in order of day and time: of a day, of cards, an institution, or with an account. 凭证查询
 
     In:      cards by their own tokens, as entries have them; what is None is not asked.
     """
@@ -106,7 +106,7 @@ async def entries(
     given = [(condition, value) for condition, value in asked.items() if value is not None]
     where = " AND ".join(condition.format(number) for number, (condition, _) in enumerate(given, 2)) or "true"
     found = await (await driver(conn)).fetch(
-        f"{_ENTRY} WHERE {where} ORDER BY id LIMIT $1",
+        f"{_ENTRY} WHERE {where} ORDER BY clearing_date, occurred_at, id LIMIT $1",
         rows_max,
         *(value for _, value in given),
     )

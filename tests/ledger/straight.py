@@ -173,13 +173,16 @@ def by_topic(events: list[Event], chance: random.Random) -> list[Event]:
     """Any order between record keys, the order within each: what Kafka promises."""
     queues: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
     for one in events:
-        row = CATALOGUE[one.type]
-        said = one.data.__dict__
-        of_stay = said.get("admission_no")
-        if of_stay is None and one.type == "discharge.cancelled":
-            settled = next(other for other in events if other.id == said["original"].id)
-            of_stay = settled.data.__dict__["admission_no"]
-        queues[row.family, of_stay or row.key(one)].append(one)
+        queues[record_key(one, events)].append(one)
     turns = [name for name, queue in queues.items() for _ in queue]
     chance.shuffle(turns)
     return [queues[name].pop(0) for name in turns]
+
+
+def record_key(event: Event, events: list[Event]) -> tuple[str, str]:
+    """Topic and record key: of a recall those of its settlement."""
+    row, said = CATALOGUE[event.type], event.data.__dict__
+    if event.type == "discharge.cancelled":
+        said = next(one for one in events if one.id == said["original"].id).data.__dict__
+    stay = said.get("admission_no")
+    return row.family, f"{said['institution']}/{stay}" if stay else row.key(event)

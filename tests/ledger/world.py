@@ -74,10 +74,17 @@ def event(
     kind: str, source: str, number: str, time: str, data: dict[str, Any], *, env: str = "PROD"
 ) -> Event:
     """Read a record of these fields, which must be a good one."""
-    said = {"specversion": "1.0", "id": number, "source": source, "type": kind, "time": time, "env": env}
-    found = decode(json.dumps(said | {"data": data}).encode())
+    found = decode(record(kind, source, number, time, data, env=env))
     assert isinstance(found, Event), found
     return found
+
+
+def record(
+    kind: str, source: str, number: str, time: str, data: dict[str, Any], *, env: str = "PROD"
+) -> bytes:
+    """The bytes of a record of these fields."""
+    said = {"specversion": "1.0", "id": number, "source": source, "type": kind, "time": time, "env": env}
+    return json.dumps(said | {"data": data}).encode()
 
 
 class World:
@@ -92,6 +99,8 @@ class World:
         self.balances: Counter[str] = Counter()
         self.entries: list[Entry] = []
         self.sent: list[Event] = []
+        self.records: list[bytes] = []
+        """The bytes of each."""
         self.final: dict[tuple[str, str], Decision] = {}
         self.arrivals = 0
         self.prefix = "e"
@@ -103,6 +112,7 @@ class World:
         other.balances = Counter(self.balances)
         other.waiting, other.parkings = dict(self.waiting), dict(self.parkings)
         other.entries, other.sent, other.final = list(self.entries), list(self.sent), dict(self.final)
+        other.records = list(self.records)
         return other
 
     # -- events ----------------------------------------------------------------------------------------------
@@ -119,6 +129,7 @@ class World:
         time = at if "T" in at else f"{self.context.open_day}T{at}+08:00"
         made = event(kind, source or sender, number, time, body, env=env)
         self.sent.append(made)
+        self.records.append(record(kind, source or sender, number, time, body, env=env))
         return made
 
     def send(self, kind: str, /, source: str = "", at: str = "", **said: Any) -> Decision:
