@@ -250,6 +250,8 @@ class Checker:
                 faults.add(
                     "FMT-009", yuan(expected), yuan(int(str(said))), column=name.replace("_fen", "_amount")
                 )
+        if not {"in_fen", "out_fen"} <= known:
+            _net(scan.head, totals.fee_fen if "fee_fen" in known else None, faults)
         _same(faults, "records", scan.head, totals.records)
         if scan.tail is not scan.head:
             _same(faults, "records", scan.tail, totals.records)
@@ -262,6 +264,16 @@ class Checker:
 def _same(faults: Faults, name: str, values: Mapping[str, Value], expected: object) -> None:
     if name in values and values[name] != expected:
         faults.add("FMT-009", _shown(expected), _shown(values[name]), column=name)
+
+
+def _net(head: Mapping[str, Value], fees_fen: int | None, faults: Faults) -> None:
+    """Where the lines do not tell what came in and went out, the head's own sums still hold each other."""
+    told = [head.get(name, fees_fen if name == "fee_fen" else None) for name in MONEY]
+    in_fen, out_fen, net_fen, fee_fen = (int(one) if isinstance(one, int) else None for one in told)
+    if in_fen is None or out_fen is None or net_fen is None or fee_fen is None:
+        return
+    if net_fen != in_fen - out_fen - fee_fen:
+        faults.add("FMT-009", yuan(in_fen - out_fen - fee_fen), yuan(net_fen), column="net_amount")
 
 
 def _shown(value: object) -> str:

@@ -7,7 +7,7 @@ of what was done to a value. Nothing is written that the reader would refuse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import tzinfo
 from itertools import chain, repeat
 from operator import add
@@ -25,6 +25,7 @@ PRINTABLE: Final = bytes(range(0x20, 0x7F))
 CENTS: Final = tuple(f".{cents:02d}" for cents in range(100))
 FEW: Final = 8
 """So few lines are taken one by one, and so many parts are made of a block with a line that is unusual."""
+SAMPLE: Final = 64
 Values: TypeAlias = Sequence[Any]
 """The values of one field, one a line."""
 
@@ -118,7 +119,7 @@ class BlockWriter:
     def _written(self, lines: Lines) -> list[str]:
         """The lines, of values that the file can carry as they are."""
         layout, count = self._layout, len(lines.numbers)
-        texts = [[self._record.shown] * count] if self._record.shown else []
+        texts: list[Sequence[str]] = [[self._record.shown] * count] if self._record.shown else []
         texts += [write(lines) for write in self._together]
         if layout.trailing_delimiter:
             return list(map(layout.delimiter.join, zip(*texts, [layout.line_end] * count, strict=True)))
@@ -130,7 +131,8 @@ class BlockWriter:
         layout, between = self._layout, self._between
         if layout.tab_digits or not self._texts:
             return not layout.tab_digits
-        texts = between + between.join(chain.from_iterable(columns[field] for _, field in self._texts))
+        told = [_told(columns[field]) for _, field in self._texts]
+        texts = between + between.join(chain.from_iterable(told))
         plain = texts.isascii() and not texts.encode("ascii").translate(None, PRINTABLE)
         if not plain and not (layout.delimiter and texts.isprintable()):
             return False
@@ -141,14 +143,14 @@ class BlockWriter:
         odd = STARTS if layout.neutralise else "" if layout.delimiter else " "
         if any(between + start in texts for start in odd):
             return False
-        for column, field in self._texts:
-            if column.max and 4 * max(map(len, columns[field])) > column.max:
+        for (column, _), values in zip(self._texts, told, strict=True):
+            if column.max and 4 * max(map(len, values)) > column.max:
                 return False
-            if layout.null and not column.empty and layout.null in columns[field]:
+            if layout.null and not column.empty and layout.null in values:
                 return False  # what must have a value may have one that reads as none
         return True
 
-    def _column_writer(self, column: Column | None, field: int) -> Callable[[Lines], list[str]]:
+    def _column_writer(self, column: Column | None, field: int) -> Callable[[Lines], Sequence[str]]:
         """How a column's cells are made from the values of all lines."""
         layout = self._layout
         if column is None or column.const is not None:
@@ -164,15 +166,15 @@ class BlockWriter:
             return lambda lines: list(map(kept.__getitem__, lines.columns[field]))
         return lambda lines: write(lines.columns[field])
 
-    def _text_writer(self, column: Column) -> Callable[[Values], list[str]] | None:
+    def _text_writer(self, column: Column) -> Callable[[Values], Sequence[str]] | None:
         layout, null, width = self._layout, self._layout.null, column.width
         if column.codes or column.kind not in ("text", "secret", "id", "digest"):
             return None
         if not layout.delimiter:
             return None if null else lambda values: list(map(str.ljust, values, repeat(width)))
-        return (lambda values: [value or null for value in values]) if null else list
+        return (lambda values: [value or null for value in values]) if null else lambda values: values
 
-    def _amount_writer(self, column: Column) -> Callable[[Values], list[str]] | None:
+    def _amount_writer(self, column: Column) -> Callable[[Values], Sequence[str]] | None:
         """Amounts of the usual forms: there are too many to keep them."""
         layout, width = self._layout, column.width
         if column.kind not in ("amount", "signed") or column.codes:
@@ -222,6 +224,11 @@ class BlockWriter:
             raise UsageError(
                 f"layout {self._layout.id}: {error}. No file was written. Next: widen the column"
             ) from error
+
+
+def _told(values: Values) -> Collection[str]:
+    """The texts of a field, each once where there are few: codes and members' names are looked at once."""
+    return set(values) if len(set(values[:SAMPLE])) <= SAMPLE // 2 else values
 
 
 def _yuan(values: Values) -> list[str]:

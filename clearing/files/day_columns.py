@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from datetime import date
-from operator import lt
+from operator import itemgetter, lt
 from typing import Any, Final, NamedTuple
 
 from clearing.errors import InvariantViolated
@@ -142,16 +142,17 @@ class DayColumns:
             return None
         at_, targets, names, told_ = zip(*rows, strict=True)
         way, amount_fen, mode, fee_fen, settle_fen = zip(*told_, strict=True)
+        taken = _taker(at_)
         own = {
             "direction": way, "amount_fen": amount_fen, "settle_mode": mode, "fee_fen": fee_fen,
             "settle_fen": settle_fen, "account": names,
         }  # fmt: skip
         columns = [
-            own[name] if name in own else _taken(getattr(chunk, TXN_FROM.get(name, name)), at_)
+            own[name] if name in own else taken(getattr(chunk, TXN_FROM.get(name, name)))
             for name in TxnLine._fields
         ]
         groups = list(zip(chunk.type, chunk.institution, chunk.bank, chunk.route, strict=True))
-        return TxnColumns(targets, _taken(groups, at_), told_, _taken(_id_parts(chunk.id), at_), columns)
+        return TxnColumns(targets, taken(groups), told_, taken(_id_parts(chunk.id)), columns)
 
     def uses(
         self, chunk: EntryColumns, plans: Sequence[Plan], first_no: int
@@ -172,14 +173,15 @@ class DayColumns:
         if not rows:
             return None
         at_, way = zip(*rows, strict=True)
-        own = {
+        taken = _taker(at_)
+        own: dict[str, Sequence[Any]] = {
             "use_no": range(first_no, first_no + len(at_)),
             "outcome": ["posted"] * len(at_),
             "reason": [""] * len(at_),
             "direction": way,
         }
         return [
-            own[name] if name in own else _taken(getattr(chunk, USE_FROM.get(name, name)), at_)
+            own[name] if name in own else taken(getattr(chunk, USE_FROM.get(name, name)))
             for name in UseLine._fields
         ]
 
@@ -193,8 +195,9 @@ TXN_FROM: Final = {
 USE_FROM: Final = {"event_type": "type", "entry_id": "id", "event_time": "occurred_at"}
 
 
-def _taken(values: Sequence[Any], at: Sequence[int]) -> list[Any]:
-    return [values[place] for place in at]
+def _taker(at: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """What takes the values at these places."""
+    return itemgetter(*at) if len(at) > 1 else lambda values: (values[at[0]],)
 
 
 def _id_parts(ids: Sequence[str]) -> tuple[int, ...]:

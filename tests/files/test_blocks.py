@@ -1,0 +1,139 @@
+"""Many lines at once as one by one: what the fast ways of writing and reading make is what the careful ways make."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.files.check import check_file
+from clearing.files.columns_in import BlockReader
+from clearing.files.columns_out import FEW, BlockWriter
+from clearing.files.layout import SHIPPED, FileName, load_layout
+from clearing.files.outgoing import file_of
+from clearing.files.parse import Scan, parse
+from clearing.files.records import TxnLine
+from clearing.jobs.bench.files import DAY, lines
+from tests.files.any_lines import RARE, carried, lines_of
+from tests.files.small_day import files
+from tests.files.test_types import CLOCK, EVERY, LAYOUTS
+
+NAME = FileName("TXN", "PLAT", "B1", DAY, 1, 1)
+USUAL = [*lines(40)]
+TRICKY = {
+    "珅 has a pipe for its second byte": {"order_no": "珅韡弢"},
+    "beyond GBK, beyond the basic plane": {"order_no": "䶮𠮷"},
+    "a delimiter of any layout": {"order_no": "a|b,c\td|!e"},
+    "quotes": {"order_no": 'say "x", y', "remark": "'"},
+    "a formula": {"order_no": "=1+1", "remark": "@x", "bank_ref": "-5"},
+    "leading zeros": {"order_no": "000123", "terminal": "000000000001"},
+    "a word for nothing": {"order_no": "null"},
+    "spaces": {"order_no": " x", "remark": "a  b"},
+    "a wide space, which Python does not print": {"order_no": "a\u3000b"},
+    "controls": {"order_no": "a\r\nb\x00"},
+    "too long for its column, cut between characters": {"order_no": "长" * 40 + RARE},
+    "an amount below zero and one of eighteen digits": {"fee_fen": -1, "settle_fen": -(10**15)},
+    "nothing": {"order_no": "", "bank_ref": "", "remark": "", "card": "", "partner_date": None},
+}
+
+
+def made(profile: str, records: list[TxnLine]) -> bytes:
+    """A TXN file of these lines."""
+    return file_of(NAME, [("D", one) for one in records], LAYOUTS[profile], CLOCK).content
+
+
+def file_name(profile: str) -> str:
+    """Its name."""
+    return file_of(NAME, [], LAYOUTS[profile], CLOCK).name
+
+
+@pytest.mark.parametrize("profile", LAYOUTS)
+@pytest.mark.parametrize("values", TRICKY.values(), ids=TRICKY)
+def test_a_tricky_value_among_many_lines_is_written_and_read_as_alone(
+    profile: str, values: dict[str, Any]
+) -> None:
+    """In every profile: the same bytes whichever way is taken, and each value back as a file can carry it."""
+    records = [*USUAL[:20], USUAL[20]._replace(**values), *USUAL[21:]]
+    content = made(profile, records)
+    with patch.object(BlockWriter, "_usual", lambda *_: False):
+        assert made(profile, records) == content
+    fast = parse(file_name(profile), content, LAYOUTS[profile])
+    with patch.object(Scan, "_together", lambda *_: None):
+        assert parse(file_name(profile), content, LAYOUTS[profile]) == fast
+    assert [str(one) for one in fast.faults] == []
+    assert [row.record for row in fast.rows] == [
+        carried(LAYOUTS[profile], "TXN", "D", one) for one in records
+    ]
+
+
+@pytest.mark.parametrize("profile", LAYOUTS)
+def test_usual_lines_never_go_one_by_one(profile: str) -> None:
+    """Else a large file takes twenty times as long, and nothing else tells."""
+    with patch.object(BlockWriter, "_careful", side_effect=AssertionError("written one by one")):
+        content = made(profile, USUAL)
+    with patch.object(Scan, "_careful", side_effect=AssertionError("read one by one")):
+        assert len(parse(file_name(profile), content, LAYOUTS[profile]).rows) == len(USUAL)
+
+
+def test_one_unusual_line_costs_a_few_careful_ones() -> None:
+    """A block is cut until the line stands among few."""
+    records = [*lines(600)]
+    records[300] = records[300]._replace(order_no='say "x"')
+    content, careful = made("H", records), Scan._careful
+    with patch.object(Scan, "_careful", autospec=True, side_effect=careful) as read:
+        parse(file_name("H"), content, LAYOUTS["H"])
+    assert 1 <= read.call_count <= FEW
+
+
+@pytest.mark.parametrize(("profile", "kind"), EVERY)
+@settings(max_examples=3, deadline=None)
+@given(data=st.data())
+def test_any_lines_are_written_alike_both_ways(profile: str, kind: str, data: st.DataObject) -> None:
+    """Every type in every profile, whatever its values."""
+    layout, name = LAYOUTS[profile], NAME._replace(type=kind)
+    tagged = data.draw(lines_of(layout, kind)) * 2
+    file = file_of(name, tagged, layout, CLOCK)
+    with patch.object(BlockWriter, "_usual", lambda *_: False):
+        again = file_of(name, tagged, layout, CLOCK)
+    assert (again.content, again.notes) == (file.content, file.notes)
+    with patch.object(BlockReader, "records", side_effect=ValueError):
+        careful = parse(file.name, file.content, layout)
+    assert careful == parse(file.name, file.content, layout)
+
+
+SMALL = [file for name in SHIPPED for file in files(layout=load_layout(name)).values()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_pieces_replaced_anywhere_never_crash_the_reader_of_any_profile(data: st.DataObject) -> None:
+    """Each profile's files, ISO 20022 too: refused with a reason that can be shown, unless nothing was changed."""
+    file = data.draw(st.sampled_from(SMALL))
+    start = data.draw(st.integers(0, len(file.content)))
+    end = data.draw(st.integers(start, min(len(file.content), start + 40)))
+    changed = file.content[:start] + data.draw(st.binary(max_size=6)) + file.content[end:]
+    checked = check_file(file.name, changed)
+    assert checked.sound or all(str(one).startswith(file.name) for one in checked.faults)
+    assert not checked.sound or changed == file.content or file.profile == "X"
+
+
+@given(st.binary(max_size=300), st.sampled_from(SHIPPED))
+def test_any_bytes_are_refused_under_any_name(content: bytes, profile: str) -> None:
+    """With a reason, by every profile's reader."""
+    layout = load_layout(profile)
+    checked = check_file(f"{layout.stem(NAME)}.{layout.extension}", content)
+    assert checked.faults
+
+
+@pytest.mark.parametrize("profile", LAYOUTS)
+def test_any_single_byte_changed_is_refused_in_every_profile(profile: str) -> None:
+    """Also where lines are read together, and where the lines alone do not tell what the head says."""
+    content = made(profile, USUAL[:3])
+    name = file_name(profile)
+    assert check_file(name, content).sound
+    for at in range(len(content)):
+        changed = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+        assert check_file(name, changed).faults, (at, content[at : at + 1])
