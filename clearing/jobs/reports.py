@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from clearing.errors import UsageError, WorldFailed
 from clearing.jobs.reconcile_breaks import MAKER
-from clearing.jobs.reconcile_files import BANKS, INSTITUTIONS
+from clearing.jobs.reconcile_files import BANKS, INSTITUTIONS, PAYERS
 from clearing.reconciliation.breaks import OpenItem
 from clearing.reconciliation.report import Report, digest
 from clearing.reconciliation.report_member import report_of
@@ -108,11 +108,11 @@ async def _of_member(
 ) -> Report:
     """The part of a report that one member may have.
 
-    Raises:  UsageError for a code that is no bank's, channel's, network's or institution's.
+    Raises:  UsageError for a code of nobody who gives files.
     """
     on = members.on(model.day)
-    if on.kind(code) not in BANKS | INSTITUTIONS:
-        kinds = ", ".join(sorted(BANKS | INSTITUTIONS))
+    if on.kind(code) not in BANKS | INSTITUTIONS | PAYERS:
+        kinds = ", ".join(sorted(BANKS | INSTITUTIONS | PAYERS))
         got = on.kind(code) or "no member"
         raise UsageError(f"report {model.day} --member {code}: expected the code of a {kinds}, got {got}")
     before = await breaks.run_before(conn, model.day)

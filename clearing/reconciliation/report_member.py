@@ -42,14 +42,20 @@ def report_of(model: Report, code: str, before: Sequence[OpenItem], after: Seque
 
 
 def _concerns(one: DetailLine, code: str) -> bool:
-    named = {one.bank, one.institution, *(row.partner for row in one.rows)}
-    return code in named | {row.institution for row in one.rows}
+    named = {one.bank, one.institution, *(partner for partner, _ in _told(one))}
+    return code in named | {name for row in one.rows for name in (row.partner, row.institution)}
+
+
+def _told(one: DetailLine) -> Iterator[tuple[str, str]]:
+    """The differences of a line as it tells them: (partner, yuan)."""
+    for part in filter(None, one.differences.split("; ")):
+        partner, _, amount = part.rpartition(" ")
+        yield partner, amount
 
 
 def _own(one: DetailLine, code: str) -> DetailLine:
     """A break with our rows and the member's, and with the difference between these two alone."""
-    told = (part.rpartition(" ") for part in one.differences.split("; "))
-    fen = next((to_fen(amount) for partner, _, amount in told if partner == code), 0)
+    fen = next((to_fen(amount) for partner, amount in _told(one) if partner == code), 0)
     return replace(
         one,
         rows=tuple(row for row in one.rows if _shown(row, code)),
