@@ -227,8 +227,8 @@ class OpenPayout(NamedTuple):
     bank_ref: str
     entry_id: str
     fen: int
-    since: date
-    """Clearing date of what brought it there."""
+    since: date | None = None
+    """The bank's date of its answer."""
     reason: str = ""
     by_bank: bool = True
     """False where it never went to a bank: a card that had ended."""
@@ -236,9 +236,9 @@ class OpenPayout(NamedTuple):
 
 _ON_ITS_WAY: Final = {"SENT": "FND-001", "REJECTED": "FND-002", "RETURNED": "FND-003"}
 _SAID: Final = {
-    "FND-001": "sent to {bank} on {since}, no answer",
-    "FND-002": "{bank} did not pay it on {since} {reason}",
-    "FND-003": "came back from {bank} on {since} {reason}",
+    "FND-001": "given to {bank}, no answer",
+    "FND-002": "{bank} did not pay it, {since} {reason}",
+    "FND-003": "came back from {bank}, {since} {reason}",
 }
 
 
@@ -252,7 +252,7 @@ def transfer_findings(open_payouts: Iterable[OpenPayout]) -> list[Finding]:
     for one in open_payouts:
         code = _ON_ITS_WAY.get(one.state) if one.by_bank else None
         if code is not None:
-            said = _SAID[code].format(bank=one.bank, since=one.since, reason=one.reason).strip()
+            said = _SAID[code].format(bank=one.bank, since=one.since or "", reason=one.reason).strip()
             found.append(
                 Finding(
                     codes=(code,),

@@ -6,6 +6,7 @@ A day can be asked again later: what a payout has become since is taken back by 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple, cast
 
@@ -118,15 +119,17 @@ async def paid_out(
 # ---------------------------------------------------------------- payouts on their way
 
 _OPEN_NOW: Final = f"""
-    SELECT {columns(_PAYOUT, "p")}, replace(e.id::text, '-', '') AS entry_id, e.clearing_date AS first_date
+    SELECT {columns(_PAYOUT, "p")}, replace(e.id::text, '-', '') AS entry_id
     FROM payout p JOIN entry e ON e.source = p.source AND e.event_id = p.id
     WHERE p.state IN ('HELD', 'ACCEPTED', 'SENT', 'REJECTED', 'RETURNED') AND e.clearing_date <= $1
 """  # noqa: S608 - our own column names
 _MOVED_SINCE: Final = f"""
-    SELECT {columns(_PAYOUT, "p")}, replace(o.id::text, '-', '') AS entry_id, o.clearing_date AS first_date,
-        later.type
+    SELECT {columns(_PAYOUT, "p")}, replace(o.id::text, '-', '') AS entry_id,
+        later.type, later.again
     FROM (
-        SELECT DISTINCT ON (original_id) original_id, type FROM entry
+        SELECT DISTINCT ON (original_id) original_id, type,
+            count(*) FILTER (WHERE type = 'payout.repaid') OVER (PARTITION BY original_id) AS again
+        FROM entry
         WHERE id >= $1::uuid AND (type LIKE 'payout.%' OR type = 'reimbursement.withdrawn')
         ORDER BY original_id, clearing_date, batch, no
     ) AS later
@@ -145,9 +148,9 @@ class _AsOf(NamedTuple):
     """A payout as it was at the end of a day."""
 
     payout: Payout
+    """With the attempts that it had had by then."""
     state: str
     entry_id: str
-    since: date
 
 
 async def open_payouts(conn: AsyncConnection, day: date) -> list[OpenPayout]:
@@ -158,13 +161,13 @@ async def open_payouts(conn: AsyncConnection, day: date) -> list[OpenPayout]:
     for row in await raw.fetch(_OPEN_NOW, day):
         one = _payout(row)
         state = one.state if one.last_date <= day else "ACCEPTED"
-        since = one.last_date if one.last_date <= day else row["first_date"]
-        found[one.source, one.id] = _AsOf(one, state, row["entry_id"], since)
+        found[one.source, one.id] = _AsOf(one, state, row["entry_id"])
     moved = [(_payout(row), row) for row in await raw.fetch(_MOVED_SINCE, first, day)]
+    moved = [(replace(one, attempts=one.attempts[: -row["again"] or None]), row) for one, row in moved]
     for one, row in moved:
         state = _before(one, row["type"])
         if state:
-            found[one.source, one.id] = _AsOf(one, state, row["entry_id"], row["first_date"])
+            found[one.source, one.id] = _AsOf(one, state, row["entry_id"])
         else:
             found.pop((one.source, one.id), None)
     answered = {(one.source, one.id) for one, row in moved if row["type"] == "payout.result"}
@@ -173,7 +176,7 @@ async def open_payouts(conn: AsyncConnection, day: date) -> list[OpenPayout]:
             said: Any = event_of(row["raw"], "payout.sent").data
             key = (said.original.source, said.original.id)
             if key in answered:
-                found[key] = found[key]._replace(state="SENT", since=row["clearing_date"])
+                found[key] = found[key]._replace(state="SENT")
     return [_open(found[key]) for key in sorted(found)]
 
 
@@ -182,34 +185,33 @@ def _payout(row: DriverRow) -> Payout:
 
 
 def _before(one: Payout, type_: str) -> str:
-    """What a payout was before the first entry after the day; empty where it had been paid."""
+    """What a payout, with the attempts it had then, was before its first entry after the day; empty where paid."""
     if type_ in {"payout.repaid", "payout.given_back"}:
-        at = one.attempts[-2] if type_ == "payout.repaid" and len(one.attempts) > 1 else one.attempts[-1]
-        return "RETURNED" if at.return_ref else "REJECTED"
+        return "RETURNED" if one.attempts[-1].return_ref else "REJECTED"
     return "" if type_ == "payout.returned" else "ACCEPTED"
 
 
 def _open(one: _AsOf) -> OpenPayout:
     payout = one.payout
-    tried = [at for at in payout.attempts if at.result or one.state == "SENT"] or payout.attempts
-    last = tried[-1] if tried else None
-    ref = "" if last is None or one.state == "SENT" else last.return_ref or last.result_ref
+    last = payout.attempts[-1]
+    back = one.state == "RETURNED"
+    answered = back or one.state == "REJECTED"
     return OpenPayout(
         payer=payout.payer,
         name=f"{payout.source}/{payout.id}",
         state=one.state,
-        bank=last.bank if last else payout.bank,
-        bank_ref=ref,
+        bank=last.bank,
+        bank_ref=(last.return_ref if back else last.result_ref) if answered else "",
         entry_id=one.entry_id,
         fen=payout.amount_fen,
-        since=one.since,
-        reason=last.reason_code if last else "",
-        by_bank=one.state == "SENT" or (last is not None and bool(last.result)),
+        since=(last.return_date if back else last.result_date) if answered else None,
+        reason=last.reason_code if answered else "",
+        by_bank=not answered or bool(last.result),
     )
 
 
 _ORDERS: Final = """
-    SELECT l.pay_id, l.bank, l.amount_fen, l.bank_ref, l.reason_code, d.at::date AS sent_on,
+    SELECT l.pay_id, l.bank, l.amount_fen, l.bank_ref, l.bank_date, l.reason_code,
         CASE WHEN l.answered_at <= y.cut_at THEN l.result ELSE '' END AS result
     FROM pay_line l JOIN dispatch d ON d.id = l.dispatch JOIN instruction i ON i.id = l.pay_id
     JOIN day y ON y.clearing_date = $1
@@ -231,7 +233,7 @@ async def open_orders(conn: AsyncConnection, day: date) -> list[OpenPayout]:
             bank_ref=row["bank_ref"],
             entry_id=row["pay_id"],
             fen=row["amount_fen"],
-            since=row["sent_on"],
+            since=row["bank_date"],
             reason=row["reason_code"],
         )
         for row in await (await driver(conn)).fetch(_ORDERS, day)
