@@ -11,10 +11,11 @@ from pydantic import TypeAdapter
 from clearing.day.states import State
 from clearing.jobs.reconcile_before import OPEN_ITEMS, WAITING, not_signed_upon
 from clearing.jobs.reconcile_breaks import Run, save_breaks
+from clearing.reconciliation.as_json import as_json
 from clearing.reconciliation.codes import AUTO_CLEARED, CODES
 from clearing.reconciliation.lists import StayList
 from clearing.reconciliation.partner_files import Parsed
-from clearing.reconciliation.reconciled import Reconciled, as_json
+from clearing.reconciliation.reconciled import Reconciled
 from clearing.reconciliation.report import Report, report
 from clearing.store import breaks, days, reconciling
 from clearing.store.sides.taken import taken_rows

@@ -29,8 +29,8 @@ from clearing.reconciliation.statements import (
     numbered,
     parse_rows,
     refused_for,
-    trailer_of,
 )
+from clearing.reconciliation.trailers import trailer_of
 
 LIST_COLUMNS: Final = (
     "settlement_id", "platform_ref", "trade_type", "direction", "amount", "status", "nrc_date",

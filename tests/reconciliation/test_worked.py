@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from clearing.reconciliation.as_json import as_json
 from clearing.reconciliation.ledger_side import ledger_rows
 from clearing.reconciliation.partner_files import Parsed, ParsedExport, ParsedStatement
-from clearing.reconciliation.reconciled import Reconciled, as_json, reconcile
+from clearing.reconciliation.reconciled import Reconciled, reconcile
 from clearing.reconciliation.report import report
 from clearing.reconciliation.statements import parse_export, parse_statement
 from tests.reconciliation.sides import CLOCK, DAY, NEXT, WORKED, expected, worked_entries

@@ -27,8 +27,8 @@ from clearing.reconciliation.statements import (
     STATUSES,
     TRADE_TYPES,
     TYPES,
-    trailers,
 )
+from clearing.reconciliation.trailers import trailers
 
 Side: TypeAlias = Literal["B", "H"]
 
