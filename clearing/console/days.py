@@ -18,6 +18,7 @@ from clearing.errors import UsageError
 from clearing.jobs import close as closing
 from clearing.jobs import instruct_again as settling
 from clearing.ledger.accounts import BANK, code_of, owner_of
+from clearing.ledger.business_day import ONE_DAY
 from clearing.ledger.facts import Instruction
 from clearing.store import balances as stored_balances
 from clearing.store import crossings, days, instructions, views
@@ -295,12 +296,12 @@ def exposure(day: Day, as_json: Json = False) -> None:
 
     async def work() -> tuple[str, tuple[Exposure, ...], list[dict[str, Any]]]:
         async with books() as the, transaction(the.engine) as conn:
-            known, members = await known_day(conn, day), the.members.on(day)
+            state, members = await _state_of(conn, day), the.members.on(day)
             totals = await stored_balances.before_close(conn, day, memo=False)
             nets = running_nets(totals, await stored_balances.held(conn, day), members)
             zone = the.members.clock.zone
             crossed = [_crossing(one, zone) for one in await crossings.of_day(conn, day)]
-            return known.state, exposures(nets, members), crossed
+            return state, exposures(nets, members), crossed
 
     state, found, crossed = perform(work)
     rows = {
@@ -352,6 +353,14 @@ def exposure(day: Day, as_json: Json = False) -> None:
                 f"warning: {one.bank} owes {yuan(one.net_fen)}, cap {yuan(one.cap_fen or 0)} "
                 f"({yuan(one.over_fen)} too much). Next: ask {one.bank} for cover, or stop what it pays"
             )
+
+
+async def _state_of(conn: AsyncConnection, day: date) -> str:
+    """The state of a day; the one after the open day takes entries before it is opened."""
+    every = await days.every(conn)
+    if every and day == every[-1].clearing_date + ONE_DAY:
+        return "next"
+    return (await known_day(conn, day)).state
 
 
 def _crossing(one: crossings.StoredCrossing, zone: tzinfo) -> dict[str, Any]:

@@ -62,6 +62,8 @@ class Waiting:
     refused: Callable[[Event], None]
     since: date
     days: int = 3
+    behind: Callable[[], bool] = lambda: False
+    """Whether it waits behind another that waits: then it waits as long as that one."""
 
 
 def new_world() -> World:
@@ -165,16 +167,21 @@ class CityBase(RuleBasedStateMachine):
         then: Callable[[Event], object],
         refused: Callable[[Event], None] = lambda _: None,
         days: int = 3,
+        behind: Callable[[], bool] = lambda: False,
         **said: Any,
-    ) -> None:
-        """Send an event that may have to wait: `verdict` says so now, and again whenever something came."""
+    ) -> Event | None:
+        """Send an event that may have to wait: `verdict` says so now, and again whenever something came.
+
+        Out:     the event, when it waits.
+        """
         found = verdict()
         if found != "wait":
             (then if found == "yes" else refused)(self.does(kind, taken=found == "yes", **said))
-            return
+            return None
         done = self.world.send(kind, **said)
         assert done.outcome is Outcome.PARKED, (kind, done.outcome, done.reason, done.detail)
-        self.waiting.append(Waiting(done.event, verdict, then, refused, self.today, days))
+        self.waiting.append(Waiting(done.event, verdict, then, refused, self.today, days, behind))
+        return done.event
 
     def wake(self) -> None:
         """Whatever waited is judged again; the books must have done the same."""
@@ -292,7 +299,8 @@ class CityBase(RuleBasedStateMachine):
     def close(self) -> None:
         """A day is closed: positions to zero, bank nets to zero, items held at 3020."""
         day = self.today
-        for one in [one for one in self.waiting if one.since + timedelta(days=one.days) <= day]:
+        over = [one for one in self.waiting if one.since + timedelta(days=one.days) <= day]
+        for one in [one for one in over if not one.behind()]:
             self.waiting.remove(one)
             one.refused(one.event)
         all_of = self.held_by_all()
@@ -325,6 +333,7 @@ class CityBase(RuleBasedStateMachine):
             {name: amount for name, amount in all_of.items() if code_of(name) in POSITION_CODES}
         )
         self.settled_items = items
+        self.wake()  # the cut has decided who waited behind one whose time was over
 
     # -- the same again ------------------------------------------------------------------------------------
 

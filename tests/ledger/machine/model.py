@@ -295,6 +295,8 @@ class Out:
     """The banks of earlier attempts."""
     results: dict[int, dict[str, str]] = field(default_factory=dict)
     returns: dict[int, dict[str, str]] = field(default_factory=dict)
+    line: list[str] = field(default_factory=list)
+    """Ids of what was said of it and waits, the first to come first."""
 
     @property
     def live(self) -> bool:

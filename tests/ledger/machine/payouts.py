@@ -226,29 +226,57 @@ class Payouts(CityBase):
             attempt=out.attempt,
         )
 
+    def in_line(self, out: Out, kind: str, *, verdict: Any, then: Any, payers: bool, **said: Any) -> None:
+        """An event about a payout that may have to wait; a payer's also while another of the payout does."""
+        mine: list[str] = []
+
+        def ahead() -> bool:
+            return payers and bool(out.line[: out.line.index(mine[0])] if mine else out.line)
+
+        def leave(event: Event) -> None:
+            if event.id in out.line:
+                out.line.remove(event.id)
+
+        def goes_on(event: Event) -> None:
+            leave(event)
+            then()
+
+        parked = self.may_wait(
+            kind,
+            verdict=lambda: "wait" if ahead() else verdict(),
+            then=goes_on,
+            refused=leave,
+            behind=ahead,
+            **original(out.event),
+            **said,
+        )
+        if parked is None:
+            self.wake()
+            return
+        mine.append(parked.id)
+        out.line.append(parked.id)
+
     @precondition(lambda self: self.payouts)
     @rule(n=nth, paid=st.booleans())
     def result(self, n: int, *, paid: bool) -> None:
+        """What a bank says of the attempt: it waits while the payout is held for its card."""
         out = self.pick(self.payouts, n)
-        if out.state == "HELD":
-            return
+        attempt = out.attempt
         said = {"result": "PAID"} if paid else {"result": "REJECTED", "reason_code": "R03"}
-        taken = out.state in {"ACCEPTED", "SENT"}
         ref = {"bank_ref": f"P{len(self.world.sent)}", "bank_date": str(self.today)}
         whole = said | ref | {"amount": yuan(out.fen)}
-        self.about(
-            out,
-            "payout.result",
-            taken=taken,
-            then=said["result"],
-            source=out.card.bank,
-            attempt=out.attempt,
-            **whole,
-        )
-        if taken:
-            out.results[out.attempt] = whole
+
+        def verdict() -> str:
+            if out.attempt != attempt:
+                return "no"
+            return {"HELD": "wait", "ACCEPTED": "yes", "SENT": "yes"}.get(out.state, "no")
+
+        def then() -> None:
+            out.state = said["result"]
+            out.results[attempt] = whole
             out.was_paid |= paid
-            self.wake()
+
+        self.in_line(out, "payout.result", verdict=verdict, then=then, payers=False, source=out.card.bank, attempt=attempt, **whole)  # fmt: skip
 
     @precondition(lambda self: any(out.results for out in self.payouts))
     @rule(n=nth, other=st.booleans())
@@ -275,23 +303,37 @@ class Payouts(CityBase):
     @rule(n=nth, m=nth)
     def repay(self, n: int, m: int) -> None:
         """Paid again, to any card that may be paid, of another bank too."""
-        out, card = self.pick(self.payouts, n), self.pick(self.cards, m)
+        out = self.pick(self.payouts, n)
+        card = self.pick(self.cards[:6] if out.line else self.cards, m)  # later it is a good one still
         to = self.target(card)
-        failed, cell = out.state in {"REJECTED", "RETURNED"}, REPAID[to.state]
-        taken = failed and cell != "no" and self.within_limit(card, out.fen, without=out)
-        number = {"card": card.token, "bank": card.bank}
-        self.about(out, "payout.repaid", taken=taken, then=cell, source=out.payer, **number)
-        if taken:
+        cell = REPAID[to.state]
+
+        def verdict() -> str:
+            failed = out.state in {"REJECTED", "RETURNED"}
+            return (
+                "yes" if failed and cell != "no" and self.within_limit(card, out.fen, without=out) else "no"
+            )
+
+        def then() -> None:
             out.banks[out.attempt] = out.card.bank
-            out.attempt, out.card, out.day = out.attempt + 1, to, self.today
+            out.attempt, out.card, out.day, out.state = out.attempt + 1, to, self.today, cell
+
+        number = {"card": card.token, "bank": card.bank}
+        self.in_line(
+            out, "payout.repaid", verdict=verdict, then=then, payers=True, source=out.payer, **number
+        )
 
     @precondition(lambda self: self.payouts)
     @rule(n=nth, kind=st.sampled_from(["payout.given_back", "reimbursement.withdrawn", "payout.recalled"]))
     def back_to_payer(self, n: int, kind: str) -> None:
         out = self.pick(self.payouts, n)
-        states, then = {
+        states, ends = {
             "payout.given_back": ({"REJECTED", "RETURNED"}, "GIVEN_BACK"),
             "reimbursement.withdrawn": ({"HELD", "ACCEPTED"}, "WITHDRAWN"),
             "payout.recalled": ({"PAID"}, "PAID"),
         }[kind]
-        self.about(out, kind, taken=out.state in states, then=then, source=out.payer)
+
+        def then() -> None:
+            out.state = ends
+
+        self.in_line(out, kind, verdict=lambda: "yes" if out.state in states else "no", then=then, payers=True, source=out.payer)  # fmt: skip
