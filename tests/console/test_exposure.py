@@ -13,7 +13,9 @@ def test_a_bank_over_its_cap_is_named_before_the_day_is_closed(run: Clearing, tm
     capped = members.replace('code = "B1"\n', 'code = "B1"\nnet_cap = "2000.00"\n', 1)
     (tmp_path / "members.toml").write_text(capped, encoding="utf-8")
     assert run("init", "--members", str(tmp_path / "members.toml"), "--open-day", "2026-03-09").code == 0
-    assert run("exposure", "2026-03-10", "--json").json["state"] == "next"  # takes entries before it is opened
+    assert (
+        run("exposure", "2026-03-10", "--json").json["state"] == "next"
+    )  # takes entries before it is opened
     assert run("exposure", "2026-03-11").code == 2
     for day in ("2026-03-09", "2026-03-10"):
         assert run("ingest", str(day_folder(day) / "events.jsonl")).code == 0
