@@ -24,6 +24,7 @@ from clearing.console import (
     keys,
     layouts,
     look,
+    orders,
     partners,
     payouts,
     reference,
@@ -88,6 +89,7 @@ app.command("sources")(look.sources)
 app.command("watchlist")(watch.watchlist)
 cards.cards_app.command("compare")(compare.compare_snapshot)
 app.add_typer(cards.cards_app, name="cards")
+payouts.payouts_app.command("orders")(orders.list_orders)
 app.add_typer(payouts.payouts_app, name="payouts")
 app.add_typer(checks.quarantine_app, name="quarantine")
 app.command("verify")(checks.verify)

@@ -12,14 +12,15 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import text
 
 from clearing.errors import ClearingError, InvariantViolated, UsageError, WorldFailed
 from clearing.jobs.delivery.folders import Directory
-from clearing.jobs.delivery.partners import DirectoryPlace, Partners, Place, SftpPlace, Target
-from clearing.jobs.delivery.placing import Folder, Put, put
+from clearing.jobs.delivery.partners import Partners, Place, Target
+from clearing.jobs.delivery.places import Putter, opened, where
+from clearing.jobs.delivery.placing import Put, put
 from clearing.jobs.seal import manifest_bytes, wire
 from clearing.store import deliveries, files
 from clearing.store.deliveries import TARGET_LOCK, Due
@@ -59,27 +60,6 @@ class Delivered(NamedTuple):
     resumed_from: int = 0
     message: str = ""
     next_at: datetime | None = None
-
-
-class Putter(Protocol):
-    """A place that takes a file and its manifest."""
-
-    where: str
-
-    async def put(self, name: str, content: bytes, manifest: bytes) -> Put:
-        """Place both, or leave what stands there."""
-        ...
-
-
-class _InFolder:
-    """A folder that takes files one after the other."""
-
-    def __init__(self, folder: Folder) -> None:
-        self.folder = folder
-        self.where = folder.where
-
-    async def put(self, name: str, content: bytes, manifest: bytes) -> Put:
-        return await put(self.folder, name, content, manifest)
 
 
 # ---------------------------------------------------------------- to a directory, by hand
@@ -190,26 +170,6 @@ async def _to_place(run: _Run, place: Place, due: Sequence[Due]) -> list[Deliver
     return told
 
 
-@contextlib.asynccontextmanager
-async def opened(place: Place, timeout_seconds: int) -> AsyncIterator[Putter]:
-    """A place to put files, connected as long as the caller needs it.
-
-    Raises:  UsageError and WorldFailed as the places do.
-    """
-    # Each client is loaded when somebody's place needs it.
-    if isinstance(place, DirectoryPlace):
-        yield _InFolder(Directory(place.folder))
-    elif isinstance(place, SftpPlace):
-        from clearing.jobs.delivery.sftp import sftp  # noqa: PLC0415
-
-        async with sftp(place, timeout_seconds) as folder:
-            yield _InFolder(folder)
-    else:
-        from clearing.jobs.delivery.objects import bucket  # noqa: PLC0415
-
-        yield bucket(place)
-
-
 async def _one(run: _Run, putter: Putter, due: Due) -> Delivered:
     async with transaction(run.engine) as conn:
         stored = await files.get(conn, due.name)
@@ -245,20 +205,14 @@ async def _unreached(run: _Run, place: Place, due: Due, error: ClearingError) ->
             conn,
             due,
             target=run.target.name,
-            place=_where(place),
+            place=where(place),
             at=run.now(),
             length=stored.size if stored else 0,
             sha256=stored.sha256 if stored else b"",
             manifest=b"",
         )
-    said = _said(run.target, due, _where(place), "")._replace(attempt=due.attempts + 1)
+    said = _said(run.target, due, where(place), "")._replace(attempt=due.attempts + 1)
     return await _ended(run, number, _failure(run, due, said, error))
-
-
-def _where(place: Place) -> str:
-    if isinstance(place, SftpPlace):
-        return f"sftp://{place.user}@{place.host}:{place.port}/{place.folder}"
-    return str(place.folder) if isinstance(place, DirectoryPlace) else place.url
 
 
 async def _ended(run: _Run, number: int, said: Delivered, done: Put | None = None) -> Delivered:

@@ -8,14 +8,12 @@ that for a file or nothing of it.
 from __future__ import annotations
 
 import hashlib
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from clearing.errors import UsageError, WorldFailed
 from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, read_manifest
-from clearing.jobs.delivery.folders import Directory
-from clearing.jobs.delivery.partners import DirectoryPlace
+from clearing.jobs.delivery.places import folder_of
 from clearing.jobs.delivery.placing import Unreadable
 from clearing.jobs.judge import Arrived, name_of
 from clearing.jobs.layouts import known_layouts
@@ -26,8 +24,6 @@ from clearing.store.session import transaction
 from clearing.store.verdicts import Known
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from clearing.jobs.delivery.partners import Inbox, Partners
@@ -72,7 +68,7 @@ async def _inbox(site: Site, inbox: Inbox, told: list[Received]) -> None:
     done: list[str] = []
     async with transaction(site.engine) as conn:
         known = {one.name: one for one in await verdicts.known(conn, inbox.partner)}
-    async with _folder(inbox, site.settings.sftp_timeout_seconds) as folder:
+    async with folder_of(inbox, site.settings.sftp_timeout_seconds) as folder:
         names = await folder.names()
         there = set(names)
         for ok in names:
@@ -108,17 +104,6 @@ async def _put_away(folder: Folder, archive: str, name: str) -> None:
         number += 1
         place = f"{archive}/{name}.{number}"
     await folder.rename(name, place)
-
-
-@asynccontextmanager
-async def _folder(inbox: Inbox, timeout_seconds: int) -> AsyncIterator[Folder]:
-    if isinstance(inbox.place, DirectoryPlace):
-        yield Directory(inbox.place.folder)
-        return
-    from clearing.jobs.delivery.sftp import sftp  # noqa: PLC0415 - for inboxes behind SSH only
-
-    async with sftp(inbox.place, timeout_seconds) as folder:
-        yield folder
 
 
 async def _fetched(folder: Folder, partner: str, name: str, known: Known | None) -> Arrived | None:

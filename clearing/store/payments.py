@@ -222,6 +222,37 @@ async def unanswered(conn: AsyncConnection, before: datetime, bank: str | None =
     return [PayLineRow(*row) for row in await (await driver(conn)).fetch(_OPEN, before, bank)]
 
 
+_LISTED: Final = f"""
+    SELECT {", ".join(f"l.{name}" for name in PayLineRow._fields)}, d.at
+    FROM pay_line l JOIN dispatch d ON d.id = l.dispatch
+    WHERE ($1::text IS NULL OR l.bank = $1) AND ($2::text[] IS NULL OR l.result = ANY($2::text[]))
+        AND ($3::text IS NULL OR l.pay_id = $3 OR l.pay_ref = $3)
+    ORDER BY d.at, l.pay_id LIMIT $4
+"""  # noqa: S608 - our own column names
+
+
+class SentOrder(NamedTuple):
+    """An order and when it went out last."""
+
+    order: PayLineRow
+    at: datetime
+
+
+async def listed(
+    conn: AsyncConnection,
+    *,
+    bank: str | None = None,
+    results: Collection[str] | None = None,
+    pay_id: str | None = None,
+    rows_max: int = 100,
+) -> list[SentOrder]:
+    """Orders of a bank, with these answers, or of one id (its short form too), oldest first. 代付指令清单"""
+    rows = await (await driver(conn)).fetch(
+        _LISTED, bank, None if results is None else list(results), pay_id, rows_max
+    )
+    return [SentOrder(PayLineRow(*row[:-1]), row[-1]) for row in map(tuple, rows)]
+
+
 async def asked(conn: AsyncConnection, pay_ids: Collection[str], at: datetime) -> None:
     """Note that the bank was asked about these orders.
 

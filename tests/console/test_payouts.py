@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.console.conftest import Clearing, day_folder
+from tests.jobs.mock_bank import PAID, SILENT, UNKNOWN, MockBank
 
 
 def event(type_: str, source: str, id_: str, time: str, **data: Any) -> bytes:  # noqa: ANN401 - JSON
@@ -120,6 +124,38 @@ def test_a_batch_says_why_it_is_not_released(worked: Clearing) -> None:
     listed = worked("payouts", "list", "--batch", "SHORT", "--json").json
     assert listed["batches"][0]["not_released"] == "count and total fit, the digest of its rows does not"
     assert [one["state"] for one in listed["payouts"]] == ["ACCEPTED", "ACCEPTED"]
+
+
+def test_an_order_is_listed_from_its_file_to_its_answer(worked: Clearing, tmp_path: Path) -> None:
+    """Open while the bank says nothing, or that it does not know; asked about; closed once it says S."""
+    assert worked("ingest", str(day_folder("2026-03-09") / "events.jsonl")).code == 0
+    assert worked("ingest", "-", "--json", stdin=submitted("row-1", "S-1", "10.00")).json["posted"] == 1
+    partners = tmp_path / "partners.toml"
+    place = f'place = {{ kind = "directory", folder = "{tmp_path}/to" }}'
+    partners.write_text(f'[[target]]\nreceiver = "B1"\n{place}\n', encoding="utf-8")
+    bank = MockBank("B1", tmp_path / "to", tmp_path / "from", date(2026, 3, 9), lambda _: UNKNOWN)
+
+    def turn(answer: str) -> dict[str, Any]:
+        assert worked("payouts", "dispatch", "--now", "--ask").code == 0
+        assert worked("deliver", CLEARING_PARTNERS=str(partners)).code == 0
+        bank.decide = lambda _: answer
+        results = [name for name in bank.work() if "_PYR_" in name]
+        if results:
+            assert worked("payouts", "results", str(tmp_path / "from" / results[0])).code == 0
+        [one] = worked("payouts", "orders", "F1/row-1/1", "--json").json["orders"]
+        return dict(one)
+
+    first = turn(SILENT)
+    assert (first["bank"], first["amount"], first["sent"], first["result"]) == ("B1", "10.00", 1, None)
+    assert (first["file"], first["short"]) == ("RHC_PAY_PLAT_B1_20260309_001_V1.txt", "F1/row-1/1")
+    second = turn(UNKNOWN)
+    assert (second["sent"], second["result"], second["asked_at"] is not None) == (1, "U", True)
+    told = worked("payouts", "orders", "--open").out
+    assert re.search(r"F1/row-1/1 +B1 +10.00 +\S+ \S+ +unknown", told), told
+    third = turn(PAID)
+    assert (third["sent"], third["result"]) == (1, "S")
+    assert bank.paid == {"F1/row-1/1": 1}
+    assert worked("payouts", "orders", "--open", "--bank", "B1", "--json").json["orders"] == []
 
 
 @pytest.mark.parametrize(
