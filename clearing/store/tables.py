@@ -280,6 +280,10 @@ Index(
 )
 Index("ix_payout_held", FACTS["payout"].c.card, postgresql_where=text("state = 'HELD'"))
 Index("ix_payout_batch", FACTS["payout"].c.payer, FACTS["payout"].c.batch_id)
-Index("ix_payout_state", FACTS["payout"].c.state, postgresql_where=text("state IN ('ACCEPTED','SENT')"))
+Index(
+    "ix_payout_state",
+    FACTS["payout"].c.state,
+    postgresql_where=text("state IN ('HELD','ACCEPTED','SENT','REJECTED','RETURNED')"),
+)
 Index("ix_timeout_open", FACTS["timeout"].c.occurred_at, postgresql_where=text("state = 'OPEN'"))
 Index("ix_instruction_day", FACTS["instruction"].c.clearing_date)

@@ -125,3 +125,47 @@ def test_rows_after_the_cutover_wait_for_their_day() -> None:
     assert first.breaks == ()
     second = Sides([], [], []).run(DAY.replace(day=11), after=first)
     assert [one.code for one in second.breaks] == ["SID-010"]
+
+
+# fmt: off
+PARTLY = [
+    # lines after the header                                                     rows  bad lines   breaks
+    ((LINE, LINE.replace("12.50", "12.5")),                                      1,    [3],        ["FIL-004"]),
+    ((LINE, LINE + ",x", LINE.replace("D,", "X,").replace("SUCC", "DONE")),      1,    [3, 4],     ["FIL-004", "FIL-004"]),
+    ((LINE, LINE.replace("12.50", "12.5"), "#TOTAL,2,25.00,0.00"),               1,    [3],        ["FIL-004"]),
+    ((LINE, "#TOTAL,1,13.00,0.00"),                                              1,    [],         ["TOT-001"]),
+]
+REFUSED_ALL_THE_SAME = [
+    # lines                                                        why
+    ((HEADER, LINE.replace("12.50", "12.5")),                      "no good line is left"),
+    ((HEADER.replace("status", "state"), LINE),                    "the header is wrong"),
+    ((HEADER, LINE, LINE.replace("12.50", "1"), "#TOTAL,1"),       "a trailer is wrong"),
+    ((HEADER, LINE.replace("2026-03-10", "2026-03-01"), LINE + ",x"), "it is of another day"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("lines", "rows", "bad", "codes"), PARTLY)
+def test_good_lines_of_a_file_that_may_be_partly_taken(
+    lines: tuple[str, ...], rows: int, bad: list[int], codes: list[str]
+) -> None:
+    """Each bad line is left out and a break FIL-004 with all its faults; what they come to no total can say."""
+    data = ("\n".join((HEADER, *lines)) + "\n").encode()
+    found = parse_statement(data, partner="BX", file="STM_B1.csv", day=DAY, clock=CLOCK, partial=True)
+    assert isinstance(found, Parsed), found
+    (said,) = found.files
+    assert (len(found.rows), said.counted.rows) == (rows, rows)
+    assert [int(faults.split(":")[1].split()[0]) for faults in said.bad] == bad
+    breaks = [one for one in reconcile(DAY, [], {"BX": found}, {}).breaks if one.code[:3] in {"FIL", "TOT"}]
+    assert [one.code for one in breaks] == codes
+    assert {one.state for one in breaks} == {"OPEN"}
+    assert sorted(one.detail for one in breaks if one.code == "FIL-004") == sorted(said.bad)
+
+
+@pytest.mark.parametrize(("lines", "why"), REFUSED_ALL_THE_SAME)
+def test_what_is_wrong_with_the_whole_file_refuses_it(lines: tuple[str, ...], why: str) -> None:
+    """A file that may be partly taken is refused where more than single lines are wrong."""
+    data = ("\n".join(lines) + "\n").encode()
+    found = parse_statement(data, partner="BX", file="STM_B1.csv", day=DAY, clock=CLOCK, partial=True)
+    assert isinstance(found, Refused), why
+    assert found.code == "FIL-002"

@@ -410,7 +410,7 @@ CREATE TABLE payout (
 CREATE INDEX ix_payout_root ON payout (root) WHERE state IN ('HELD','ACCEPTED','SENT','PAID');
 CREATE INDEX ix_payout_batch ON payout (payer, batch_id);
 CREATE INDEX ix_payout_held ON payout (card) WHERE state = 'HELD';
-CREATE INDEX ix_payout_state ON payout (state) WHERE state IN ('ACCEPTED','SENT');
+CREATE INDEX ix_payout_state ON payout (state) WHERE state IN ('HELD','ACCEPTED','SENT','REJECTED','RETURNED');
 COMMENT ON TABLE payout IS 'A reimbursement on its way to a card account. 代付';
 CREATE TABLE payout_batch (
     payer TEXT COLLATE "C" NOT NULL,
