@@ -196,6 +196,8 @@ def _tell(found: dict[str, Any]) -> None:
     for partner, amount in found["differences"].items():
         if Decimal(amount):
             print(f"ledger minus {partner}: {grouped(amount)}")
+    if found["detail"]:
+        print(found["detail"])
     sides = (line for side in found["rows"] for line in _side(side, found["rows"][side]))
     table("Sides 三方", SIDE_COLUMNS, sides)
     print("keys  " + "  ".join(f"{name} {value}" for name, value in found["keys"].items() if value))

@@ -123,3 +123,10 @@ def test_exactly_what_is_planted_in_lists_and_transfers_is_found(city: City) -> 
     assert (gone["state"], gone["ending"]) == ("AUTO_CLEARED", "FILE_CORRECTED"), (
         "the books were mended since"
     )
+
+
+def test_a_break_says_what_each_side_has_of_it(city: City) -> None:
+    """`breaks show` tells a person why a transfer did not arrive and what was cut of a claim."""
+    for code, said in (("FND-002", "did not pay it"), ("NRC-002", "cut"), ("DEP-001", "books hold")):
+        found = next(one for one in city.breaks if one["code"] == code)
+        assert said in city.run("breaks", "show", found["id"]).out
