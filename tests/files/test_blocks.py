@@ -16,7 +16,7 @@ from clearing.files.layout import SHIPPED, FileName, load_layout
 from clearing.files.outgoing import file_of
 from clearing.files.parse import Scan, parse
 from clearing.files.records import TxnLine
-from clearing.jobs.bench.files import DAY, lines
+from clearing.jobs.bench.large_day import DAY, lines
 from tests.files.any_lines import RARE, carried, lines_of
 from tests.files.small_day import files
 from tests.files.test_types import CLOCK, EVERY, LAYOUTS

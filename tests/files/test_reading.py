@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from clearing.files.layout import load_layout
 from clearing.files.parse import Scan, parse
-from clearing.jobs.bench.files import members_file, one_file
+from clearing.jobs.bench.large_day import members_file
+from clearing.jobs.bench.one_file import one_file
 from clearing.jobs.setup import document_of
 from clearing.ledger.members import load_members
 from tests.files.small_day import files
