@@ -184,7 +184,8 @@ class DayFiles:
             self._uses += len(uses[0])
             for draft in self._swipes:
                 draft.write("D", UseLine, uses)
-        self._look([chunk.entry(at) for at, plan in enumerate(plans) if plan.looked_at or chunk.late[at]])
+        looked_at = (at for at, plan in enumerate(plans) if plan.looked_at or (chunk.late[at] and plan.lines))
+        self._look([chunk.entry(at) for at in looked_at])
         for at, kind in enumerate(chunk.type):
             if kind == ROLL_UP:
                 self._side_of[chunk.id[at]] = sides(chunk.entry(at))

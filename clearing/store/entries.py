@@ -23,8 +23,8 @@ COLUMNS: Final = (
 
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM entry"  # noqa: S608 - our own column names
 _OF_DAY: Final = f"{_SELECT} WHERE id >= $1 AND id < $2 ORDER BY id"
-_CHUNK: Final = 10_000
-"""Entries read at once: 200 hospitals have 50 lines each in them."""
+_CHUNK: Final = 5000
+"""Entries read at once: enough that what a block costs is little, few enough that memory stays flat."""
 _LEGS: Final = {leg.value: leg for leg in Leg}
 _STATUSES: Final = {status.value: status for status in Status}
 _ONE_DAY: Final = timedelta(days=1)
