@@ -136,7 +136,7 @@ class BlockWriter:
         plain = texts.isascii() and not texts.encode("ascii").translate(None, PRINTABLE)
         if not plain and not (layout.delimiter and texts.isprintable()):
             return False
-        if layout.delimiter and layout.delimiter in texts:
+        if layout.delimiter and layout.parting in texts:
             return False
         if layout.quoting == "rfc4180" and '"' in texts:
             return False

@@ -149,7 +149,7 @@ class Layout(Strict):
             if self.name.count(part) != 1:
                 raise ValueError(f"name: expected {part} once, got {self.name!r}")
         bare = self.delimiter and self.quoting == "none"
-        if bare and (not self.substitute or self.delimiter in self.substitute):
+        if bare and (not self.substitute or self.parting in self.substitute):
             raise ValueError("substitute: expected text without the delimiter, since there are no quotes")
         if (self.tab_digits or self.neutralise) and self.quoting == "none":
             raise ValueError("tab_digits, neutralise: only a layout with quotes, a CSV, knows them")
@@ -171,6 +171,16 @@ class Layout(Strict):
                 if bool(self.delimiter) is not bool(bare) and record.columns:
                     raise ValueError(f"{name} {record.tag}: expected a delimiter, or a width for each column")
         return self
+
+    @property
+    def parting(self) -> str:
+        """What no value may hold where there are no quotes: the delimiter, or its first letter if it overlaps itself.
+
+        Of `||` a value that ends in `|` would be parted a letter too early.
+        """
+        text = self.delimiter
+        overlaps = any(text.startswith(text[at:]) for at in range(1, len(text)))
+        return text[0] if overlaps else text
 
     @property
     def document(self) -> str:

@@ -106,7 +106,7 @@ def carryable(text: str, column: Column, layout: Layout) -> tuple[str, str]:
     """
     found = exchangeable(text)
     if layout.quoting == "none" and layout.delimiter:
-        found = found.replace(layout.delimiter, layout.substitute)
+        found = found.replace(layout.parting, layout.substitute)
     if layout.null and found == layout.null:
         found = ""
     if not layout.delimiter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.files import layout as layout_module
 from clearing.files.check import check_file
 from clearing.files.columns_in import BlockReader
 from clearing.files.columns_out import FEW, BlockWriter
-from clearing.files.layout import SHIPPED, FileName, load_layout
+from clearing.files.layout import SHIPPED, FileName, load_layout, parse_layout
 from clearing.files.outgoing import file_of
 from clearing.files.parse import Scan, parse
 from clearing.files.records import TxnLine
@@ -67,6 +69,18 @@ def test_a_tricky_value_among_many_lines_is_written_and_read_as_alone(
     assert [row.record for row in fast.rows] == [
         carried(LAYOUTS[profile], "TXN", "D", one) for one in records
     ]
+
+
+@pytest.mark.parametrize("value", ["a|", "|a", "|", "a||b"])
+def test_a_delimiter_that_overlaps_itself_parts_where_it_stands(value: str) -> None:
+    """Of `||` a value that ends in `|` would be parted a letter too early: no value holds that letter."""
+    text = (Path(layout_module.__file__).parent / "layouts" / "P.toml").read_text(encoding="utf-8")
+    layout = parse_layout(text.replace('delimiter = "|"', 'delimiter = "||"'), "a partner's layout")
+    records = [*USUAL[:20], USUAL[20]._replace(order_no=value), *USUAL[21:]]
+    file = file_of(NAME, [("D", one) for one in records], layout, CLOCK)
+    found = parse(file.name, file.content, layout)
+    assert [str(one) for one in found.faults] == []
+    assert [row.record.order_no for row in found.rows] == [one.order_no.replace("|", "｜") for one in records]
 
 
 @pytest.mark.parametrize("profile", LAYOUTS)
