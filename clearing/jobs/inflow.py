@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 GROUPS_AHEAD: Final = 2
 """How many groups of a hand may wait here: beyond that its partitions stay with the client."""
 NONE_OURS_SECONDS: Final = 0.02
+BETWEEN_SECONDS: Final = 0.01
+"""The least time between two fetches. A broker answers as soon as it has one record: asked again at once, it and
+we would do little else, and a thousand events a second would be more than two workers can take."""
 
 
 class Inflow:
@@ -74,6 +77,8 @@ class Inflow:
             await asyncio.sleep(NONE_OURS_SECONDS)
             return []
         again: list[TopicPartition] = []
+        if not found:
+            return again
         for partition, records in found.items():
             begun = self._begun.get(partition)
             if begun is then[partition]:
@@ -83,6 +88,7 @@ class Inflow:
                 self._came[hand].set()
             elif begun is not None:
                 again.append(partition)
+        await asyncio.sleep(BETWEEN_SECONDS)
         return again
 
     async def group(self, hand: int) -> dict[TopicPartition, list[Any]]:
