@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from clearing.day.states import State
-from clearing.files.layout import load_layout
+from clearing.files.lines import Targets
 from clearing.files.parse import Scan
 from clearing.ledger.accounts import POSITION_CODES, code_of
 from clearing.ledger.money import yuan
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from clearing.jobs.reconcile_sides import Rest
-    from clearing.ledger.members import Members
+    from clearing.ledger.members import Members, MembersOn
     from clearing.settings import Settings
     from clearing.store.sides.tables import SideTables
 
@@ -75,7 +75,7 @@ async def paid_out(conn: AsyncConnection, left: Rest, day: date) -> list[tuple[s
 # ---------------------------------------------------------------- the books against themselves
 
 
-async def books_differ(conn: AsyncConnection, tables: SideTables, day: date) -> list[str]:
+async def books_differ(conn: AsyncConnection, tables: SideTables, members: MembersOn, day: date) -> list[str]:
     """Where the day's entries, balances, positions and files contradict each other: LED-001. 账账核对
 
     Out:     one line a kind of contradiction; nothing when the books hold.
@@ -97,7 +97,7 @@ async def books_differ(conn: AsyncConnection, tables: SideTables, day: date) -> 
             for name, fen in sorted(replayed.items())
             if code_of(name) in POSITION_CODES and fen
         ][:_SHOWN_MAX]
-        told += await _files_differ(conn, day)
+        told += await _files_differ(conn, members, day)
     return told
 
 
@@ -107,23 +107,31 @@ def _groups(sums: Mapping[str, int]) -> Iterable[tuple[str, int]]:
         yield what, sum(fen for name, fen in sums.items() if (name[0] == "9") is memo)
 
 
-async def _files_differ(conn: AsyncConnection, day: date) -> list[str]:
-    """Whether what the day's clearing files say in their heads is what the positions are."""
-    due = -sum(
-        fen
-        for name, fen in (await balances.before_close(conn, day)).items()
-        if code_of(name) in POSITION_CODES
-    )
-    said: dict[str, int] = {}
-    for name, profile, ends in await files.heads(conn, day, "TXN"):
-        layout = load_layout(profile)
-        if layout.shape == "framed":
-            scan = Scan(name, layout)
-            _ = [*scan.feed(ends), *scan.finish()]  # what stands between them is not wanted
-            net = scan.head.get("net_fen")
-            said[profile] = said.get(profile, 0) + (net if isinstance(net, int) else 0)
+async def _files_differ(conn: AsyncConnection, members: MembersOn, day: date) -> list[str]:
+    """Whether what each member's clearing files say in their heads is what its positions are.
+
+    A layout without a head says nothing; of several layouts of a member each must agree by itself.
+    """
+    due: dict[str, int] = {}
+    targets = Targets(members)
+    for name, fen in (await balances.before_close(conn, day, memo=False)).items():
+        if code_of(name) in POSITION_CODES:
+            receiver = targets.of_owner(name).receiver
+            due[receiver] = due.get(receiver, 0) - fen
+    found = await files.ends(conn, day, "TXN")
+    layouts = await files.layouts_by_digest(conn, {one.layout for one in found})
+    said: dict[tuple[str, str], int] = {}
+    for one in found:
+        if layouts[one.layout].shape != "framed":
+            continue
+        scan = Scan(one.name, layouts[one.layout])
+        _ = [*scan.feed(one.content), *scan.finish()]  # what stands between head and tail is not wanted
+        net = scan.head.get("net_fen")
+        key = one.receiver, one.profile
+        said[key] = said.get(key, 0) + (net if isinstance(net, int) else 0)
     return [
-        f"{day} files of profile {profile}: their nets come to {yuan(net)}, the positions to {yuan(due)}"
-        for profile, net in sorted(said.items())
-        if net != due
-    ]
+        f"{day} files of {receiver}, profile {profile}: their nets come to {yuan(net)}, "
+        f"its positions to {yuan(due.get(receiver, 0))}"
+        for (receiver, profile), net in sorted(said.items())
+        if net != due.get(receiver, 0)
+    ][:_SHOWN_MAX]

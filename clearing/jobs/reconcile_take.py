@@ -105,7 +105,7 @@ async def sides_of(  # noqa: PLR0917 - the books, the scratch tables, and all th
         before=before,
         stays=taken.stays,
         payers=frozenset(taken.partners(LIST)),
-        books=await books_differ(conn, tables, day),
+        books=await books_differ(conn, tables, members.on(day), day),
     )
 
 

@@ -242,21 +242,32 @@ async def get(conn: AsyncConnection, name: str) -> StoredFile | None:
     return None if row is None else _stored(dict(row))
 
 
-_HEADS: Final = """
-    SELECT DISTINCT ON (f.profile, f.receiver, f.seq) f.name, f.profile, p.content, t.content AS tail, t.no
-    FROM file f JOIN file_part p ON p.name = f.name AND p.no = 0
-    CROSS JOIN LATERAL (SELECT no, content FROM file_part WHERE name = f.name ORDER BY no DESC LIMIT 1) AS t
+class Ends(NamedTuple):
+    """A file's first and last part: where it says what all its lines come to."""
+
+    name: str
+    receiver: str
+    profile: str
+    layout: bytes
+    """SM3 of the layout it was written in."""
+    content: bytes
+
+
+_ENDS: Final = """
+    SELECT DISTINCT ON (f.profile, f.receiver, f.seq) f.name, f.receiver, f.profile, f.layout,
+           head.content || coalesce(tail.content, '') AS content
+    FROM file f JOIN file_part head ON head.name = f.name AND head.no = 0
+    LEFT JOIN LATERAL (
+        SELECT content FROM file_part WHERE name = f.name AND no > 0 ORDER BY no DESC LIMIT 1
+    ) AS tail ON true
     WHERE f.clearing_date = $1 AND f.type = $2
     ORDER BY f.profile, f.receiver, f.seq, f.version DESC
 """
 
 
-async def heads(conn: AsyncConnection, day: date, type_: str) -> list[tuple[str, str, bytes]]:
-    """(name, profile, first and last part) of a day's files of a type, of each the version that stands. 文件头尾"""
-    rows = await (await driver(conn)).fetch(_HEADS, day, type_)
-    return [
-        (row["name"], row["profile"], row["content"] + (row["tail"] if row["no"] else b"")) for row in rows
-    ]
+async def ends(conn: AsyncConnection, day: date, type_: str) -> list[Ends]:
+    """Heads and tails of a day's files of a type, of each file the version that stands. 文件头尾"""
+    return [Ends(*row) for row in await (await driver(conn)).fetch(_ENDS, day, type_)]
 
 
 async def parts(conn: AsyncConnection, name: str) -> AsyncIterator[bytes]:
