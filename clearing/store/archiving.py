@@ -48,10 +48,10 @@ class KeptFile(NamedTuple):
 # Batches between two cuts: what the day's root is over.
 _WINDOW: Final = """
     window_ AS (
-        SELECT (SELECT cut_at FROM day WHERE clearing_date = $1::date - 1) AS after, cut_at AS upto
+        SELECT coalesce((SELECT cut_batch FROM day WHERE clearing_date = $1::date - 1), 0) AS after, cut_batch AS upto
         FROM day WHERE clearing_date = $1::date
     ), taken AS MATERIALIZED (
-        SELECT b.* FROM batch b, window_ w WHERE b.at <= w.upto AND (w.after IS NULL OR b.at > w.after)
+        SELECT b.* FROM batch b, window_ w WHERE b.id > w.after AND b.id <= w.upto
     ), run_ AS (
         SELECT * FROM reconciliation_run WHERE clearing_date = $1::date ORDER BY id DESC LIMIT 1
     )

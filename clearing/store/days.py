@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import UsageError
 from clearing.store.session import driver
+from clearing.store.tables import batch
 from clearing.store.tables import day as days
 
 STATES: Final = ("open", "cut", "netted", "filed", "reconciled", "signed")
@@ -38,6 +39,9 @@ class Told(NamedTuple):
     """As of the day."""
 
 
+# A batch holds the cutover's lock before it gets its number, so numbers part the days; instants would not: a batch
+# that waits for the cut has begun before it, and a clock may be set back.
+_LAST_BATCH: Final = select(func.coalesce(func.max(batch.c.id), 0)).scalar_subquery()
 _DAY: Final = select(days.c.clearing_date, days.c.state, days.c.cut_at, days.c.root)
 
 
@@ -149,7 +153,7 @@ async def cut(
     await conn.execute(
         days.update()
         .where(days.c.clearing_date == day)
-        .values(state="cut", cut_at=at, root=root, heads=named)
+        .values(state="cut", cut_at=at, cut_batch=_LAST_BATCH, root=root, heads=named)
     )
     await (await driver(conn)).execute(
         "INSERT INTO day (clearing_date, state) SELECT $1::date + 1, 'open' "

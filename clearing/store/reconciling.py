@@ -48,21 +48,21 @@ async def one_at_a_time(conn: AsyncConnection) -> None:
 
 _ENDED: Final = "rejected", "topup.made", "topup.reversed"
 _UNPOSTED: Final = """
-    WITH written AS MATERIALIZED (SELECT id, at FROM batch WHERE ($1::timestamptz IS NULL OR at > $1) AND at <= $2)
-    SELECT e.source, e.id AS name, e.outcome, e.clearing_date, e.occurred_at, w.at, e.raw
+    WITH written AS MATERIALIZED (SELECT id FROM batch WHERE id > $1 AND id <= $2)
+    SELECT e.source, e.id AS name, e.outcome, e.clearing_date, e.occurred_at, w.id AS batch, e.raw
     FROM written w JOIN event e ON e.batch = w.id
     WHERE e.outcome = $3 OR (e.outcome = 'noted' AND e.type IN ($4, $5))
     UNION ALL
-    SELECT e.source, e.id, k.outcome, k.clearing_date, e.occurred_at, w.at, e.raw
+    SELECT e.source, e.id, k.outcome, k.clearing_date, e.occurred_at, w.id AS batch, e.raw
     FROM written w JOIN woken k ON k.batch = w.id
     JOIN event e ON e.source = k.source AND e.id = k.id
     WHERE k.outcome = $3 OR (k.outcome = 'noted' AND e.type IN ($4, $5))
     UNION ALL
-    SELECT r.source, r.id || '/' || left(encode(r.sm3, 'hex'), 8), r.outcome, NULL, NULL, w.at, r.raw
+    SELECT r.source, r.id || '/' || left(encode(r.sm3, 'hex'), 8), r.outcome, NULL, NULL, w.id, r.raw
     FROM written w JOIN repeat r ON r.batch = w.id
     WHERE r.outcome = $3
 """
-_CUTS: Final = "SELECT clearing_date, cut_at FROM day WHERE clearing_date >= $1 ORDER BY clearing_date"
+_CUTS: Final = "SELECT clearing_date, cut_batch FROM day WHERE clearing_date >= $1 ORDER BY clearing_date"
 _DAYS_TAKEN: Final = 2
 """How many cuts before a day its first events may have been taken: the open day and the next take them."""
 
@@ -75,15 +75,15 @@ async def unposted(conn: AsyncConnection, clock: BusinessClock, first: date, las
     Out:     all of them, with or without a bank reference.
     """
     raw = await driver(conn)
-    cuts = [(day, at) for day, at in await raw.fetch(_CUTS, first - timedelta(days=_DAYS_TAKEN))]
+    cuts = [(day, upto) for day, upto in await raw.fetch(_CUTS, first - timedelta(days=_DAYS_TAKEN))]
     ends = dict(cuts)
-    since = ends.get(first - timedelta(days=_DAYS_TAKEN))
+    since = ends.get(first - timedelta(days=_DAYS_TAKEN)) or 0
     found: list[Unposted] = []
     for row in await raw.fetch(_UNPOSTED, since, ends[last], *_ENDED):
         event = event_of(row["raw"], f"{row['source']}/{row['name']}")
         day = row["clearing_date"]
         if day is None:
-            open_day = next((one for one, at in cuts if at is None or at > row["at"]), last)
+            open_day = next((one for one, upto in cuts if upto is None or upto >= row["batch"]), last)
             day = max(clock.date_of(event.time), open_day)
         if first <= day <= last:
             found.append(Unposted(event, row["name"], row["outcome"], day))

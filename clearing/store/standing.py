@@ -140,7 +140,7 @@ _SENT: Final = """
     SELECT v.raw, coalesce(w.clearing_date, v.clearing_date) AS clearing_date
     FROM batch b JOIN event v ON v.batch = b.id LEFT JOIN woken w ON w.source = v.source AND w.id = v.id
     WHERE v.type = 'payout.sent' AND coalesce(w.clearing_date, v.clearing_date) <= $1
-        AND b.at > coalesce((SELECT max(cut_at) FROM day WHERE clearing_date <= $2), '-infinity')
+        AND b.id > coalesce((SELECT max(cut_batch) FROM day WHERE clearing_date <= $2), 0)
 """
 
 

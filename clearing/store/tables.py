@@ -93,7 +93,8 @@ day = Table(
     metadata,
     _column("clearing_date", Date, "The day.", key=True),
     _text("state", "open, cut, netted, filed, reconciled or signed; one step at a time, never back."),
-    _column("cut_at", Instant, "When it was cut.", null=True),
+    _column("cut_at", Instant, "When it was cut, by the clock of whoever cut it.", null=True),
+    _column("cut_batch", BigInteger, "The last batch before its cut, the cut's own included.", null=True),
     _column("root", LargeBinary, "SM3 over the heads of all digest chains at the cut.", null=True),
     _column(
         "heads",

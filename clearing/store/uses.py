@@ -26,21 +26,20 @@ class NotPosted(NamedTuple):
 # that each counts in one day and never moves.
 _OF_DAY: Final = """
     WITH cut AS (
-        SELECT max(cut_at) FILTER (WHERE clearing_date < $1) AS before,
-            max(cut_at) FILTER (WHERE clearing_date = $1) AS cut_at
+        SELECT coalesce(max(cut_batch) FILTER (WHERE clearing_date < $1), 0) AS before,
+            max(cut_batch) FILTER (WHERE clearing_date = $1) AS upto
         FROM day
     ), said AS (
         SELECT e.source, e.id, e.raw, coalesce(w.outcome, e.outcome) AS outcome,
             coalesce(w.reason, e.reason) AS reason, coalesce(w.clearing_date, e.clearing_date) AS clearing_date,
-            b.at AS written_at
+            coalesce(w.batch, e.batch) AS batch
         FROM event e LEFT JOIN woken w ON w.source = e.source AND w.id = e.id AND w.outcome <> 'parked'
-        JOIN batch b ON b.id = coalesce(w.batch, e.batch)
         WHERE e.type = ANY($2) AND coalesce(w.outcome, e.outcome) IN ('noted', 'rejected')
             AND coalesce(w.reason, e.reason) <> 'id_reused'
     )
     SELECT source, id, outcome, reason, raw FROM said, cut
     WHERE (outcome = 'noted' AND clearing_date = $1)
-        OR (outcome = 'rejected' AND written_at > coalesce(cut.before, '-infinity') AND written_at <= cut.cut_at)
+        OR (outcome = 'rejected' AND batch > cut.before AND batch <= cut.upto)
     ORDER BY source, id
 """
 

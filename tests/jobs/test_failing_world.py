@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -18,13 +17,11 @@ import pytest
 
 from clearing.errors import InvariantViolated, WorldFailed
 from clearing.jobs.broker import Broker, JarBroker
-from clearing.jobs.generate import CITY
 from clearing.jobs.ingest import database_failed
 from clearing.jobs.setup import init
 from clearing.jobs.verify import verify
 from clearing.settings import Settings
-from clearing.store.database import connect, open_database
-from clearing.store.embedded import give_to_server_account
+from clearing.store.database import open_database
 from tests.conftest import OwnDatabase
 from tests.jobs.mortal import mortals
 from tests.jobs.running import (
@@ -52,7 +49,6 @@ from tests.jobs.running import (
     worked_members,
     working,
 )
-from tests.services.small_disk import small_disk
 
 MEMBERS = DAYS / "2026-03-09-worked-day" / "members.toml"
 
@@ -257,121 +253,6 @@ async def test_a_worker_waits_for_what_it_needs_and_goes_on_by_itself(
         await all_told(the)
         assert (await verify(the.engine, the.members))["ok"]
     assert "Traceback" not in log.read_text()
-
-
-async def test_a_full_disk_is_waited_out(own_database: OwnDatabase, broker: Broker) -> None:
-    """The database's disk is full: the log says so, nothing is half written; with room again all is taken."""
-    cards, others = cards_first(a_day(1500, 31))
-    settings = await topics(broker.bootstrap, batch_events_max=50)
-    with small_disk(64) as disk:
-        space = disk.path / "space"
-        space.mkdir()
-        give_to_server_account(space)
-        url = await on_disk(own_database, space)
-        async with books(url, settings, city_members()) as the:
-            await the.ingest(values(cards))
-            with mortals(the, CITY) as worker:
-                worker.start("worker")
-                await send(settings, others[:100])
-                await taken(the)
-                disk.fill()
-                await send(settings, others[100:])
-                async with asyncio.timeout(60):
-                    while not any("No space left on device [53100]" in one for one in worker.said):
-                        await asyncio.sleep(0.2)
-                assert (await verify(the.engine, the.members))["ok"]
-                assert worker.alive
-                disk.empty()
-                await taken(the)
-                await worker.stop()
-            await one_outcome_each(the, cards + others)
-            await all_told(the)
-            assert (await verify(the.engine, the.members))["ok"]
-        await asyncio.to_thread(own_database.kill)
-
-
-async def on_disk(server: OwnDatabase, space: Path) -> str:
-    """A database whose tables lie in that directory."""
-    connection = await connect(server.url)
-    try:
-        await connection.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
-        await connection.execute("CREATE DATABASE small TABLESPACE small")
-    finally:
-        await connection.close()
-    url = server.server.dsn("small")
-    await prepare(url)
-    return url
-
-
-async def test_a_clock_that_jumps_back_changes_nothing(
-    blank: Callable[[], str],
-    broker: Broker,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> None:
-    """Worker, jobs and database have their clocks set back by hours, twice: the books are those of a quiet run."""
-    sent = keyed(worked_lines(9) + worked_lines(10))
-    (cards, others), days = cards_first(sent), (FIRST_DAY, FIRST_DAY.replace(day=10))
-    async with books(blank(), settings_of(), worked_members()) as quiet:
-        await quiet.ingest(values(cards + others))
-        for day in days:
-            await quiet.close(day)
-        wanted = await picture(quiet)
-    clock = a_clock(monkeypatch, tmp_path)
-    own_database: OwnDatabase = request.getfixturevalue("own_database")  # its server has that clock too
-    settings = await topics(broker.bootstrap, batch_events_max=5)
-    await prepare(own_database.url)
-    async with books(own_database.url, settings, worked_members()) as the:
-        with mortals(the, MEMBERS) as running:
-            running.start("worker")
-            await send(settings, cards)
-            await taken(the)
-            await set_back(the, clock, hours=3)
-            await send(settings, others)
-            await taken(the)
-            await running.stop()
-            for number, day in enumerate(days):
-                await set_back(the, clock, hours=5 + 2 * number)
-                for what in ("cut", "net", "file"):
-                    assert await running.run(what, day=day) == 0
-        found = await picture(the)
-        differ = {
-            name.split("_")[1] for name, digest in wanted.files.items() if found.files.get(name) != digest
-        }
-        assert differ <= {"ERR", "SWP"}, "lists of what came, in its order, which topics do not promise"
-        same(replace(found, files={}), replace(wanted, files={}))
-        cuts = [
-            at
-            for (at,) in await the.rows(
-                "SELECT cut_at FROM day WHERE cut_at IS NOT NULL ORDER BY clearing_date"
-            )
-        ]
-        assert cuts[1] < cuts[0], "the clock was set back between the cuts"
-        await all_told(the)
-        assert (await verify(the.engine, the.members))["ok"]
-
-
-def a_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Give every process begun from now on a clock that follows a file."""
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-    if library is None:
-        pytest.fail("no libfaketime found. Install it (Debian: apt-get install faketime)", pytrace=False)
-    tmp_path.chmod(0o755)
-    clock = tmp_path / "clock"
-    clock.write_text("+0")
-    monkeypatch.setenv("LD_PRELOAD", str(library))
-    monkeypatch.setenv("FAKETIME_TIMESTAMP_FILE", str(clock))
-    monkeypatch.setenv("FAKETIME_NO_CACHE", "1")
-    monkeypatch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-    return clock
-
-
-async def set_back(the: Books, clock: Path, *, hours: int) -> None:
-    """Set the clock back, and see that the database's has gone back."""
-    before = await the.one("SELECT clock_timestamp()")
-    clock.write_text(f"-{hours}h")
-    assert await the.one("SELECT clock_timestamp()") < before
 
 
 async def test_a_database_that_is_down_longer_than_the_group_waits_costs_nothing(

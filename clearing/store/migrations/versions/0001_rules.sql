@@ -78,7 +78,7 @@ BEGIN
         RAISE EXCEPTION 'day %: a day goes forward one step at a time, not from % to %',
             OLD.clearing_date, OLD.state, NEW.state USING ERRCODE = 'restrict_violation';
     END IF;
-    IF OLD.cut_at IS DISTINCT FROM NEW.cut_at AND OLD.state <> 'open'
+    IF (OLD.cut_at, OLD.cut_batch) IS DISTINCT FROM (NEW.cut_at, NEW.cut_batch) AND OLD.state <> 'open'
         OR OLD.root IS DISTINCT FROM NEW.root AND OLD.root IS NOT NULL
         OR OLD.heads IS DISTINCT FROM NEW.heads AND OLD.heads IS NOT NULL THEN
         RAISE EXCEPTION 'day %: what its cut wrote stays', OLD.clearing_date USING ERRCODE = 'restrict_violation';

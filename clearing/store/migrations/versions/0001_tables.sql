@@ -4,6 +4,7 @@ CREATE TABLE day (
     clearing_date DATE NOT NULL,
     state TEXT COLLATE "C" NOT NULL,
     cut_at TIMESTAMP WITH TIME ZONE,
+    cut_batch BIGINT,
     root BYTEA,
     heads JSONB,
     CONSTRAINT pk_day PRIMARY KEY (clearing_date)
@@ -12,7 +13,8 @@ CREATE INDEX ix_day_open ON day (clearing_date) WHERE state = 'open';
 COMMENT ON TABLE day IS 'The days and how far each is closed (清算日)';
 COMMENT ON COLUMN day.clearing_date IS 'The day.';
 COMMENT ON COLUMN day.state IS 'open, cut, netted, filed, reconciled or signed; one step at a time, never back.';
-COMMENT ON COLUMN day.cut_at IS 'When it was cut.';
+COMMENT ON COLUMN day.cut_at IS 'When it was cut, by the clock of whoever cut it.';
+COMMENT ON COLUMN day.cut_batch IS 'The last batch before its cut, the cut''s own included.';
 COMMENT ON COLUMN day.root IS 'SM3 over the heads of all digest chains at the cut.';
 COMMENT ON COLUMN day.heads IS 'Those heads: [stream/partition, digest in hex], in order of name.';
 CREATE TABLE stream (
