@@ -71,6 +71,8 @@ STOP_SECONDS_MAX: Final = 8.0
 HANDS: Final = 2
 """Transactions under way at once: while one waits for the database the other decides. Each hand has its own
 partitions, by their number, so that the topics keyed by card are in one hand and never wait for each other."""
+PARKED_MAX: Final = 50_000
+"""How many events that it has parked a worker remembers, for its totals."""
 LANES: Final = 8
 """Partitions of one family have lanes of their own: lane = partition × LANES + family."""
 
@@ -99,7 +101,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         """Groups made durable."""
         self._begin_again = False
         """Something failed: before anything else is taken, all partitions begin from their stored positions."""
-        self.totals = Totals()
+        self.totals = Totals(parked_max=PARKED_MAX)
         self._consumer = new_consumer(settings)
         self._inflow = Inflow(
             self._consumer, hands=HANDS, most=settings.batch_events_max, wait_ms=settings.batch_wait_ms_max

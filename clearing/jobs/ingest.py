@@ -320,7 +320,11 @@ class Totals:
     reasons: Counter[str] = field(default_factory=Counter)
     woken: int = 0
     """Events parked in earlier runs and decided in this one."""
-    _parked_here: set[tuple[str, str]] = field(default_factory=set)
+    parked_max: int | None = None
+    """How many parked events are remembered, to be counted once when they are woken: all of a file's, not all of a
+    worker's, which runs for years and may not be who wakes them."""
+    _parked_here: dict[tuple[str, str], None] = field(default_factory=dict)
+    """What this run has parked, the oldest first."""
 
     def add(self, taken: Taken) -> None:
         """Count one batch."""
@@ -332,11 +336,13 @@ class Totals:
             if one.outcome is Outcome.REJECTED:
                 self.reasons[one.reason] += 1
             elif one.outcome is Outcome.PARKED:
-                self._parked_here.add((one.event.source, one.event.id))
+                self._parked_here[one.event.source, one.event.id] = None
+                if self.parked_max is not None and len(self._parked_here) > self.parked_max:
+                    del self._parked_here[next(iter(self._parked_here))]
         for one in taken.woken:
             key = (one.event.source, one.event.id)
             if key in self._parked_here:
-                self._parked_here.discard(key)
+                del self._parked_here[key]
                 self.counts["parked"] -= 1
                 self.counts[one.outcome.value] += 1
                 if one.outcome is Outcome.REJECTED:

@@ -8,7 +8,7 @@ that names an account is refused.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time
 from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from clearing.errors import MembersRefused
-from clearing.ledger.business_day import BusinessClock
+from clearing.ledger.business_day import ONE_DAY, BusinessClock
 from clearing.ledger.fees import ACQUIRER, ISSUER, FeeRule, ambiguous, choose
 from clearing.ledger.seal_terms import PLAIN, Seal
 
@@ -42,6 +42,8 @@ PAYER: Final = frozenset({"fund", "insurer"})
 MAY_HAVE_AGENTS: Final = INSTITUTION | PAYER
 """Whose events an agent may send; a bank, the card platform and the platform speak for themselves."""
 PAID_KINDS: Final = frozenset({"bank", "hospital", "pharmacy", "fund", "insurer", "channel"})
+DAYS_MAX: Final = 1_000
+"""Dates for which the members in force are remembered: events name any date they like."""
 CHOSEN_MAX: Final = 100_000
 """Fee choices remembered: a day of a province; a worker that runs for months begins anew."""
 EARLIEST: Final = date(1970, 1, 1)
@@ -247,19 +249,31 @@ class Members:
         return self._chosen[at]
 
     def on(self, day: date) -> MembersOn:
-        """The members in force on a date; computed once a date."""
+        """The members in force on a date; found once for all dates between two changes, a province has thousands."""
         found = self._on.get(day)
         if found is None:
-            valid = {member.code: member for member in self.records if member.valid_on(day)}
-            networks = tuple(sorted(code for code, member in valid.items() if member.kind == "network"))
-            payable = {
-                code: _settler(valid, member)
-                for code, member in valid.items()
-                if isinstance(member, Institution)
-            }
-            kinds = {code: member.kind for code, member in valid.items()}
-            found = self._on[day] = MembersOn(day, valid, kinds, networks, payable)
+            if len(self._on) >= DAYS_MAX:
+                self._on.clear()
+            since = self._last_change(day)
+            if since not in self._on:
+                self._on[since] = self._in_force(since)
+            found = self._on[day] = replace(self._on[since], day=day)
         return found
+
+    def _last_change(self, day: date) -> date:
+        """The last date, this one at the latest, on which a record came into force or was out of it."""
+        begun = [one.valid_from for one in self.records if one.valid_from and one.valid_from <= day]
+        ended = [one.valid_to + ONE_DAY for one in self.records if one.valid_to and one.valid_to < day]
+        return max(begun + ended, default=date.min)
+
+    def _in_force(self, day: date) -> MembersOn:
+        valid = {member.code: member for member in self.records if member.valid_on(day)}
+        networks = tuple(sorted(code for code, member in valid.items() if member.kind == "network"))
+        payable = {
+            code: _settler(valid, member) for code, member in valid.items() if isinstance(member, Institution)
+        }
+        kinds = {code: member.kind for code, member in valid.items()}
+        return MembersOn(day, valid, kinds, networks, payable)
 
     def last_record(self, code: str) -> Member | None:
         """The last record of a code in the file's order, in force or not; None when nobody ever had it."""

@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from clearing.errors import MembersRefused
-from clearing.ledger.members import Institution, load_members
+from clearing.ledger.members import DAYS_MAX, Institution, load_members
 from tests.ledger.world import MEMBERS, MORE, members
 
 GOOD = MEMBERS.read_text(encoding="utf-8") + MORE
@@ -46,6 +46,20 @@ def test_a_file_that_is_not_sound_is_refused_with_its_record(added: str, says: s
     """Each fault names its record and field, what was expected and what it says."""
     with pytest.raises(MembersRefused, match=says):
         load_members(tomllib.loads(GOOD + added))
+
+
+def test_members_are_held_once_for_all_dates_between_two_changes() -> None:
+    """However many dates events name, memory holds the members once a change, and few of the dates."""
+    found = members()
+    assert found.on(date(2026, 3, 9)).by_code is found.on(date(2026, 3, 10)).by_code
+    for number in range(3 * DAYS_MAX):
+        day = date(2000, 1, 1) + timedelta(days=number)
+        assert found.on(day).day == day
+    assert len(found._on) <= DAYS_MAX + 1
+    later = load_members(tomllib.loads(GOOD + BANK.format("B9") + 'valid_from = "2026-03-10"\n'))
+    assert [later.on(date(2026, 3, day)).kind("B9") for day in (9, 10, 11)] == [None, "bank", "bank"]
+    ended = load_members(tomllib.loads(GOOD + BANK.format("B9") + 'valid_to = "2026-03-10"\n'))
+    assert [ended.on(date(2026, 3, day)).kind("B9") for day in (11, 10, 9)] == [None, "bank", "bank"]
 
 
 @pytest.mark.parametrize("field", ["settlement_account", "clearing_account", "held_account"])
