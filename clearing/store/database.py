@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,18 +58,23 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         server = await asyncio.to_thread(embedded.acquire, directory)
         try:
             await _ensure_database(server)
-            async with _opened(server.dsn(), where=f"in {directory}", kind="embedded PostgreSQL") as database:
+            dsn = server.dsn()
+            connecting = functools.partial(_connect_embedded, server)
+            async with _opened(dsn, connecting, f"in {directory}", kind="embedded PostgreSQL") as database:
                 yield database
         finally:
             await asyncio.to_thread(embedded.release, directory)
     else:
         dsn, where = _parse(url)
-        async with _opened(dsn, where=f"at {where}", kind="PostgreSQL") as database:
+        connecting = functools.partial(connect, dsn)
+        async with _opened(dsn, connecting, f"at {where}", kind="PostgreSQL") as database:
             yield database
 
 
 @contextlib.asynccontextmanager
-async def _opened(dsn: str, *, where: str, kind: str) -> AsyncIterator[Database]:
+async def _opened(
+    dsn: str, connecting: Callable[[], Awaitable[asyncpg.Connection]], where: str, *, kind: str
+) -> AsyncIterator[Database]:
     major, minor = await _version(dsn, where)
     if major < VERSION_MIN:
         raise WorldFailed(
@@ -79,7 +84,7 @@ async def _opened(dsn: str, *, where: str, kind: str) -> AsyncIterator[Database]
     engine = create_async_engine(
         "postgresql+asyncpg://",
         # The driver reads the URL itself: sslmode, PGPASSWORD and the password file then work as in psql.
-        async_creator=functools.partial(connect, dsn),
+        async_creator=connecting,
         pool_size=_POOL_CONNECTIONS,
         max_overflow=_POOL_OVERFLOW,
         json_serializer=functools.partial(
@@ -111,6 +116,18 @@ async def connect(dsn: str) -> asyncpg.Connection:
         timeout=CONNECT_SECONDS_MAX,
         server_settings={"application_name": "clearing", "timezone": "UTC"},
     )
+
+
+async def _connect_embedded(server: embedded.Embedded) -> asyncpg.Connection:
+    """As `connect`; a server of ours that has died is started again, since nobody else watches over it.
+
+    Raises:  WorldFailed while it does not start.
+    """
+    try:
+        return await connect(server.dsn())
+    except (FileNotFoundError, ConnectionRefusedError):
+        await asyncio.to_thread(embedded.revive, server)
+        return await connect(server.dsn())
 
 
 async def _version(dsn: str, where: str) -> tuple[int, int]:

@@ -119,6 +119,16 @@ def release(directory: Path) -> None:
             _leave(use)
 
 
+def revive(server: Embedded) -> None:
+    """Start the server of an open directory again if it has died: of a full disk, a power cut, a kill. 重启
+
+    Again:   it runs.
+    Raises:  WorldFailed if it does not start, with its own last words.
+    """
+    with _world(server.directory), _held(server.directory / "start.lock"):
+        _run_server(server)
+
+
 @atexit.register
 def _leave_all() -> None:
     with _uses_lock:
@@ -130,7 +140,7 @@ def _leave_all() -> None:
 
 
 def _join(directory: Path) -> _Use:
-    try:
+    with _world(directory):
         directory.mkdir(parents=True, exist_ok=True)
         with _held(directory / "start.lock"):
             _build_cluster(directory)
@@ -142,12 +152,19 @@ def _join(directory: Path) -> _Use:
             except BaseException:
                 os.close(users)
                 raise
+    return _Use(server, users)
+
+
+@contextlib.contextmanager
+def _world(directory: Path) -> Iterator[None]:
+    """What the disk refuses, in our words."""
+    try:
+        yield
     except OSError as error:
         raise WorldFailed(
             f"embedded database in {directory}: {error}. "
             "Next: make room, or choose a directory that can be written"
         ) from error
-    return _Use(server, users)
 
 
 def _leave(use: _Use) -> None:

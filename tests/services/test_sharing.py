@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -87,16 +89,31 @@ async def test_what_was_committed_is_there_after_the_server_was_killed(tmp_path:
     async with open_database(url) as database:
         async with database.engine.begin() as connection:
             await connection.execute(text("CREATE TABLE kept AS SELECT 1 AS n"))
-        server = postmaster(tmp_path)
-        assert server
-        os.kill(server, signal.SIGKILL)
-        with pytest.raises((DBAPIError, OSError)):
-            while True:
-                async with database.engine.connect() as connection:
-                    await connection.execute(text("SELECT 1"))
+        server = embedded.acquire(tmp_path)
+        embedded._pg_ctl(server.cluster, "-m", "immediate", "-w", "stop")
+        embedded.release(tmp_path)
     for _ in range(2):
         async with open_database(url) as database, database.engine.connect() as connection:
             assert (await connection.execute(text("SELECT n FROM kept"))).scalar_one() == 1
+
+
+async def test_who_has_it_open_starts_a_server_that_died(tmp_path: Path) -> None:
+    """Nobody else watches over it: a worker that has it open goes on after its server was killed."""
+    async with open_database(f"embedded:{tmp_path}") as database:
+        async with database.engine.begin() as connection:
+            await connection.execute(text("CREATE TABLE kept AS SELECT 1 AS n"))
+        server = postmaster(tmp_path)
+        assert server
+        os.kill(server, signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while True:  # until the killed server's processes have gone too
+                with contextlib.suppress(DBAPIError, OSError, WorldFailed):
+                    async with database.engine.connect() as connection:
+                        found = await connection.execute(text("SELECT n FROM kept"))
+                        assert found.scalar_one() == 1
+                    if postmaster(tmp_path) != server:
+                        break
+    assert postmaster(tmp_path) is None
 
 
 def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
