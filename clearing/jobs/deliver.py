@@ -146,13 +146,19 @@ async def _to_target(run: _Run, day: date | None, *, at_once: bool) -> list[Deli
         told: list[Delivered] = []
         due: dict[str, list[Due]] = defaultdict(list)
         for one in found:
-            if at_once or one.next_at is None or one.next_at <= now():
+            if at_once or _has_come(run, one):
                 due[one.receiver].append(one)
             else:
                 told.append(_said(target, one, "", WAITING)._replace(next_at=one.next_at))
         for receiver, some in due.items():
             told += await _to_place(run, target.place_of(receiver), some)
         return told
+
+
+def _has_come(run: _Run, one: Due) -> bool:
+    """Whether it is time for its next attempt. One farther off than we wait was set by a clock that ran ahead."""
+    longest = timedelta(seconds=run.settings.delivery_retry_seconds_max)
+    return one.next_at is None or not run.now() < one.next_at <= run.now() + longest
 
 
 async def _to_place(run: _Run, place: Place, due: Sequence[Due]) -> list[Delivered]:

@@ -259,6 +259,17 @@ async def test_other_bytes_under_the_name_are_refused(the: Books, place: dict[st
     assert (folder(place) / SMALL).read_bytes() == b"H|2|\r\n"
 
 
+async def test_a_clock_that_ran_ahead_keeps_no_file_waiting(the: Books, tmp_path: Path) -> None:
+    """Failed when the clock said next year: once it is right again the file is tried, not in a year."""
+    (tmp_path / "B1").write_text("no folder")
+    there = partners({"kind": "directory", "folder": tmp_path / "{receiver}"})
+    failed = await sent(the, there, now=NOON + timedelta(days=365))
+    assert failed[SMALL].result == "FAILED"
+    (tmp_path / "B1").unlink()
+    assert {one.result for one in (await sent(the, there)).values()} == {"DELIVERED"}
+    await whole(the, tmp_path / "B1")
+
+
 # ---------------------------------------------------------------- killed on the way
 
 
