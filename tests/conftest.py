@@ -31,6 +31,7 @@ from clearing.jobs.broker import IMAGE, Broker, JarBroker, NoBroker, kafka
 from clearing.jobs.kafka_jars import free_port
 from clearing.store import embedded
 from clearing.store.database import connect, open_database
+from tests import soaking
 
 Result = TypeVar("Result")
 
@@ -286,8 +287,13 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests ran on which real service."""
+    """Say how many tests ran on which real service, and what the faults' tests did."""
     counted = [f"{len(ran[service])} on {how.get(service, service)}" for service in SERVICES if ran[service]]
     if counted:
         terminalreporter.write_sep("-", "real services")
         terminalreporter.write_line("ran " + ", ".join(counted))
+    if soaking.done:
+        said = ", ".join(f"{count:,} {what}" for what, count in sorted(soaking.done.items()))
+        terminalreporter.write_sep("-", f"faults, seed {soaking.SEED}")
+        for line in [f"survived {said}", *soaking.notes]:
+            terminalreporter.write_line(line)

@@ -43,6 +43,7 @@ PARAMETERS = {
     "log_timezone": "UTC",
 }
 _START_SECONDS_MAX = 600  # a server that was killed replays its log first
+_LOG_END_BYTES = 16_384
 _MAJOR = 18
 _SOCKET_PATH_BYTES_MAX = 100  # the kernel's limit is 107 on Linux and 103 on macOS
 _INITDB = (
@@ -233,8 +234,10 @@ def _run_server(server: Embedded) -> None:
     log = cluster / "server.log"
     done = _pg_ctl(cluster, "-w", "-t", str(_START_SECONDS_MAX), "-l", str(log), "-o", options, "start")
     if done.returncode:
-        told = log.read_text(errors="replace") if log.exists() else done.stderr
-        raise WorldFailed(f"embedded database in {server.directory}: does not start: {_last_lines(told)}")
+        told = _end_of(log) if log.exists() else done.stderr
+        raise WorldFailed(
+            f"embedded database in {server.directory}: does not start: {_why(told)}. Next: mend that"
+        )
 
 
 def _pg_ctl(cluster: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -316,6 +319,20 @@ def give_to_server_account(directory: Path) -> None:
         "embedded database: PostgreSQL refuses to be run by root. "
         "Next: run as an ordinary user, or add the account postgres"
     )
+
+
+def _end_of(log: Path) -> str:
+    """What a log says at its end; it may be as long as the server is old."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LOG_END_BYTES))
+        return file.read().decode(errors="replace")
+
+
+def _why(told: str) -> str:
+    """The last thing that a server gave up for; its last lines only say that it did, to clients too."""
+    lines = [line for line in told.splitlines() if "the database system is" not in line]
+    causes = [line for line in lines if "FATAL: " in line or "PANIC: " in line]
+    return causes[-1] if causes else _last_lines(told)
 
 
 def _last_lines(text: str) -> str:
