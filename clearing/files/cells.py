@@ -12,7 +12,8 @@ from clearing.files.faults import Faults
 from clearing.files.layout import Column, Layout, Record
 from clearing.files.records import MODELS
 from clearing.files.render import union
-from clearing.files.values import Unreadable, Value, reader, unpadded
+from clearing.files.values import Unreadable, Value
+from clearing.files.values_in import reader, unpadded
 
 
 class Kind:

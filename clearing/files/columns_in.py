@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from clearing.files.columns_out import PRINTABLE, numbers
 from clearing.files.layout import Column, Layout
 from clearing.files.memo import Memo
-from clearing.files.values import Unreadable, Value, unpadded
+from clearing.files.values import Unreadable, Value
+from clearing.files.values_in import unpadded
 
 NOT_USUAL: Final = (Unreadable, ValueError, KeyError, IndexError, TypeError)
 """What the fast way raises; the careful way then says why."""
