@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clearing.files.faults import Faults
-from clearing.files.records import ClaimSum, DepLine, ResultLine, SumLine, TxnLine
+from clearing.files.records import ClaimSum, DepLine, ResultLine, ReturnLine, SumLine, TxnLine
 from clearing.ledger.money import yuan
 
 if TYPE_CHECKING:
@@ -75,10 +75,17 @@ def _result(line: ResultLine) -> Wrong | None:
     return None
 
 
+def _return(line: ReturnLine) -> Wrong | None:
+    if line.reason_code == "":  # not None: a layout may have no column for it
+        return ("reason_code", "a reason, since it came back", "")
+    return None
+
+
 RULES: Final[Mapping[type[Any], Callable[[Any], Wrong | None]]] = {
     TxnLine: _txn,
     SumLine: _sum,
     ResultLine: _result,
+    ReturnLine: _return,
     DepLine: _deposit,
     ClaimSum: _claims,
 }

@@ -94,7 +94,7 @@ def _stands(row: Row, line: Line, order: PayLineRow, given: dict[str, PayLine], 
     if isinstance(line, ReturnLine):
         if order.result not in {"S", "R"}:
             faults.add("FMT-009", "a result S before a return", order.result or "none", line=row.line)
-        elif order.result == "S" and line.bank_ref != order.bank_ref:
+        elif order.result == "S" and line.bank_ref and line.bank_ref != order.bank_ref:
             faults.add("FMT-009", order.bank_ref, line.bank_ref, line=row.line, column="bank_ref")
         return
     sent = given.get(line.pay_id)
@@ -134,6 +134,12 @@ def answers_of(
         taken += 1
         event: OwnEvent | None
         if isinstance(line, ReturnLine):
+            said_not: dict[str, Any] = {
+                "return_ref": _reference(line),
+                "return_date": day,
+                "reason_code": OTHER,
+            }
+            line = line._replace(**{name: getattr(line, name) or one for name, one in said_not.items()})
             event, result = _returned(line, order), "R"
             answer = Answer(line.pay_id, result, order.bank_ref, order.bank_date, line.reason_code)
             at = line.return_date
@@ -209,8 +215,8 @@ def _attempt(pay_id: str) -> dict[str, Any]:
     return {"original": {"source": source, "id": id_}, "attempt": int(attempt)}
 
 
-def _reference(line: ResultLine) -> str:
-    """A reference for a refusal that has none: ours, from the order."""
+def _reference(line: Line) -> str:
+    """A reference for a refusal or return that has none: ours, from the order."""
     return "NOREF" + hashlib.new("sm3", line.pay_id.encode()).hexdigest()[: REFERENCE_MAX - len("NOREF")]
 
 

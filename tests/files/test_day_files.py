@@ -14,7 +14,7 @@ from clearing.day.netting import net_day
 from clearing.errors import InvariantViolated, UsageError
 from clearing.files.check import check_file
 from clearing.files.day_columns import txn_lines
-from clearing.files.layout import load_layout
+from clearing.files.layout import load_layout, shipped
 from clearing.files.lines import Targets, instruction_line
 from clearing.files.outgoing import day_files
 from clearing.files.parse import parse
@@ -32,6 +32,17 @@ GOLDEN = dict(golden())
 def test_the_golden_folder_has_the_files_of_the_day_and_no_others() -> None:
     """A member that comes or goes shows in the folder."""
     assert sorted(path.name for path in FOLDER.iterdir()) == sorted(GOLDEN)
+
+
+def test_every_type_of_every_profile_is_there_to_look_at() -> None:
+    """Whoever writes a reader finds a file of what is shipped."""
+    there = {
+        (layout.profile, said.type)
+        for layout in shipped()
+        for name in GOLDEN
+        if (said := layout.parse_name(name)) is not None
+    }
+    assert there == {(layout.profile, kind) for layout in shipped() for kind in layout.types}
 
 
 @pytest.mark.parametrize("name", GOLDEN)

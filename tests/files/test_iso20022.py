@@ -24,7 +24,7 @@ from clearing.files.iso20022.places import clean
 from clearing.files.iso20022.profile import Document
 from clearing.files.iso20022.writer import KINDS, XmlWriter
 from clearing.files.layout import FileName, load_layout
-from clearing.files.records import PayLine, ResultLine, TxnLine
+from clearing.files.records import PayLine, ResultLine, ReturnLine, TxnLine
 from clearing.files.values import BUSINESS_ZONE
 from clearing.ledger.business_day import BusinessClock
 from tests.files.any_lines import lines_of
@@ -36,7 +36,7 @@ DAY = date(2026, 3, 10)
 CNAPS = {"B1": "990121000010", "B2": "990221000019"}
 CARRIERS = ("pain001", "camt053")
 """Development packages that carry the official schemas; nothing of them is imported."""
-TYPES = ("TXN", "PAY", "PYR", "NTF")
+TYPES = ("TXN", "PAY", "PYR", "RTN", "NTF")
 
 
 @cache
@@ -102,11 +102,16 @@ ORDER = PAID._replace(
 ANSWERED = ResultLine(*PAID, "S", "BR0001", DAY, "", "")
 REFUSED = ResultLine(*PAID._replace(pay_id="F1/F1-0050/1"), "F", "", None, "R03", "账户已销户")
 UNKNOWN = ResultLine(*PAID._replace(pay_id="F1/F1-0051/2"), "U", "", None, "", "")
+RETURNED = ReturnLine("F1/F1-0049/1", "BR0001", "RT0001", DAY, 100000, "R03", "", False)
 SMALL: dict[str, list[Any]] = {
     "TXN": [LINE, UNDONE],
     "NTF": [UNDONE, LINE],
     "PAY": [PAID, PAID._replace(pay_id="F1/F1-0050/1"), ORDER],
     "PYR": [ANSWERED, REFUSED, UNKNOWN],
+    "RTN": [
+        RETURNED,
+        RETURNED._replace(pay_id="F1/F1-0050/1", reason_code="R07", reason="限额", fee_returned=True),
+    ],
 }
 
 

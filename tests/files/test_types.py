@@ -45,10 +45,10 @@ NO_LINES = "a form of its own, the canonical one of reconciliation"
 TO_BANKS = "an example of a bank's: never sent to a bank"
 NO_MESSAGE = "no message of ISO 20022 says it; such a member names a second profile for it"
 HOLES = {
-    **{("MIS", name): "a report, not lines: XLSX, PDF, CSV and JSON" for name in SHIPPED},
+    **{("MIS", name): "a report, the same CSV for everybody" for name in SHIPPED},
     **{(kind, name): NO_LINES for kind in ("STM", "HIS") for name in SHIPPED},
     **{(kind, name): TO_BANKS for kind in ("DEP", "NRC", "SWP") for name in "BF"},
-    **{(kind, "X"): NO_MESSAGE for kind in ("SUM", "ERR", "DEP", "NRC", "RTN", "ACK", "SWP", "REG")},
+    **{(kind, "X"): NO_MESSAGE for kind in ("SUM", "ERR", "DEP", "NRC", "ACK", "SWP", "REG")},
     **{("NTF", name): "a notice is camt.054; in lines the day's TXN says it" for name in LAYOUTS},
 }
 """(type, profile) → why the profile does not have it."""

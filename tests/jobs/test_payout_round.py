@@ -6,13 +6,17 @@ import json
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clearing.files.layout import FileName, load_layout
+from clearing.files.outgoing import file_of
 from clearing.files.records import PayLine
+from clearing.files.totals import hash_part
 from clearing.jobs.ask import ask
 from clearing.jobs.deliver import deliver
 from clearing.jobs.delivery.partners import Partners
@@ -25,7 +29,8 @@ from clearing.jobs.take_file import Received
 from clearing.jobs.verify import verify
 from clearing.store import registry
 from clearing.store.session import transaction
-from tests.jobs.mock_bank import BUSY, PAID, REJECTED, SILENT, UNKNOWN, MockBank
+from tests.files.test_iso20022_returns import BANKS, ONE, detail
+from tests.jobs.mock_bank import BUSY, CLOCK, PAID, REJECTED, SILENT, UNKNOWN, MockBank
 from tests.jobs.mortal import DISPATCH, KILLED, RECEIVE, mortals
 from tests.jobs.running import DAYS, Books, books, members_of, settings_of
 from tests.services.sftp_server import SftpServer, sftp_server
@@ -202,7 +207,35 @@ async def test_a_bank_that_speaks_iso_20022_is_paid_through_it(
         ]
         assert await round_.states() == {"P1": "PAID", "P2": "REJECTED", "P3": "SENT"}
         assert ("RHC_PYR_B1_PLAT_20260518_001_V1.xml", "ACPT") in round_.b1.verdicts
+        assert round_.b1.return_("F1/P1/1", "R04") == "RHC_RTN_B1_PLAT_20260518_001_V1.xml"
+        ((back),) = await round_.receive()
+        assert (back.verdict, back.posted, back.refused) == ("ACPT", 1, 0)
+        assert (await round_.states())["P1"] == "RETURNED"
+        assert await the.one("SELECT text FROM entry WHERE type = 'payout.returned'") == "R04"
         await round_.holds()
+
+
+async def test_a_banks_own_notice_of_returns_is_taken(round_: Round) -> None:
+    """camt.054 as a bank writes it: one entry, two returns, no more than EndToEndId, amount and reason of each."""
+    await round_.the.ingest([submitted(1, "B1"), submitted(2, "B1", "250.00")])
+    await round_.dispatch()
+    await round_.turn()
+    details = detail("F1/P1/1", amount="100.00") + detail("F1/P2/1", amount="250.00", why="<Cd>RC01</Cd>")
+    content = BANKS.format(**(ONE | {"amount": "350.00"}), details=details).encode()
+    bank, name = round_.b1, "RHC_RTN_B1_PLAT_20260518_001_V1.xml"
+    made = file_of(FileName("RTN", "B1", "PLAT", DAY, 1, 1), [], load_layout("X"), CLOCK)
+    hashed = sum(hash_part(f"F1/P{number}/1") for number in (1, 2)) % 10**10
+    bank.put(name, content, replace(made, records=2, amount_total=35_000, hash_total=hashed))
+    ((back),) = await round_.receive()
+    assert (back.verdict, back.posted, back.refused) == ("ACPT", 2, 0), back.faults
+    assert set((await round_.states()).values()) == {"RETURNED"}
+    reasons = await round_.the.rows(
+        "SELECT text FROM entry WHERE type = 'payout.returned' ORDER BY amount_fen"
+    )
+    assert reasons == [("R03",), ("R13",)]
+    assert (await round_.the.balances())["2030.F1"] == -35_000
+    await round_.holds()
+    assert await round_.receive() == []
 
 
 async def test_what_an_order_says(round_: Round) -> None:

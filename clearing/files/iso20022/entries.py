@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from clearing.files.iso20022.message import Head, sign_of, signed
 from clearing.files.iso20022.places import CNAPS, Kind, Place
+from clearing.files.iso20022.reasons import external
 from clearing.files.records import TxnLine
 
 ISSUER: Final = "RHC"
@@ -15,6 +16,8 @@ CREDIT: Final[Mapping[str, str]] = {"+": "CRDT", "-": "DBIT"}
 CHARGED: Final[Mapping[str, str]] = {"+": "DBIT", "-": "CRDT"}
 """A fee that is borne is a debit."""
 UNDONE: Final = frozenset({"VOID", "REFD", "REVD"})
+RETURNED: Final = "payout.returned"
+"""Its remark is the reason of ours; the external code stands where ISO 20022 has a place for it."""
 DAY_DIGITS: Final = 8
 _TX: Final = "NtryDtls/TxDtls"
 
@@ -37,6 +40,7 @@ PLACES: Final = (
     Place(f"{_TX}/RltdAgts/DbtrAgt/FinInstnId/ClrSysMmbId/ClrSysId/Cd", "cnaps", const=CNAPS),
     Place(f"{_TX}/RltdAgts/DbtrAgt/FinInstnId/ClrSysMmbId/MmbId", "cnaps"),
     Place(f"{_TX}/RltdDts/TxDtTm", "event_time", "instant", required=True),
+    Place(f"{_TX}/RtrInf/Rsn/Cd", "return_reason"),
     Place(f"{_TX}/AddtlTxInf", "remark", most=500),
 )
 
@@ -73,6 +77,8 @@ def spread(line: TxnLine, head: Head) -> dict[str, Any]:
     }
     if line.status in UNDONE:
         values["reversal"] = True
+    if line.event_type == RETURNED:
+        values["return_reason"] = external(line.remark)
     if line.fee_fen:
         values |= {"fee_abs": abs(line.fee_fen), "fee_sign": sign_of(line.fee_fen)}
     return values

@@ -14,6 +14,7 @@ from clearing.files.faults import Faults
 from clearing.files.iso20022.places import Element, Kind, Place, Source, Wrong, extra, put, supplement, take
 from clearing.files.iso20022.stream import Reading, listener
 from clearing.files.parse import Row
+from clearing.ledger.money import yuan
 
 ID_MAX: Final = 35
 NOT_PROVIDED: Final = "NOTPROVIDED"
@@ -89,6 +90,8 @@ class Message(NamedTuple):
     """Places in `GrpHdr`."""
     above: tuple[Place, ...] = ()
     """Places in the element above the record that hold for it."""
+    several: str = ""
+    """Below the record, the element of which it may have more than one: each is a record with `part`, of `part_fen`."""
 
 
 def short_id(text: str) -> str:
@@ -184,9 +187,10 @@ class Reader:
                 where = listener(self.faults, f"(//{message.record})[{number}]/..")
                 above = (parent, take(parent, message.above, self.source(where)))
             before = len(self.faults.found)
-            values = {**above[1], **self._values(element, number)}
+            found = [{**above[1], **values} for values in self._parts(element, number)]
             if len(self.faults.found) == before:
-                yield element.sourceline if isinstance(element.sourceline, int) else 0, message.gather(values)
+                line = element.sourceline if isinstance(element.sourceline, int) else 0
+                yield from ((line, message.gather(values)) for values in found)
         self.root = reading.root
         if self.root is not None and not self.faults.full:
             below = self.root.find(f"{{{self.space}}}{message.root}")
@@ -206,6 +210,33 @@ class Reader:
     def source(self, wrong: Wrong) -> Source:
         """What reading an element of this document needs."""
         return Source(self.space, self.zone, wrong)
+
+    def _parts(self, element: Element, number: int) -> Iterator[dict[str, Any]]:
+        """A record's values; of one that has several details, those of each, with its own amount."""
+        path = "/".join(f"{{{self.space}}}{name}" for name in self.message.several.split("/"))
+        details = element.findall(path) if self.message.several else []
+        holder = details[0].getparent() if details else None
+        if len(details) < 2 or holder is None:  # noqa: PLR2004 - several
+            yield self._values(element, number)
+            return
+        for one in details:
+            above = one.getparent()
+            if above is not None:
+                above.remove(one)
+        rest, total = 0, 0
+        wrong = listener(self.faults, f"(//{self.message.record})[{number}]")
+        for one in details:
+            holder.append(one)
+            values = self._values(element, number)
+            holder.remove(one)
+            if "part_fen" not in values:
+                wrong(one, f"{self.message.several}/Amt", "an amount, since there are several", "", "FMT-004")
+                return
+            rest += values["part_fen"]
+            total = values.get("amount_fen", 0)
+            yield values | {"amount_fen": values["part_fen"], "part": True}
+        if rest != total:
+            wrong(element, "Amt", f"{yuan(rest)} as its details", yuan(total), "FMT-009")
 
     def _values(self, element: Element, number: int) -> dict[str, Any]:
         message = self.message

@@ -18,23 +18,10 @@ from clearing.files.iso20022.message import (
 )
 from clearing.files.iso20022.pain001 import PAIN_001, PRIORITY
 from clearing.files.iso20022.places import CNAPS, Element, Kind, Place, put
+from clearing.files.iso20022.reasons import told, understood
 from clearing.files.iso20022.stream import Group
 from clearing.files.records import ResultLine
 
-REASONS: Final[Mapping[str, str]] = {
-    "R01": "AC01",
-    "R02": "BE01",
-    "R03": "AC04",
-    "R04": "AC06",
-    "R10": "MD07",
-    "R11": "AM05",
-    "R13": "RC01",
-}
-"""Our reason → the external code. Any other is NARR with words, MS03 without, and stands in the supplement."""
-NARRATIVE: Final = "NARR"
-NO_REASON: Final = "MS03"
-OTHER: Final = "R99"
-OURS: Final[Mapping[str, str]] = {said: ours for ours, said in REASONS.items()}
 STATUS: Final[Mapping[str, str]] = {"S": "ACSC", "F": "RJCT", "U": "PDNG"}
 PAID: Final = frozenset({"ACSC", "ACCC"})
 REFUSED: Final = frozenset({"RJCT", "CANC"})
@@ -86,26 +73,17 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 def spread(line: ResultLine, _head: Head) -> dict[str, Any]:
     """A line as values; a reason that ISO 20022 has a code for is not told twice."""
-    values = line._asdict() | {"pay_ref": short_id(line.pay_id), "status": STATUS[line.result]}
-    if line.reason_code:
-        values["iso_reason"] = REASONS.get(line.reason_code) or (NARRATIVE if line.reason else NO_REASON)
-    if line.reason_code in REASONS:
-        del values["reason_code"]
-    return values
+    return told(line._asdict()) | {"pay_ref": short_id(line.pay_id), "status": STATUS[line.result]}
 
 
 def gather(values: dict[str, Any]) -> dict[str, Any]:
     """The fields of a line. A bank that repeats less of the payment leaves the rest empty, amounts and dates None."""
-    fields = {name: values.get(name, "") for name in ResultLine._fields}
+    fields = {name: values.get(name, "") for name in ResultLine._fields} | understood(values)
     fields |= {name: values.get(name) for name in ("amount_fen", "value_date", "bank_date")}
     fields |= {name: values.get(name, False) for name in ("corporate", "urgent")}
     fields["pay_id"] = fields["pay_id"] or values["pay_ref"]
     status = values["status"]
     fields["result"] = "S" if status in PAID else "F" if status in REFUSED else "U"
-    if not fields["reason_code"] and "iso_reason" in values:
-        fields["reason_code"] = OURS.get(values["iso_reason"], OTHER)
-        if fields["reason_code"] == OTHER and not fields["reason"]:
-            fields["reason"] = values["iso_reason"]
     return fields
 
 

@@ -70,12 +70,16 @@ class Document:
         """What the document says of itself against its name and its lines."""
         totals, file_id = self.totals, self.layout.stem(said)
         fees = ("fees_borne", "fees_given_back")
-        expected: dict[str, object] = {
+        # Who knows nothing of our supplement names the message, and both ends of it, in its own way.
+        names: dict[str, object] = {
             "file_id": file_id,
             "message_id": short_id(file_id),
             "sender": said.sender,
             "receiver": said.receiver,
             "clearing_date": said.date,
+        }
+        expected: dict[str, object] = {
+            **(names if "file_id" in self.figures else {}),
             "records": totals.records,
             "in_amount": totals.in_fen,
             "out_amount": totals.out_fen,

@@ -9,6 +9,8 @@ As in a member's own day, DBIT is a card debited (D) and CRDT a card credited (C
     type                BkTxCd/Prtry/Cd: PAY VOID REVERSAL …
     status              Sts/Cd BOOK is SUCC; Sts/Prtry FAIL or REVD
     card                NtryDtls/TxDtls/RltdPties/DbtrAcct, of a credit CdtrAcct
+
+An entry that a bank booked for several payments has a TxDtls each, with an Amt of its own: each is a row.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ PLACES: Final = (
     Place(f"{_TX}/Refs/InstrId", "platform_ref"),
     Place(f"{_TX}/Refs/Prtry/Tp", "reference"),
     Place(f"{_TX}/Refs/Prtry/Ref", "original_bank_ref"),
+    Place(f"{_TX}/Amt", "part_fen", "amount"),
     Place(f"{_TX}/RltdPties/DbtrAcct/Id/Othr/Id", "debtor"),
     Place(f"{_TX}/RltdPties/CdtrAcct/Id/Othr/Id", "creditor"),
     Place(f"{_TX}/RltdDts/TxDtTm", "happened_at", "instant"),
@@ -56,13 +59,14 @@ def canonical(name: str, content: bytes, zone: tzinfo) -> bytes | tuple[Fault, .
     """A partner's camt.053 as the canonical statement's CSV, or everything that is wrong with it. 转换
 
     In:      any bytes; the zone its times are told in.
-    Out:     line n + 1 is entry n; `#BALANCE` where the document opens and closes.
+    Out:     a line an entry, or a detail of one, in order; `#BALANCE` where the document opens and closes.
     Source:  contract "Clearing files", profile X and coming in.
     """
     faults = Faults(name)
     message = CAMT_053._replace(
-        model=dict, places=PLACES, inside="", holder="", kinds={}, gather=lambda values: _cells(values, zone)
-    )
+        model=dict, places=PLACES, inside="", holder="", kinds={}, several=_TX,
+        gather=lambda values: _cells(values, zone),
+    )  # fmt: skip
     reader = Reader(name, message, zone, faults)
     out = io.StringIO(newline="")
     lines = csv.writer(out)

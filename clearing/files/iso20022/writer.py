@@ -15,7 +15,7 @@ from lxml import etree
 
 from clearing.errors import UsageError
 from clearing.files.columns_out import Lines, Written
-from clearing.files.iso20022 import camt053, camt054, pain001, pain002
+from clearing.files.iso20022 import camt053, camt054, pain001, pain002, returned
 from clearing.files.iso20022.message import Head, Message, element_of
 from clearing.files.iso20022.places import Element, clean
 from clearing.files.iso20022.stream import Group, write_document
@@ -36,6 +36,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "TXN": Kind(camt053.CAMT_053, camt053.parts),
     "PAY": Kind(pain001.PAIN_001, pain001.parts),
     "PYR": Kind(pain002.PAIN_002, pain002.parts),
+    "RTN": Kind(returned.RETURNED, camt054.parts),
     "NTF": Kind(camt054.CAMT_054, camt054.parts),
 }
 """File type → its message; NTF is a notice of single entries."""
