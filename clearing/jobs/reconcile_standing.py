@@ -14,7 +14,7 @@ from clearing.ledger.money import yuan
 from clearing.reconciliation.lists import StayList
 from clearing.reconciliation.rows import StatementRow
 from clearing.reconciliation.standing import Finding, Standing, deposit_findings, transfer_findings
-from clearing.store import balances, days, files, standing
+from clearing.store import balances, days, files, standing, standing_orders
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -39,7 +39,7 @@ async def standing_of(
     Out:     findings, and each balance beside what it stands for; the same however late it is asked.
     """
     open_payouts = await standing.open_payouts(conn, day)
-    orders = await standing.open_orders(conn, day)
+    orders = await standing_orders.open_orders(conn, day)
     findings: list[Finding] = transfer_findings([*open_payouts, *orders])
     held = await standing.on_their_way(conn, day)
     explained = {one.name for one in findings}

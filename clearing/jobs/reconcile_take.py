@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from clearing.errors import UsageError
+from clearing.files.faults import Fault
 from clearing.jobs.reconcile_files import PAYERS, GivenFile, behind_a_gap, told, used_before
 from clearing.jobs.reconcile_ours import OtherRows, other_rows
 from clearing.jobs.reconcile_sides import LIST, Given, Rest, TakenFiles, kind_of, rest_of, take_file
@@ -115,8 +116,7 @@ async def _answers_in_part(conn: AsyncConnection, day: date) -> list[Refused]:
     for partner, name, sha256, faults in await statements.answers_in_part(conn, day):
         lines: dict[object, list[str]] = {}
         for line, field, column, expected, got, code in faults:
-            text = f"{name}:{line} field {field} {column}: expected {expected}, got {got} [{code}]"
-            lines.setdefault(line, []).append(text)
+            lines.setdefault(line, []).append(str(Fault(name, line, field, column, expected, got, code)))
         found += [
             Refused(partner=partner, file=name, sha256=sha256, code="FIL-004", errors=tuple(texts))
             for texts in lines.values()

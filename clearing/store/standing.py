@@ -210,36 +210,6 @@ def _open(one: _AsOf) -> OpenPayout:
     )
 
 
-_ORDERS: Final = """
-    SELECT l.pay_id, l.bank, l.amount_fen, l.bank_ref, l.bank_date, l.reason_code,
-        CASE WHEN l.answered_at <= y.cut_at THEN l.result ELSE '' END AS result
-    FROM pay_line l JOIN dispatch d ON d.id = l.dispatch JOIN instruction i ON i.id = l.pay_id
-    JOIN day y ON y.clearing_date = $1
-    WHERE l.kind <> 'PAYOUT' AND d.at <= y.cut_at AND i.state <> 'REPLACED'
-        AND (l.result IN ('', 'U', 'F', 'R') OR l.answered_at > y.cut_at)
-    ORDER BY l.pay_id
-"""
-_ANSWERS: Final = {"F": "REJECTED", "R": "RETURNED"}
-
-
-async def open_orders(conn: AsyncConnection, day: date) -> list[OpenPayout]:
-    """Settlement instructions given to banks before a day's cut and not carried out by then. 未达清算指令"""
-    return [
-        OpenPayout(
-            payer=row["bank"],
-            name=row["pay_id"],
-            state=_ANSWERS.get(row["result"], "SENT"),
-            bank=row["bank"],
-            bank_ref=row["bank_ref"],
-            entry_id=row["pay_id"],
-            fen=row["amount_fen"],
-            since=row["bank_date"],
-            reason=row["reason_code"],
-        )
-        for row in await (await driver(conn)).fetch(_ORDERS, day)
-    ]
-
-
 async def on_their_way(conn: AsyncConnection, day: date) -> dict[str, int]:
     """What accounts 2035 and 2030 say has not arrived at the end of a day, by payer, fen. 在途余额"""
     held: dict[str, int] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic_core import from_json
 from sqlalchemy import select
@@ -112,7 +112,7 @@ _ACCEPTED: Final = rf"""
 """  # noqa: S608 - our own column names
 
 
-async def answers_in_part(conn: AsyncConnection, day: date) -> list[tuple[str, str, str, list[list[object]]]]:
+async def answers_in_part(conn: AsyncConnection, day: date) -> list[tuple[str, str, str, list[list[Any]]]]:
     """Banks' answers of a day without some lines: (partner, file, sha256 in hex, faults). 部分受理"""
     rows = await (await driver(conn)).fetch(_IN_PART, day)
     return [(row["partner"], row["name"], row["sha256"].hex(), from_json(row["faults"])) for row in rows]

@@ -79,6 +79,7 @@ def begun(name: str, **settings: Any) -> World:
         ("I1", "INTER_BANK", "WAITING"),
         ("I2", "IN_BANK", "WAITING"),
         ("I3", "INTER_BANK", "CONFIRMED"),
+        ("I4", "IN_BANK", "CONFIRMED"),
     ):
         world.facts.put(
             ("instruction", number),

@@ -121,6 +121,7 @@ ROWS: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("settlement.confirmed", "nothing",                 NONE,                    "3010.B1 -100.00 3010.B2 100.00",                                      "bank_ref instruction original"),
     ("settlement.confirmed", "nothing",                 {"source": "B1", "instruction": "I2"}, "",                                                      "instruction original"),
     ("settlement.failed",  "nothing",                   NONE,                    "",                                                                    "instruction original"),
+    ("settlement.failed",  "nothing",                   {"instruction": "I4"},   "",                                                                    "instruction original"),
     ("fee.adjusted",       "paid at the pharmacy",      NONE,                    "2011.R1 0.10 2060.B2 -0.10",                                          "original undo"),
     ("fee.adjusted",       "paid at the pharmacy",      {"direction": "LESS"},   "2011.R1 -0.10 2060.B2 0.10",                                          "original undo"),
     ("correction.approved", "nothing",                  NONE,                    "1010.B1 60.00 2091.H1 -60.00",                                        "original"),

@@ -74,6 +74,13 @@ def not_done(case: Case) -> Rejected | None:
     return Rejected(Reason.ORIGINAL_SPENT, f"{case.name}: instruction {one.id} is {one.state}")
 
 
+def not_cleared(case: Case) -> Rejected | None:
+    """original_spent: as `not_done`; but in-bank, where nothing is posted, what was confirmed may come back. 退回"""
+    one = instruction_of(case)
+    came_back = one is not None and one.kind != "INTER_BANK" and one.state == "CONFIRMED"
+    return None if came_back else not_done(case)
+
+
 def whole_instruction(case: Case) -> Rejected | None:
     """amount_differs: the whole instruction."""
     one = instruction_of(case)
@@ -119,7 +126,7 @@ CONFIRMED: Final = Rule(
 )
 FAILED: Final = Rule(
     instruction_needs,
-    (c.not_a_test, c.source_known, from_either_bank, c.day_has_come, instruction_known, not_done),
+    (c.not_a_test, c.source_known, from_either_bank, c.day_has_come, instruction_known, not_cleared),
     post_failed,
 )
 

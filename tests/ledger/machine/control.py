@@ -87,9 +87,9 @@ class Control(CityBase):
     @precondition(lambda self: self.instructions)
     @rule(n=nth)
     def fail_instruction(self, n: int) -> None:
-        """Either bank may say that it did not work; it can still be confirmed later."""
+        """Either bank may say that it did not work, in-bank also that it came back; it can be confirmed later."""
         one = self.instructions[self.pick(sorted(self.instructions), n)]
-        taken = self.done.get(one.id) != "CONFIRMED"
+        taken = self.done.get(one.id) != "CONFIRMED" or one.kind != "INTER_BANK"
         self.does(
             "settlement.failed", taken=taken, source=one.debtor, instruction=one.id, reason="not enough cover"
         )
