@@ -26,6 +26,7 @@ from clearing.jobs.layouts import known_layouts
 from clearing.jobs.setup import document_of
 from clearing.ledger.members import load_members
 from clearing.ledger.seal_terms import PLAIN, Seal
+from clearing.reports import machine
 from clearing.store import files
 from clearing.store.session import transaction
 
@@ -138,7 +139,12 @@ def checked_file(file: Path, keys: Sequence[Path], members: Path | None) -> dict
     if isinstance(plain, tuple):
         faults += plain
     else:
-        faults += check_file(file.name, plain, manifest, layouts=layouts, trust=trust).faults
+        report = machine.name_of(file.name) is not None
+        faults += (
+            machine.check_report(file.name, plain, manifest, trust)
+            if report
+            else check_file(file.name, plain, manifest, layouts=layouts, trust=trust).faults
+        )
     signature = "not checked" if manifest and manifest.signature else "none"
     if trust.keys:
         signature = "bad" if any(one.code == "FMT-013" for one in faults) else "good"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from clearing.console.edge import Day, Json, answer, books, perform
+from clearing.console.show import grouped, table, yuan
+
+if TYPE_CHECKING:
+    from clearing.store.files import StoredFile
 
 USUAL: Final = "mismatch"
 """What `clearing report DATE` is short for."""
@@ -54,16 +58,56 @@ def told(period: str, written: list[Path], *, as_json: bool) -> None:
 
 
 @report_app.command(USUAL)
-def mismatch(day: Day, out: Out, formats: Formats = ALL, member: Of = "", as_json: Json = False) -> None:
-    """The mismatch report of a reconciled day 差错报告."""
+def mismatch(  # noqa: PLR0917 - what may be asked
+    day: Day,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to.")] = None,
+    formats: Formats = ALL,
+    member: Of = "",
+    send: Annotated[
+        bool, typer.Option("--send", help="Keep each partner's part as a file, MIS, for `deliver`.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """The mismatch report of a reconciled day: written to a folder, or as files to the partners 差错报告.
 
-    async def work() -> list[Path]:
+    What is sent is a file a partner, of the run that stands, as it was found; a later run makes the next version.
+    """
+    if out is None and not send:
+        raise typer.BadParameter("expected --out FOLDER, or --send, got neither")
+
+    async def work() -> tuple[list[Path], list[StoredFile]]:
+        from clearing.jobs.report_files import send_reports  # noqa: PLC0415 - for this command only
         from clearing.jobs.reports import write_report  # noqa: PLC0415 - for this command only
 
         async with books() as the:
-            return await write_report(the.engine, the.members, day, out, wanted(formats), member=member)
+            sent = (
+                await send_reports(the.engine, the.settings, the.members, day, member=member) if send else []
+            )
+            written = (
+                await write_report(the.engine, the.members, day, out, wanted(formats), member=member)
+                if out is not None
+                else []
+            )
+            return written, sent
 
-    told(f"{day}", perform(work), as_json=as_json)
+    written, sent = perform(work)
+    if as_json:
+        files = {"sent": [one.name for one in sent]} if send else {}
+        answer({"date": f"{day}", "files": [f"{path}" for path in written]} | files)
+        return
+    for path in written:
+        print(path)
+    if send:
+        table(
+            "Sent 差错报告",
+            ["name", "receiver", "breaks", "amount", "replaces"],
+            (
+                [one.name, one.receiver, one.records, grouped(yuan(one.amount_total_fen)), one.replaces]
+                for one in sent
+            ),
+            right=["breaks"],
+        )
+        print("next: clearing deliver")
 
 
 @report_app.command("day")

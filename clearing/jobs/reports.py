@@ -31,11 +31,13 @@ from clearing.store.session import transaction
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from clearing.ledger.members import Members
+    from clearing.ledger.members import Members, MembersOn
     from clearing.store.breaks import StoredRun
 
 _REPORT: Final = TypeAdapter(Report)
 _OPEN_ITEMS: Final = TypeAdapter(tuple[OpenItem, ...])
+PARTNERS: Final = BANKS | INSTITUTIONS | PAYERS
+"""Kinds of members that have a part of their own of a mismatch report: those that give files."""
 
 RENDERINGS: Final[Mapping[str, Callable[[Document], bytes]]] = {
     "xlsx": as_workbook,
@@ -47,6 +49,13 @@ RENDERINGS: Final[Mapping[str, Callable[[Document], bytes]]] = {
 FORMATS: Final = tuple(RENDERINGS)
 
 
+def never_reconciled(day: date) -> UsageError:
+    """Why there is no report of a day."""
+    return UsageError(
+        f"day {day}: it was never reconciled, so there is nothing to report. Next: clearing reconcile {day}"
+    )
+
+
 async def mismatch_document(engine: AsyncEngine, members: Members, day: date, member: str = "") -> Document:
     """The mismatch report of the run of a day that stands, with what people have done since. 差错报告
 
@@ -56,10 +65,8 @@ async def mismatch_document(engine: AsyncEngine, members: Members, day: date, me
     async with transaction(engine) as conn:
         run = await breaks.last_run(conn, day)
         if run is None:
-            raise UsageError(
-                f"day {day}: it was never reconciled, so there is nothing to report. Next: clearing reconcile {day}"
-            )
-        model = replace(_REPORT.validate_python(run.report), run=str(run.id))
+            raise never_reconciled(day)
+        model = model_of(run)
         if member:
             model = await _of_member(conn, members, model, run, member)
         steps = await breaks.steps_by_people(conn, [one.id for one in model.detail], MAKER)
@@ -106,18 +113,33 @@ async def mismatch_document(engine: AsyncEngine, members: Members, day: date, me
 async def _of_member(
     conn: AsyncConnection, members: Members, model: Report, run: StoredRun, code: str
 ) -> Report:
-    """The part of a report that one member may have.
-
-    Raises:  UsageError for a code of nobody who gives files.
-    """
-    on = members.on(model.day)
-    if on.kind(code) not in BANKS | INSTITUTIONS | PAYERS:
-        kinds = ", ".join(sorted(BANKS | INSTITUTIONS | PAYERS))
-        got = on.kind(code) or "no member"
-        raise UsageError(f"report {model.day} --member {code}: expected the code of a {kinds}, got {got}")
+    """The part of a report that one member may have."""
+    has_part(members.on(model.day), model.day, code)
     before = await breaks.run_before(conn, model.day)
+    return report_of(model, code, *open_items(run, before))
+
+
+def model_of(run: StoredRun) -> Report:
+    """The report of a run as it was stored, with its number."""
+    return replace(_REPORT.validate_python(run.report), run=str(run.id))
+
+
+def open_items(run: StoredRun, before: StoredRun | None) -> tuple[tuple[OpenItem, ...], tuple[OpenItem, ...]]:
+    """The breaks that were open after the run before, and after this one."""
     was = _OPEN_ITEMS.validate_python(before.open_after) if before else ()
-    return report_of(model, code, was, _OPEN_ITEMS.validate_python(run.open_after))
+    return was, _OPEN_ITEMS.validate_python(run.open_after)
+
+
+def has_part(on: MembersOn, day: date, code: str) -> None:
+    """Let those have a part of a report that give files.
+
+    Raises:  UsageError for a code of anybody else.
+    """
+    if on.kind(code) not in PARTNERS:
+        got = on.kind(code) or "no member"
+        raise UsageError(
+            f"report {day} --member {code}: expected the code of a {', '.join(sorted(PARTNERS))}, got {got}"
+        )
 
 
 async def write_report(

@@ -5,6 +5,7 @@
     outcomes, entries   one outcome a record, one owner an entry, ids that are derived and not drawn
     chains, days        every digest from its batch's rows, link by link; every cut day's root from its heads
     records, files      every kept byte against its digest
+    reports             every member's mismatch report, made again from its run
     signatures          every signature of ours over the figures of its file
     sign_offs           every sign-off over its day's report and root, by three people; signed days by all who have to
     breaks              every break stands where its last step has brought it, each end agreed to by others
@@ -30,6 +31,7 @@ from clearing.files.manifest import Figures
 from clearing.files.public_keys import key_of
 from clearing.jobs.again import USES, made_together, uses_differing
 from clearing.jobs.filing import differing
+from clearing.jobs.report_files import reports_differing
 from clearing.jobs.sign import signature_holds
 from clearing.ledger.entry import entry_id
 from clearing.ledger.members import load_members
@@ -87,6 +89,7 @@ async def verify(
         "records": _records,
         "files": _files,
         "rendered": lambda conn: _rendered(conn, members),
+        "reports": lambda conn: _reports(conn, members),
         "signatures": _signatures,
         "sign_offs": _sign_offs,
         "breaks": _breaks,
@@ -271,6 +274,14 @@ async def _rendered(conn: AsyncConnection, members: Members) -> str:
                 continue
             for name in wrong:
                 faults.add(f"file {name}", "its bytes, expected what its day's entries give, got others")
+    return faults.text
+
+
+async def _reports(conn: AsyncConnection, members: Members) -> str:
+    """Each member's mismatch report, made again from the run that it is of, is the same bytes."""
+    faults = _Faults()
+    for name in await reports_differing(conn, members):
+        faults.add(f"file {name}", "its bytes, expected what its run's report gives, got others")
     return faults.text
 
 

@@ -20,7 +20,7 @@ def report_of(model: Report, code: str, before: Sequence[OpenItem], after: Seque
     In:      the report of a run; the member's code; all breaks open after the run before, and after this one.
     Out:     its files, its bridge, the breaks that concern it with our rows and its own, in the same order.
     """
-    detail = tuple(_own(one, code) for one in model.detail if _concerns(one, code))
+    detail = tuple(_own(one, code) for one in model.detail if code in concerned(one))
     was, still = _open(before, code), _open(after, code)
     new = len(still.keys() - was) + sum(
         one.opened == model.day and one.state == AUTO_CLEARED for one in detail
@@ -41,9 +41,10 @@ def report_of(model: Report, code: str, before: Sequence[OpenItem], after: Seque
     )
 
 
-def _concerns(one: DetailLine, code: str) -> bool:
+def concerned(one: DetailLine) -> frozenset[str]:
+    """Whom a line of a report concerns: by bank and institution, by its differences and rows; the platform too."""
     named = {one.bank, one.institution, *(partner for partner, _ in _told(one))}
-    return code in named | {name for row in one.rows for name in (row.partner, row.institution)}
+    return frozenset(named | {name for row in one.rows for name in (row.partner, row.institution)})
 
 
 def _told(one: DetailLine) -> Iterator[tuple[str, str]]:

@@ -124,6 +124,11 @@ async def last_run(conn: AsyncConnection, day: date) -> StoredRun | None:
     return await _one_run(conn, query.order_by(reconciliation_run.c.id.desc()))
 
 
+async def run(conn: AsyncConnection, number: int) -> StoredRun | None:
+    """A run by its number."""
+    return await _one_run(conn, _RUN.where(reconciliation_run.c.id == number))
+
+
 async def run_before(conn: AsyncConnection, day: date) -> StoredRun | None:
     """The run that stands of the last day before this one that was reconciled."""
     query = _RUN.where(reconciliation_run.c.clearing_date < day)

@@ -59,7 +59,7 @@ _DUE: Final = f"""
     SELECT f.name, f.receiver, f.clearing_date, coalesce(l.attempt, 0) AS attempts, l.next_at
     FROM file f LEFT JOIN ({_LAST}) l ON l.file = f.name
     WHERE ($2 = '*' OR f.receiver = $2) AND (cardinality($3::text[]) = 0 OR f.type = ANY($3::text[]))
-        AND (cardinality($4::text[]) = 0 OR f.profile = ANY($4::text[]))
+        AND (cardinality($4::text[]) = 0 OR f.profile = ANY($4::text[]) OR f.profile = '')
         AND ($5::date IS NULL OR f.clearing_date >= $5) AND ($6::date IS NULL OR f.clearing_date = $6)
         AND coalesce(l.result, '') <> ALL($7::text[])
     ORDER BY f.clearing_date, f.version, f.name

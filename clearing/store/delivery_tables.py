@@ -121,6 +121,15 @@ file_again: Final = Table(
     comment="Files that were made again, by whom and why (重出文件)",
 )
 
+file_report: Final = Table(
+    "file_report",
+    metadata,
+    _text("file", "Name of a MIS file.", key=True),
+    _column("run", BigInteger, "The reconciliation run whose report it is."),
+    _column("before", BigInteger, "The run of the day before that stood then; 0 for none."),
+    comment="Which run a member's mismatch report is of: it can be made again (分户差错报告)",
+)
+
 acknowledgement: Final = Table(
     "acknowledgement",
     metadata,

@@ -37,6 +37,27 @@ def test_a_date_alone_means_the_mismatch_report(reconciled: Clearing, tmp_path: 
     assert json.loads(first[names[1]])["verdict"] == "平"
 
 
+def test_reports_are_sent_as_files_like_the_others(reconciled: Clearing, tmp_path: Path) -> None:
+    """One a partner, listed, shown, written out and checked; sent once a run."""
+    said = reconciled("report", TENTH, "--send", "--json")
+    assert said.code == 0, said.err
+    names = said.json["sent"]
+    assert "RHC_MIS_PLAT_B1_20260310_001_V1.csv" in names
+    assert reconciled("report", TENTH, "--send", "--json").json == {"date": TENTH, "files": [], "sent": []}
+    listed = reconciled("files", "list", TENTH, "--json").json["files"]
+    assert [one["name"] for one in listed if one["type"] == "MIS"] == sorted(names)
+    shown = reconciled("files", "show", names[0], "--json").json
+    assert (shown["type"], shown["versions"]) == ("MIS", [names[0]])
+    assert reconciled("files", "write", TENTH, "--out", str(tmp_path)).code == 0
+    path = tmp_path / shown["receiver"] / names[0]
+    assert reconciled("files", "check", str(path)).out.startswith(f"{names[0]}: sound")
+    path.write_bytes(path.read_bytes().replace(b"cover", b"Cover", 1))
+    wrong = reconciled("files", "check", str(path))
+    assert (wrong.code, "FMT-012" in wrong.out) == (2, True)
+    assert reconciled("report", TENTH).code == 2
+    assert reconciled("verify").code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "names"),
     [

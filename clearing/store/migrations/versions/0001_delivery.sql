@@ -136,6 +136,16 @@ COMMENT ON COLUMN file_again.last_no IS 'Of USES, the last number; else 0.';
 COMMENT ON COLUMN file_again.at IS 'When.';
 COMMENT ON COLUMN file_again.by_whom IS 'Who.';
 COMMENT ON COLUMN file_again.why IS 'Why.';
+CREATE TABLE file_report (
+    file TEXT COLLATE "C" NOT NULL,
+    run BIGINT NOT NULL,
+    before BIGINT NOT NULL,
+    CONSTRAINT pk_file_report PRIMARY KEY (file)
+);
+COMMENT ON TABLE file_report IS 'Which run a member''s mismatch report is of: it can be made again (分户差错报告)';
+COMMENT ON COLUMN file_report.file IS 'Name of a MIS file.';
+COMMENT ON COLUMN file_report.run IS 'The reconciliation run whose report it is.';
+COMMENT ON COLUMN file_report.before IS 'The run of the day before that stood then; 0 for none.';
 CREATE TABLE acknowledgement (
     file TEXT COLLATE "C" NOT NULL,
     partner TEXT COLLATE "C" NOT NULL,
@@ -177,7 +187,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['dispatch', 'verdict', 'acknowledgement', 'file_again'] LOOP
+    FOREACH name IN ARRAY ARRAY['dispatch', 'verdict', 'acknowledgement', 'file_again', 'file_report'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
             FOR EACH STATEMENT EXECUTE FUNCTION clearing_refuse()', name || '_grows', name);
         EXECUTE format('GRANT SELECT, INSERT ON %I TO clearing_app', name);
