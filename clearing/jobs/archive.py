@@ -25,7 +25,7 @@ from clearing.errors import UsageError, WorldFailed
 from clearing.jobs.sign import signature_holds
 from clearing.reconciliation.report import digest
 from clearing.store import archiving, breaks, days, signing
-from clearing.store.archiving import DATASETS, Dataset
+from clearing.store.archive_sets import DATASETS, Dataset
 from clearing.store.session import transaction
 from clearing.store.signing import StoredArchive
 

@@ -1,7 +1,6 @@
 """What is sealed away of a signed day, row by row as JSON; and the same rows as Parquet. 归档取数
 
-Only what never changes after the signing is read, so that the same day gives the same bytes for ever: rows that only
-grow, bounded by the day itself or by the cuts before and after it.
+The same day gives the same bytes for ever: `archive_sets` says which rows.
 """
 
 # ruff: noqa: S608 - our own queries and column names
@@ -17,6 +16,7 @@ import duckdb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.store import files
+from clearing.store.archive_sets import DATASETS, FILES_OF_DAY, Dataset
 from clearing.store.session import driver
 
 _CHUNK: Final = 2000
@@ -28,16 +28,6 @@ UNREADABLE: Final = (duckdb.Error,)
 """What reading a file raises that is no Parquet, or has other columns."""
 
 
-class Dataset(NamedTuple):
-    """One set of rows."""
-
-    name: str
-    columns: dict[str, str]
-    """Column → its type in Parquet, in order."""
-    query: str
-    """$1 is the day; every column is text, a number, a truth value, or an array of these."""
-
-
 class KeptFile(NamedTuple):
     """One file and its bytes, read as they are used."""
 
@@ -45,182 +35,6 @@ class KeptFile(NamedTuple):
     parts: AsyncIterator[bytes]
 
 
-# Batches between two cuts: what the day's root is over.
-_WINDOW: Final = """
-    window_ AS (
-        SELECT coalesce((SELECT cut_batch FROM day WHERE clearing_date = $1::date - 1), 0) AS after, cut_batch AS upto
-        FROM day WHERE clearing_date = $1::date
-    ), taken AS MATERIALIZED (
-        SELECT b.* FROM batch b, window_ w WHERE b.id > w.after AND b.id <= w.upto
-    ), run_ AS (
-        SELECT * FROM reconciliation_run WHERE clearing_date = $1::date ORDER BY id DESC LIMIT 1
-    )
-"""
-_AT: Final = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
-
-
-def _instant(column: str) -> str:
-    return f"to_char({column} AT TIME ZONE 'UTC', {_AT})"
-
-
-def _hex(column: str) -> str:
-    return f"replace({column}::text, '-', '')"
-
-
-DATASETS: Final = (
-    Dataset(
-        "entries",
-        {
-            "id": "VARCHAR", "clearing_date": "DATE", "type": "VARCHAR", "source": "VARCHAR",
-            "event_id": "VARCHAR", "accounts": "VARCHAR[]", "fens": "BIGINT[]", "legs": "VARCHAR",
-            "occurred_at": "VARCHAR", "late": "BOOLEAN", "amount_fen": "BIGINT", "status": "VARCHAR",
-            "institution": "VARCHAR", "bank": "VARCHAR", "payer": "VARCHAR", "route": "VARCHAR",
-            "partner": "VARCHAR", "bank_ref": "VARCHAR", "bank_date": "DATE", "order_no": "VARCHAR",
-            "receipt_no": "VARCHAR", "admission_no": "VARCHAR", "terminal": "VARCHAR", "access": "VARCHAR",
-            "card": "VARCHAR", "card_last4": "VARCHAR", "app_area": "VARCHAR", "original_id": "VARCHAR",
-            "original_date": "DATE", "text": "VARCHAR", "batch": "BIGINT", "no": "BIGINT",
-        },
-        f"""
-        SELECT {_hex("id")} AS id, clearing_date, type, source, event_id, accounts, fens, legs,
-            {_instant("occurred_at")} AS occurred_at, late, amount_fen, status, institution, bank, payer, route,
-            partner, bank_ref, bank_date, order_no, receipt_no, admission_no, terminal, access, card, card_last4,
-            app_area, {_hex("original_id")} AS original_id, original_date, text, batch, no
-        FROM entry WHERE clearing_date = $1::date ORDER BY entry.id
-        """,
-    ),
-    Dataset(
-        "events",
-        {
-            "source": "VARCHAR", "id": "VARCHAR", "type": "VARCHAR", "sm3": "VARCHAR", "outcome": "VARCHAR",
-            "reason": "VARCHAR", "detail": "VARCHAR", "entry_id": "VARCHAR", "clearing_date": "DATE",
-            "late": "BOOLEAN", "waits_for": "VARCHAR", "occurred_at": "VARCHAR", "raw": "VARCHAR",
-            "position": "BIGINT", "batch": "BIGINT", "no": "BIGINT",
-        },
-        f"""
-        WITH {_WINDOW}, mine AS (
-            SELECT e.source, e.id FROM event e JOIN taken t ON t.id = e.batch
-            UNION SELECT e.source, e.id FROM entry n JOIN event e ON e.source = n.source AND e.id = n.event_id
-                WHERE n.clearing_date = $1::date
-        )
-        SELECT e.source, e.id, e.type, encode(e.sm3, 'hex') AS sm3, e.outcome, e.reason, e.detail,
-            {_hex("e.entry_id")} AS entry_id, e.clearing_date, e.late, e.waits_for,
-            {_instant("e.occurred_at")} AS occurred_at, convert_from(e.raw, 'UTF8') AS raw, e.position, e.batch, e.no
-        FROM mine m JOIN event e ON e.source = m.source AND e.id = m.id ORDER BY e.batch, e.no
-        """,
-    ),
-    Dataset(
-        "woken",
-        {
-            "source": "VARCHAR", "id": "VARCHAR", "outcome": "VARCHAR", "reason": "VARCHAR", "detail": "VARCHAR",
-            "entry_id": "VARCHAR", "clearing_date": "DATE", "late": "BOOLEAN", "batch": "BIGINT", "no": "BIGINT",
-        },
-        f"""
-        WITH {_WINDOW}
-        SELECT w.source, w.id, w.outcome, w.reason, w.detail, {_hex("w.entry_id")} AS entry_id, w.clearing_date,
-            w.late, w.batch, w.no
-        FROM woken w JOIN taken t ON t.id = w.batch ORDER BY w.batch, w.no
-        """,
-    ),
-    Dataset(
-        "repeats",
-        {
-            "source": "VARCHAR", "id": "VARCHAR", "outcome": "VARCHAR", "reason": "VARCHAR", "sm3": "VARCHAR",
-            "raw_base64": "VARCHAR", "position": "BIGINT", "batch": "BIGINT", "no": "BIGINT",
-        },
-        f"""
-        WITH {_WINDOW}
-        SELECT r.source, r.id, r.outcome, r.reason, encode(r.sm3, 'hex') AS sm3,
-            translate(encode(r.raw, 'base64'), E'\\n', '') AS raw_base64, r.position, r.batch, r.no
-        FROM repeat r JOIN taken t ON t.id = r.batch ORDER BY r.batch, r.no
-        """,
-    ),
-    Dataset(
-        "quarantine",
-        {
-            "where": "VARCHAR", "what": "VARCHAR", "source": "VARCHAR", "id": "VARCHAR", "type": "VARCHAR",
-            "sm3": "VARCHAR", "length": "BIGINT", "raw_base64": "VARCHAR", "stream": "VARCHAR",
-            "position": "BIGINT", "batch": "BIGINT", "no": "BIGINT",
-        },
-        f"""
-        WITH {_WINDOW}
-        SELECT q.where_ AS "where", q.what, q.source, q.id, q.type, encode(q.sm3, 'hex') AS sm3, q.length,
-            translate(encode(q.raw, 'base64'), E'\\n', '') AS raw_base64, q.stream, q.position, q.batch, q.no
-        FROM quarantine q JOIN taken t ON t.id = q.batch ORDER BY q.batch, q.no
-        """,
-    ),
-    Dataset(
-        "digests",
-        {
-            "batch": "BIGINT", "stream": "VARCHAR", "partition": "BIGINT", "records": "BIGINT",
-            "previous": "VARCHAR", "digest": "VARCHAR", "at": "VARCHAR",
-        },
-        f"""
-        WITH {_WINDOW}, sealed AS (
-            SELECT * FROM taken
-            UNION SELECT b.* FROM batch b JOIN entry e ON e.batch = b.id WHERE e.clearing_date = $1::date
-        )
-        SELECT id AS batch, stream, partition, records, encode(previous, 'hex') AS previous,
-            encode(digest, 'hex') AS digest, {_instant("at")} AS at
-        FROM sealed ORDER BY sealed.id
-        """,
-    ),
-    Dataset(
-        "files",
-        {
-            "name": "VARCHAR", "type": "VARCHAR", "receiver": "VARCHAR", "seq": "BIGINT", "version": "BIGINT",
-            "profile": "VARCHAR", "records": "BIGINT", "amount_total_fen": "BIGINT", "hash_total": "VARCHAR",
-            "bytes": "BIGINT", "sha256": "VARCHAR", "sm3": "VARCHAR", "replaces": "VARCHAR", "layout": "VARCHAR",
-            "members": "BIGINT", "alg": "VARCHAR", "key_id": "VARCHAR", "signature": "VARCHAR",
-        },
-        """
-        SELECT f.name, f.type, f.receiver, f.seq, f.version, f.profile, f.records, f.amount_total_fen, f.hash_total,
-            f.size AS bytes, encode(f.sha256, 'hex') AS sha256, encode(f.sm3, 'hex') AS sm3, f.replaces,
-            encode(f.layout, 'hex') AS layout, f.members, s.alg, s.key_id, s.value AS signature
-        FROM file f LEFT JOIN file_seal s ON s.name = f.name WHERE f.clearing_date = $1::date ORDER BY f.name
-        """,
-    ),
-    Dataset(
-        "statements",
-        {
-            "id": "BIGINT", "kind": "VARCHAR", "partner": "VARCHAR", "name": "VARCHAR", "bytes": "BIGINT",
-            "sha256": "VARCHAR", "sm3": "VARCHAR",
-        },
-        f"""
-        WITH {_WINDOW}
-        SELECT f.id, f.kind, f.partner, f.name, octet_length(f.content) AS bytes,
-            encode(f.sha256, 'hex') AS sha256, encode(f.sm3, 'hex') AS sm3
-        FROM statement_file f, run_ r WHERE f.clearing_date = $1::date AND EXISTS (
-            SELECT 1 FROM jsonb_array_elements(r.inputs) AS one
-            WHERE one ->> 'sha256' = encode(f.sha256, 'hex') AND one ->> 'partner' = f.partner) ORDER BY f.id
-        """,
-    ),
-    Dataset(
-        "reconciliation",
-        {
-            "run": "BIGINT", "matched": "BIGINT", "inputs": "JSON", "proof": "JSON", "report": "JSON",
-            "open_after": "JSON", "listed": "VARCHAR[]", "cleared": "VARCHAR[]",
-        },
-        f"""
-        WITH {_WINDOW}
-        SELECT id AS run, matched, inputs, proof, report, open_after, listed, cleared FROM run_
-        """,
-    ),
-    Dataset(
-        "sign_offs",
-        {
-            "member": "VARCHAR", "role": "VARCHAR", "person": "VARCHAR", "report": "VARCHAR", "root": "VARCHAR",
-            "alg": "VARCHAR", "signer": "VARCHAR", "user_id": "VARCHAR", "signature": "VARCHAR", "at": "VARCHAR",
-        },
-        f"""
-        WITH {_WINDOW}
-        SELECT s.member, s.role, s.person, encode(s.report, 'hex') AS report, encode(s.root, 'hex') AS root, s.alg,
-            encode(s.signer, 'hex') AS signer, s.user_id, s.signature, {_instant("s.at")} AS at
-        FROM sign_off s JOIN run_ r ON r.id = s.run ORDER BY s.at, s.member
-        """,
-    ),
-)  # fmt: skip
-
-_CLEARING_FILES: Final = "SELECT name FROM file WHERE clearing_date = $1 ORDER BY name"
 _STATEMENTS: Final = next(one.query for one in DATASETS if one.name == "statements")
 _STATEMENT: Final = "SELECT content FROM statement_file WHERE id = $1"
 
@@ -237,9 +51,9 @@ async def rows_of(conn: AsyncConnection, dataset: Dataset, day: date) -> AsyncIt
 
 
 async def bytes_of(conn: AsyncConnection, day: date) -> AsyncIterator[KeptFile]:
-    """The clearing files of a day, and the files of partners that its reconciliation read, one after the other."""
+    """The files that went out of a day, and those of partners that its reconciliation read, one after the other."""
     raw = await driver(conn)
-    for row in await raw.fetch(_CLEARING_FILES, day):
+    for row in await raw.fetch(FILES_OF_DAY, day):
         yield KeptFile(f"files/{row['name']}", files.parts(conn, row["name"]))
     for row in await raw.fetch(_STATEMENTS, day):
         name = f"statements/{row['kind']}_{row['partner']}_{row['id']}_{Path(row['name']).name}"

@@ -42,6 +42,7 @@ file: Final = Table(
     _column("sha256", LargeBinary, "SHA-256 of the bytes."),
     _column("sm3", LargeBinary, "SM3 of the bytes."),
     _text("replaces", "Name of the version it corrects."),
+    _column("made_on", Date, "The day that was open when it was kept; a trigger says it.", null=True),
     UniqueConstraint("clearing_date", "profile", "type", "receiver", "seq", "version"),
     comment="Clearing files as they were rendered (清算文件)",
 )

@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,16 @@ from sqlalchemy.exc import DBAPIError
 
 from clearing.errors import UsageError
 from clearing.files.public_keys import public_key
+from clearing.jobs.again import Order, new_version
 from clearing.jobs.archive import archive, check_archive
+from clearing.jobs.judge import Arrived
 from clearing.jobs.keys import make_pair, write_pair
+from clearing.jobs.report_files import send_reports
 from clearing.jobs.resolve import Wanted, approve, assign, resolve
+from clearing.jobs.settle import settle
 from clearing.jobs.sign import Pen, sign, sign_text, signed
+from clearing.jobs.take_file import take_file
+from clearing.jobs.take_lines import Site
 from clearing.jobs.verify import verify
 from clearing.jobs.worklist import breaks_list
 from clearing.ledger.seal_terms import ED25519, SM2_SM3, Algorithm, Seal, TrustedKey
@@ -34,6 +40,7 @@ from clearing.store.session import transaction
 from tests.conftest import DatabaseServer
 from tests.jobs.reconciled_story import FIRST, SECOND, STORY, break_of, desk, reconcile, story_books
 from tests.jobs.running import Books
+from tests.jobs.test_close import as_superuser
 
 MEMBERS = ("BX", "H1", "PLAT")
 PEOPLE = ("ann", "bob", "cat")
@@ -237,12 +244,50 @@ async def test_a_signed_day_is_sealed_away(sealed: tuple[Books, Path]) -> None:
     assert total == (0, 8)
     assert await check_archive(the.engine, out) == []
     await approve_something(the)
+    await files_that_come_later(the)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     shutil.rmtree(folder)
     await archive(the.engine, the.members, FIRST, out)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     await archive(the.engine, the.members, FIRST, out)
     assert await check_archive(the.engine, folder) == []
+
+
+async def files_that_come_later(the: Books) -> None:
+    """Orders, reports, verdicts and uses asked for again bear the date of a signed day and are of a later one."""
+    world = (the.engine, the.settings, the.members)
+    sent = await settle(*world, now=datetime(2026, 9, 22, 3, tzinfo=UTC))
+    assert {file for one in sent for file in one.files}, (
+        "instructions of the signed day go out after its signing"
+    )
+    assert await send_reports(*world, FIRST)
+    site = Site(*world, datetime(2026, 9, 22, 3, tzinfo=UTC))
+    name = f"RHC_STM_BX_PLAT_{FIRST:%Y%m%d}_001_V2.csv"
+    late = await take_file(site, Arrived("BX", name, b"too late", None))
+    assert (late.verdict, late.ack) == ("RJCT", f"RHC_ACK_PLAT_BX_{FIRST:%Y%m%d}_001_V1.txt")
+
+
+async def test_what_was_made_again_is_sealed_with_who_and_why(the: Books, tmp_path: Path) -> None:
+    """`file_again` of the day's versions, and of uses in the day on which they were asked for; verify compares them."""
+    world = (the.engine, the.settings, the.members)
+    order = Order("fin-1", "account of H1 corrected", datetime(2026, 9, 22, 3, tzinfo=UTC))
+    await new_version(*world, FIRST, receiver="H1", types=["SUM"], order=order)
+    await owned(the)
+    await all_sign(the, FIRST)
+    with pytest.raises(UsageError, match="frozen"):
+        await new_version(*world, FIRST, receiver="H1", order=order)
+    await archive(the.engine, the.members, FIRST, tmp_path)
+    lines = (tmp_path / FIRST.isoformat() / "files_again.jsonl").read_text().splitlines()
+    told = [json.loads(line) for line in lines]
+    assert [(one["file"][:22], one["kind"], one["by_whom"], one["why"]) for one in told] == [
+        ("RHC_SUM_PLAT_H1_202609", "VERSION", "fin-1", "account of H1 corrected")
+    ] * 2
+    assert {Path(one["file"]).suffix for one in told} == {".txt", ".csv"}
+    assert await check_archive(the.engine, tmp_path) == []
+    await as_superuser(the, "UPDATE file_again SET why = 'nothing'")
+    assert await check_archive(the.engine, tmp_path) == [
+        "day 2026-09-21: the database has other files_again than the archive"
+    ]
 
 
 async def approve_something(the: Books) -> None:

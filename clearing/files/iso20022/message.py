@@ -91,7 +91,7 @@ class Message(NamedTuple):
     above: tuple[Place, ...] = ()
     """Places in the element above the record that hold for it."""
     several: str = ""
-    """Below the record, the element of which it may have more than one: each is a record with `part`, of `part_fen`."""
+    """Below the record, the element of which it may have several: each is a record with `part`, of `part_fen`."""
 
 
 def short_id(text: str) -> str:

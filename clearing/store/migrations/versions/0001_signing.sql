@@ -103,7 +103,19 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER file_frozen BEFORE INSERT ON file FOR EACH ROW EXECUTE FUNCTION clearing_run_frozen();
+-- The files that a day's entries give. Others bear its date and come later: orders, questions, notices, verdicts,
+-- reports, and uses of cards asked for again (the day's own are number 1).
+CREATE FUNCTION clearing_file_of_day(type text, seq integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT type IN ('TXN', 'SUM', 'ERR', 'DEP', 'NRC') OR (type = 'SWP' AND seq = 1)
+$$;
+CREATE FUNCTION clearing_file_made_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.made_on := (SELECT min(clearing_date) FROM day WHERE state = 'open');
+    RETURN NEW;
+END $$;
+CREATE TRIGGER file_made_on BEFORE INSERT ON file FOR EACH ROW EXECUTE FUNCTION clearing_file_made_on();
+CREATE TRIGGER file_frozen BEFORE INSERT ON file FOR EACH ROW WHEN (clearing_file_of_day(NEW.type, NEW.seq))
+    EXECUTE FUNCTION clearing_run_frozen();
 CREATE TRIGGER reconciliation_run_frozen BEFORE INSERT ON reconciliation_run
     FOR EACH ROW EXECUTE FUNCTION clearing_run_frozen();
 CREATE FUNCTION clearing_archive_of_signed() RETURNS trigger LANGUAGE plpgsql AS $$

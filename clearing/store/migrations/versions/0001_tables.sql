@@ -523,6 +523,7 @@ CREATE TABLE file (
     sha256 BYTEA NOT NULL,
     sm3 BYTEA NOT NULL,
     replaces TEXT COLLATE "C" NOT NULL,
+    made_on DATE,
     CONSTRAINT pk_file PRIMARY KEY (name),
     CONSTRAINT uq_file_clearing_date_profile_type_receiver_seq_version UNIQUE (clearing_date, profile, type, receiver, seq, version)
 );
@@ -543,6 +544,7 @@ COMMENT ON COLUMN file.hash_total IS 'Control total of the keys.';
 COMMENT ON COLUMN file.sha256 IS 'SHA-256 of the bytes.';
 COMMENT ON COLUMN file.sm3 IS 'SM3 of the bytes.';
 COMMENT ON COLUMN file.replaces IS 'Name of the version it corrects.';
+COMMENT ON COLUMN file.made_on IS 'The day that was open when it was kept; a trigger says it.';
 CREATE TABLE file_part (
     name TEXT COLLATE "C" NOT NULL,
     no INTEGER NOT NULL,
