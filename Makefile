@@ -11,6 +11,10 @@ stale = [str(path) for path, text in files().items() if not path.exists() or pat
 raise SystemExit("not what the models say, run make schemas: " + ", ".join(stale) if stale else 0)
 endef
 
+# What kills, freezes, cuts, races, fills and repeats.
+FAULTS := $(addprefix tests/jobs/test_,$(addsuffix .py,kill_matrix killed_worker storm rebalance cutover parking \
+  registry_races turns duplicates failing_world full_disk clocks payout_round memory)) tests/console/test_full_disk.py
+
 .PHONY: demo test check format schemas lock golden soak bench clean
 
 demo: .venv/ready  ## a generated city day, cleared, reconciled and told on one screen
@@ -37,8 +41,10 @@ golden: .venv/ready  ## rewrite the expected/ folders of fixtures/days; read the
 	$(BIN)/pytest --golden tests
 	git diff --stat -- fixtures
 
-soak: .venv/ready  ## the same tests with larger numbers: more examples, more kills, every story through Kafka
-	CLEARING_SOAK=1 $(BIN)/pytest --hypothesis-profile=soak $(TESTS)
+soak: .venv/ready  ## the tests of kills, cuts, races, full disks and memory, larger; TESTS=tests for all tests so
+	@echo "soak: each test that repeats goes on for $${CLEARING_SOAK_SECONDS:-600} s (CLEARING_SOAK_SECONDS); the last lines say"
+	@echo "      what was done. CLEARING_TEST_SEED repeats a run that failed."
+	CLEARING_SOAK=1 $(BIN)/pytest --hypothesis-profile=soak $(or $(TESTS),$(FAULTS))
 
 bench: .venv/ready  ## the README's measurements, on this machine
 	$(BIN)/clearing bench

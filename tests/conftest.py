@@ -206,6 +206,15 @@ class OwnDatabase:
         """Of its database, whether it runs or not."""
         return self.server.dsn("postgres")
 
+    async def create(self, name: str) -> str:
+        """Make one more database, and give its URL."""
+        connection = await connect(self.url)
+        try:
+            await connection.execute(f'CREATE DATABASE "{name}"')
+        finally:
+            await connection.close()
+        return self.server.dsn(name)
+
     def start(self) -> None:
         """Start it; after a kill it replays its log first. Again: it runs."""
         embedded._run_server(self.server)

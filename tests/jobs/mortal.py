@@ -33,7 +33,18 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from clearing.console.edge import logs
-from clearing.jobs import close, consume, deliver, dispatch, ingest, orders, receive, take_file, take_lines
+from clearing.jobs import (
+    close,
+    consume,
+    deliver,
+    dispatch,
+    ingest,
+    ingest_file,
+    orders,
+    receive,
+    take_file,
+    take_lines,
+)
 from clearing.jobs.delivery.folders import Directory
 from clearing.jobs.delivery.partners import DirectoryPlace, Partners, Target
 from clearing.jobs.patience import patiently
@@ -69,6 +80,13 @@ WORKER: Final = {
     "notices sent, not remembered": Step(Publisher, "_send", "after"),
     "before the group's commit": Step(consume.Worker, "_commit_offsets", "before"),
     "after the group's commit": Step(consume.Worker, "_commit_offsets", "after"),
+}
+INGEST: Final = {
+    "lines decoded": Step(ingest_file, "_placed", "after"),
+    "facts read": Step(ingest, "gather", "after"),
+    "in the middle of a COPY": Step(asyncpg.Connection, "copy_records_to_table", "halfway"),
+    "all written, not committed": Step(ingest, "record_all", "after"),
+    "committed, nothing said": Step(ingest_file, "take", "after"),
 }
 CUT: Final = {
     "the day is held": Step(locks, "day_exclusive", "after"),
@@ -116,6 +134,7 @@ RECEIVE: Final = {
 }
 STEPS: Final = {
     "worker": WORKER,
+    "ingest": INGEST,
     "cut": CUT,
     "net": NET,
     "file": FILE,
@@ -207,6 +226,10 @@ async def perform(
         if what == "worker":
             await consume.work(engine, settings, members)
             return
+        if what == "ingest":
+            with Path(given["file"]).open("rb") as lines:
+                await ingest_file.ingest_lines(engine, settings, members, lines)
+            return
         if what in {"dispatch", "receive"}:
             await exchanged(opened.engine, settings, members, what, **given)
             return
@@ -280,6 +303,13 @@ class Mortal:
             os.kill(self.pid, 0)
             return self.pid != 0
         return False
+
+    async def stands_still(self) -> None:
+        """Wait until it has been stopped, by itself or by us."""
+        status = Path(f"/proc/{self.pid}/stat")
+        async with asyncio.timeout(DIED_SECONDS_MAX):
+            while status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "T":
+                await asyncio.sleep(0.02)
 
     async def ended(self, seconds_max: float = DIED_SECONDS_MAX) -> int:
         """Wait for its end and give its exit code; one that does not end is killed and fails the test."""

@@ -25,7 +25,7 @@ from tests.jobs.running import (
     worked_members,
     working,
 )
-from tests.soaking import SEED, size
+from tests.soaking import SEED, did, size
 
 CUTS = size(6, 200)
 AHEAD = 3
@@ -80,6 +80,7 @@ async def test_cuts_hold_while_three_workers_take_payments(blank: Callable[[], s
                 await till.busy()
                 sums[till.open] = await cut_and_sum(the, till.open)
                 till.open += timedelta(days=1)
+                did("cuts under load")
             till.stopping.set()
             await sending
             await taken(the)

@@ -22,7 +22,7 @@ from tests.jobs.running import (
     topics,
     worked_members,
 )
-from tests.soaking import SEED, size
+from tests.soaking import SEED, did, size
 
 MEMBERS = DAYS / "2026-03-09-worked-day" / "members.toml"
 FAMILIES = ("cards", "payments", "deposits", "reimbursements", "control")
@@ -74,6 +74,7 @@ async def test_an_id_has_one_outcome_however_often_and_wherever_it_comes(
             await taken(the)
             await one.stop()
             await other.stop()
+        did("records of ids that came before", len(mixed) - len(every))
         assert await the.one("SELECT count(*) FROM quarantine") == len(poison) + 5
         await once_each(the, every, again)
         first = [told.records[0] for told in every]

@@ -1,21 +1,24 @@
 """Killed at any step of a batch or of the end of a day, the books are those of a quiet run.
 
-A process is forked for each step, dies there by SIGKILL, and the next one goes on. `make soak` goes through the
-matrix many times, each time at other moments.
+A process is forked for each step, dies there by SIGKILL, and the next one goes on. `make soak` goes through each
+matrix for a time, each round at other moments.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 from clearing.jobs.broker import Broker
 from clearing.jobs.generate import CITY
 from clearing.jobs.verify import verify
+from tests.conftest import OwnDatabase
 from tests.jobs.made import line, payment, undo
-from tests.jobs.mortal import CUT, DELIVER, FILE, KILLED, NET, WORKER, finished, mortals
+from tests.jobs.mortal import CUT, DELIVER, FILE, INGEST, KILLED, NET, WORKER, finished, mortals
 from tests.jobs.running import (
     DAYS,
     FIRST_DAY,
@@ -29,6 +32,7 @@ from tests.jobs.running import (
     city_members,
     one_outcome_each,
     picture,
+    prepare,
     same,
     send,
     settings_of,
@@ -38,9 +42,8 @@ from tests.jobs.running import (
     worked_lines,
     worked_members,
 )
-from tests.soaking import SEED, size
+from tests.soaking import SEED, did, rounds, size
 
-ROUNDS = size(1, 40)
 EVENTS_A_KILL = 45
 WORKED = DAYS / "2026-03-09-worked-day" / "members.toml"
 CLOSE = [("cut", at) for at in CUT] + [("net", at) for at in NET] + [("file", at) for at in FILE]
@@ -58,9 +61,15 @@ async def test_a_worker_killed_at_any_step_leaves_the_books_of_a_quiet_run(
     blank: Callable[[], str], broker: Broker
 ) -> None:
     """Nine steps of a batch, from decoded records to the group's commit: one outcome, one entry, one notice each."""
-    rng = random.Random(SEED)
-    kills = [at for _ in range(ROUNDS) for at in rng.sample(list(WORKER), len(WORKER))]
-    cards, others = cards_first(a_day(EVENTS_A_KILL * (len(kills) + 1), SEED))
+    for seed in rounds():
+        await workers_killed(blank, broker, seed)
+
+
+async def workers_killed(blank: Callable[[], str], broker: Broker, seed: int) -> None:
+    """One worker after the other dies at a step, in an order by chance, and the last one finishes."""
+    rng = random.Random(seed)
+    kills = rng.sample(list(WORKER), len(WORKER))
+    cards, others = cards_first(a_day(EVENTS_A_KILL * (len(kills) + 1), seed))
     wanted = await quiet_run(blank(), cards + others)
     settings = await topics(broker.bootstrap, partitions=2, batch_events_max=10)
     async with books(blank(), settings, city_members()) as the:
@@ -73,21 +82,44 @@ async def test_a_worker_killed_at_any_step_leaves_the_books_of_a_quiet_run(
                 nth = 1 if "group's commit" in at else rng.randint(1, 2)
                 group = {"kafka_group": f"{settings.kafka_group}-{number}"}
                 ended = await mortal.run("worker", at=at, nth=nth, settings=group)
-                assert ended == KILLED, f"{at} ({nth}), seed {SEED}"
-                await sound(the, at)
+                assert ended == KILLED, f"{at} ({nth}), seed {seed}"
+                await sound(the, f"{at}, seed {seed}")
+                did("kills of a worker at a step")
         await send(settings, parts[-1])
         await finished(the, CITY, "last")
         await one_outcome_each(the, cards + others)
         await all_told(the)
         await the.close(FIRST_DAY)
         same(await picture(the), wanted)
-        await sound(the, "the end")
+        await sound(the, f"the end, seed {seed}")
 
 
 async def sound(the: Books, after: str) -> None:
     """The books pass every check."""
     found = await verify(the.engine, the.members)
-    assert found["ok"], f"after {after!r}, seed {SEED}: {found['checks']}"
+    assert found["ok"], f"after {after!r}: {found['checks']}"
+
+
+async def test_a_file_killed_at_any_step_is_finished_by_running_it_again(
+    blank: Callable[[], str], tmp_path: Path
+) -> None:
+    """Each step of a batch of a file: run again what was durable is a duplicate, the rest is taken, once."""
+    file = tmp_path / "events.jsonl"
+    for seed in rounds():
+        rng = random.Random(seed)
+        sent = a_day(EVENTS_A_KILL * (len(INGEST) + 1), seed)
+        wanted = await quiet_run(blank(), sent)
+        file.write_bytes(b"\n".join(values(sent)))
+        async with books(blank(), settings_of(batch_events_max=20), city_members()) as the:
+            with mortals(the, CITY) as mortal:
+                for at in rng.sample(list(INGEST), len(INGEST)):
+                    assert await mortal.run("ingest", at=at, nth=rng.randint(1, 12), file=file) == KILLED, at
+                    await sound(the, f"{at}, seed {seed}")
+                    did("kills of a file's intake")
+                assert await mortal.run("ingest", file=file) == 0
+            await one_outcome_each(the, sent)
+            await the.close(FIRST_DAY)
+            same(await picture(the), wanted)
 
 
 async def test_a_close_killed_at_any_step_goes_on_where_it_stood(
@@ -106,7 +138,7 @@ async def test_a_close_killed_at_any_step_goes_on_where_it_stood(
         wanted = await picture(quiet)
     assert wanted.outcomes["H1", "voided-0009"].reason == "never_arrived"
     assert wanted.outcomes["H1", "PAY-0002"].outcome != "parked"
-    for turn in range(ROUNDS):
+    for turn in rounds():
         async with books(blank(), settings, worked_members()) as the:
             await the.ingest(lines)
             await the.close(FIRST_DAY)
@@ -114,13 +146,48 @@ async def test_a_close_killed_at_any_step_goes_on_where_it_stood(
                 for what, at in CLOSE:
                     assert await mortal.run(what, at=at, day=today) == KILLED, f"{what}: {at}"
                     await sound(the, f"{what}: {at}")
+                    did("kills of a close at a step")
                 assert [await mortal.run(what, day=today) for what in ("cut", "net", "file")] == [0, 0, 0]
                 same(await picture(the), wanted)
                 out = tmp_path / f"{turn}"
                 for at in DELIVER:
                     assert await mortal.run("deliver", at=at, day=today, out=out) == KILLED, at
+                    did("kills of a delivery at a step")
                 assert await mortal.run("deliver", day=today, out=out) == 0
             await delivered(the, out)
+
+
+async def test_a_close_whose_database_dies_goes_on_when_it_is_run_again(
+    own_database: OwnDatabase,
+) -> None:
+    """Stopped in the middle of a step while its database is killed and started: nothing is half done."""
+    rng = random.Random(SEED)
+    await prepare(own_database.url)
+    async with books(own_database.url, settings_of(), worked_members()) as the:
+        await the.ingest([*worked_lines(9), line(undo("payment.voided", "0009"))])
+        with mortals(the, WORKED) as mortal:
+            for step, steps in {"cut": CUT, "net": NET, "file": FILE}.items():
+                for at in rng.sample(list(steps), size(1, len(steps))):
+                    mortal.start(step, at=at, by=signal.SIGSTOP, day=FIRST_DAY)
+                    await mortal.stands_still()
+                    await asyncio.to_thread(own_database.kill)
+                    await asyncio.to_thread(own_database.start)
+                    mortal.signal(signal.SIGCONT)
+                    await mortal.ended()
+                    await sound(the, f"{step}: {at}")
+                    did("kills of the database under a close")
+                    if "and committed" in at:
+                        break
+                assert await mortal.run(step, day=FIRST_DAY) == 0
+        ((state,),) = await the.rows("SELECT state FROM day WHERE clearing_date = :day", day=FIRST_DAY)
+        assert state == "filed"
+        found = await picture(the)
+    calm = await own_database.create("calm")
+    await prepare(calm)
+    async with books(calm, settings_of(), worked_members()) as quiet:
+        await quiet.ingest([*worked_lines(9), line(undo("payment.voided", "0009"))])
+        await quiet.close(FIRST_DAY)
+        same(found, await picture(quiet))
 
 
 async def delivered(the: Books, out: Path) -> None:

@@ -35,7 +35,7 @@ from tests.jobs.running import (
     topics,
     values,
 )
-from tests.soaking import SEED, size
+from tests.soaking import SEED, did, size
 
 EVENTS = size(3_000, 30_000)
 KILLS = size(10, 60)
@@ -50,6 +50,7 @@ async def killed_on_the_way(the: Books, running: Mortal, rng: random.Random, bef
             await asyncio.sleep(0.005)
     await asyncio.sleep(rng.random() * 0.03)
     await running.kill()
+    did("kills of a worker anywhere")
     return batches
 
 

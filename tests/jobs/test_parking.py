@@ -23,7 +23,7 @@ from tests.jobs.running import (
     worked_members,
     working,
 )
-from tests.soaking import SEED, size
+from tests.soaking import SEED, did, size
 
 
 def pairs(count: int) -> tuple[list[Sent], list[Sent], dict[str, str]]:
@@ -70,6 +70,7 @@ async def test_two_workers_lose_no_effect_and_no_waking(blank: Callable[[], str]
             await taken(the)
         assert all(worker.totals.counts["posted"] for worker in crew), "both have worked"
         await settled(the, ends)
+        did("raced pairs", len(ends))
         await one_outcome_each(the, [*(Sent("cards", "", one, MORNING) for one in CARDS), *everything])
         await all_told(the)
 

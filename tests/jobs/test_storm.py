@@ -1,4 +1,4 @@
-"""Workers, the broker and the database are killed at random while records arrive; the books are those of a quiet run.
+"""Workers killed and frozen, broker and database killed while records arrive: the books are those of a quiet run.
 
 One storm over a day in `make test`; day after day in `make soak`, for a time given, each in books of its own.
 """
@@ -8,13 +8,11 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import time
 from collections.abc import Awaitable, Callable, Iterator
 
 from clearing.jobs.broker import JarBroker
 from clearing.jobs.generate import CITY
 from clearing.jobs.verify import verify
-from clearing.store.database import connect
 from tests.conftest import DatabaseServer, OwnDatabase
 from tests.jobs.mortal import KILLED, Mortal, finished, mortals
 from tests.jobs.running import (
@@ -36,11 +34,13 @@ from tests.jobs.running import (
     topics,
     values,
 )
-from tests.soaking import SEED, seconds, size
+from tests.soaking import did, rounds, size
 
 EVENTS = size(600, 6_000)
 BLOWS = size(8, 40)
-"""How often something is killed while one day arrives."""
+"""How often something is killed or frozen while one day arrives."""
+FREEZE_SECONDS_MAX = size(3, 20)
+"""A group gives a silent worker up after ten seconds, the database a silent transaction after fifteen."""
 
 Blow = Callable[[], Awaitable[None]]
 
@@ -48,13 +48,9 @@ Blow = Callable[[], Awaitable[None]]
 async def test_random_kills_of_workers_broker_and_database_show_nowhere(
     own_database: OwnDatabase, own_broker: JarBroker, database_server: DatabaseServer
 ) -> None:
-    """Two workers of one group, a broker and a database, killed at any moment: nothing is lost or doubled."""
-    until, seed = time.monotonic() + seconds(0), SEED
-    while True:
+    """Two workers of one group, a broker and a database, struck at any moment: nothing is lost or doubled."""
+    for seed in rounds():
         await a_stormy_day(own_database, own_broker, database_server, seed)
-        if time.monotonic() >= until:
-            return
-        seed += 1
 
 
 async def a_stormy_day(
@@ -69,7 +65,8 @@ async def a_stormy_day(
         wanted = await picture(quiet)
     database_server.drop(calm)
 
-    stormy = await new_database(own_database, f"storm_{seed}")
+    stormy = await own_database.create(f"storm_{seed}")
+    await prepare(stormy)
     settings = await topics(own_broker.bootstrap, batch_events_max=20)
     async with books(stormy, settings, city_members()) as the:
         await the.ingest(values(cards))
@@ -81,24 +78,13 @@ async def a_stormy_day(
         same(await picture(the), wanted)
         found = await verify(the.engine, the.members)
         assert found["ok"], f"seed {seed}: {found['checks']}"
-
-
-async def new_database(server: OwnDatabase, name: str) -> str:
-    """Books in a database of their own on that server."""
-    connection = await connect(server.url)
-    try:
-        await connection.execute(f'CREATE DATABASE "{name}"')
-    finally:
-        await connection.close()
-    url = server.server.dsn(name)
-    await prepare(url)
-    return url
+    did("stormy days")
 
 
 async def storm(
     the: Books, others: list[Sent], rng: random.Random, broker: JarBroker, database: OwnDatabase
 ) -> None:
-    """Send the records bit by bit, and kill something after each."""
+    """Send the records bit by bit, and strike something after each."""
     with mortals(the, CITY) as one, mortals(the, CITY) as other:
         for worker in (one, other):
             worker.start("worker")
@@ -109,6 +95,7 @@ async def storm(
             await next(blows)()
             await sending
         for worker in (one, other):
+            worker.signal(signal.SIGCONT)
             if worker.alive:
                 worker.signal(signal.SIGKILL)
             assert await worker.ended() == KILLED
@@ -117,22 +104,32 @@ async def storm(
 def blows_of(
     rng: random.Random, workers: tuple[Mortal, Mortal], broker: JarBroker, database: OwnDatabase
 ) -> Iterator[Blow]:
-    """What is killed, one after the other: of eight five times a worker, twice the database, once the broker."""
+    """What is struck, one after the other: of eight five times a worker, twice the database, once the broker."""
 
     async def kill_worker() -> None:
         worker = rng.choice(workers)
         await worker.kill()
         worker.start("worker")
+        did("kills of a worker in a storm")
+
+    async def freeze_worker() -> None:
+        worker = rng.choice(workers)
+        worker.signal(signal.SIGSTOP)
+        await asyncio.sleep(rng.random() * FREEZE_SECONDS_MAX)
+        worker.signal(signal.SIGCONT)
+        did("freezes of a worker in a storm")
 
     async def kill_database() -> None:
         await asyncio.to_thread(database.kill)
         await asyncio.sleep(rng.random())
         await asyncio.to_thread(database.start)
+        did("kills of the database in a storm")
 
     async def kill_broker() -> None:
         await asyncio.to_thread(broker.kill)
         await asyncio.sleep(rng.random())
         await asyncio.to_thread(broker.start)
+        did("kills of the broker in a storm")
 
     while True:
-        yield from rng.sample([kill_worker] * 5 + [kill_database] * 2 + [kill_broker], 8)
+        yield from rng.sample([kill_worker] * 4 + [freeze_worker] + [kill_database] * 2 + [kill_broker], 8)
