@@ -34,7 +34,16 @@ FIXED = (
     )
     + "TRL000010\r\n"
 ).encode("gb18030")
+NUMBERED = (
+    "0|20260310|10|5500\n"
+    + "".join(f"1|BR{n:03d}|{n * 100}|{'DC'[n % 2]}\n" for n in range(1, 11))
+    + "9|10\n"
+).encode()
+MARKED = FIXED.replace(b"HDR", b"ADR").replace(b"\r\nD", b"\r\nB").replace(b"TRL", b"ZRL")
 SAMPLES = [
+    (NUMBERED, ["first column: the kind of line, 0 1 9", "head field 3: the number of details",
+                "tail field 2: the number of details", "column c3: amount"]),
+    (MARKED, ["first column: the kind of line, A B Z", "column c23: amount"]),
     (THOUSANDS, ["encoding: gb18030", "column c2: amount", "column c1: line"]),
     (FIXED, ["fixed width: 43 bytes a line", "head: a line of 29 bytes", "first column: the kind of line, D H T",
              "column c2: line", "column c6: date YYYYMMDD", "column c23: amount", "column c35: has a sign",
@@ -49,7 +58,9 @@ SAMPLES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sample", "said"), SAMPLES, ids=["thousands", "fixed", "pipes", "framed", "csv"])
+@pytest.mark.parametrize(
+    ("sample", "said"), SAMPLES, ids=["numbered", "marked", "thousands", "fixed", "pipes", "framed", "csv"]
+)
 def test_a_sample_is_described_and_its_layout_reads_it(sample: bytes, said: list[str]) -> None:
     """Encoding, line ends, delimiter, columns, totals; the proposal takes every line of the sample."""
     found = describe(sample)
@@ -61,6 +72,17 @@ def test_a_sample_is_described_and_its_layout_reads_it(sample: bytes, said: list
     rows += checker.finish()
     assert [one.code for one in checker.faults] == ["FMT-010"], [str(one) for one in checker.faults]
     assert len(rows) == checker.scan.details >= 9
+
+
+def test_a_count_that_was_seen_is_asked_of_other_samples() -> None:
+    """A line that is missing is told by head and tail."""
+    layout = parse_layout(describe(NUMBERED).toml, "proposed")
+    checker = Checker("TXN_B1_PLAT_20260310_001_V1.txt", layout)
+    checker.feed(NUMBERED.replace(b"1|BR005|500|C\n", b""))
+    checker.finish()
+    assert [(one.code, one.column, one.expected, one.got) for one in checker.faults] == [
+        ("FMT-009", "records", "9", "10")
+    ] * 2
 
 
 def test_a_file_of_ours_of_fixed_width_is_described_well_enough_to_read_it() -> None:

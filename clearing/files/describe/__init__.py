@@ -21,6 +21,8 @@ FIRST_BYTES: Final = 4096
 DELIMITERS: Final = ("|!", "||", "|", "\t", ",", ";", "^", "~", "\x01")
 MARK_MAX: Final = 2
 """The longest text that may be the kind of a line."""
+DETAILS_MIN: Final = 3
+"""So many lines must begin alike before another one is taken for a head or tail of as many fields."""
 
 
 def describe(content: bytes, name: str = "") -> Described:
@@ -110,6 +112,15 @@ def _rows(lines: Sequence[str], found: Described) -> list[list[str]] | None:
     return [row[:-1] if found.trailing and not row[-1] else row for row in rows]
 
 
+def _mark(rows: Sequence[Sequence[str]]) -> str:
+    """What all rows but the first and the last begin with, if only these differ: the kind of a line. 行标识"""
+    mark, count = Counter(row[0] for row in rows).most_common(1)[0]
+    others = [row[0] for row in rows if row[0] != mark]
+    ends = [row[0] for row in (rows[0], rows[-1]) if row[0] != mark]
+    short = all(one.isalnum() and len(one) <= MARK_MAX for one in (mark, *others))
+    return mark if short and count >= DETAILS_MIN and others and others == ends else ""
+
+
 def _frame(rows: list[list[str]], found: Described) -> list[list[str]]:
     """The details alone: a first line of names, and first and last lines of another form, are taken off."""
     usual = Counter(map(len, rows)).most_common(1)[0][0]
@@ -120,10 +131,11 @@ def _frame(rows: list[list[str]], found: Described) -> list[list[str]]:
         found.findings.append(f"header row: {', '.join(first)}")
     start = 1 if found.header else 0
     details = rows[start:]
-    if not found.header and len(details[0]) != usual:
+    mark = _mark(details)
+    if not found.header and (len(details[0]) != usual or (mark and details[0][0] != mark)):
         found.head, details = details[0], details[1:]
         found.findings.append(f"head: line 1 with {len(found.head)} fields")
-    while details and len(details[-1]) != usual:
+    while details and (len(details[-1]) != usual or (mark and details[-1][0] != mark)):
         found.tail, details = details[-1], details[:-1]
     if found.tail:
         found.findings.append(f"tail: a last line with {len(found.tail)} fields")
@@ -132,6 +144,7 @@ def _frame(rows: list[list[str]], found: Described) -> list[list[str]]:
     short = all(mark.isalnum() and len(mark) <= MARK_MAX for mark in marks | frame)
     found.tagged = len(marks) == 1 and short and bool(frame) and not frame & marks
     if found.tagged:
+        (found.mark,) = marks
         found.findings.append(f"first column: the kind of line, {' '.join(sorted(marks | frame))}")
     names = first if found.header else [f"c{number}" for number in range(1, usual + 1)]
     found.columns = [Seen(name.strip() or f"c{at}", "text") for at, name in enumerate(names, 1)]

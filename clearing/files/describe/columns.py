@@ -139,6 +139,8 @@ def totals(details: Sequence[Sequence[str]], found: Described) -> None:
             plain = str(_fen(cell)) if is_number(cell) else ""
             if plain in sums and cell:
                 found.findings.append(f"{where} field {at}: {sums[plain]}")
+                if cell == f"{len(details)}":
+                    found.counted.setdefault(where, at - 1)
 
 
 def field_of(name: str) -> str:

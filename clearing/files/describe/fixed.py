@@ -46,6 +46,7 @@ def fill(lines: Sequence[bytes], found: Described) -> bool:
     if end < len(lines):
         found.tail = _framed(texts[-1], found, "tail", len(lines[-1]))
     if found.tagged:
+        found.mark = mark.decode("ascii", "replace")
         shown = " ".join(sorted({one[:1] for one in texts}))
         found.findings.append(f"first column: the kind of line, {shown}")
     places = _cut([_shape(text, found.encoding) for text in texts[start:end]], details, found)

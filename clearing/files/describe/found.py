@@ -19,6 +19,10 @@ class Described:
     null: str = ""
     columns: list[Seen] = field(default_factory=list)
     tagged: bool = False
+    mark: str = ""
+    """What stands in the first column of details, where that is the kind of a line."""
+    counted: dict[str, int] = field(default_factory=dict)
+    """Head or tail → the place in it that has the number of details, from 0."""
     head: list[str] = field(default_factory=list)
     tail: list[str] = field(default_factory=list)
     lenient: list[str] = field(default_factory=list)

@@ -63,7 +63,7 @@ def _delimited(found: Described) -> list[str]:
 
 
 def _mark(found: Described) -> list[str]:
-    return [] if found.tagged else ['mark = ""']
+    return [] if found.tagged and found.mark == "D" else [f"mark = {_quoted(found.mark)}"]
 
 
 def _frame_toml(part: str, row: Sequence[str], found: Described) -> list[str]:
@@ -73,13 +73,20 @@ def _frame_toml(part: str, row: Sequence[str], found: Described) -> list[str]:
         "" if found.delimiter else f", width = {len(cell.encode(found.encoding, 'replace'))}"
         for cell in cells
     ]
+    count = found.counted.get(part, -1) - found.tagged
+    kinds = [
+        ', field = "records", kind = "count"' if at == count else ", empty = true" for at in range(len(cells))
+    ]
     return [
         "",
         f"[{part}]",
         f'tag = "{part[0].upper()}"',
         f"mark = {mark}",
         "columns = [",
-        *(f'  {{ name = "{part}_{at}", empty = true{width} }},' for at, width in enumerate(widths, 1)),
+        *(
+            f'  {{ name = "{part}_{at}"{kind}{width} }},'
+            for at, (kind, width) in enumerate(zip(kinds, widths, strict=True), 1)
+        ),
         "]",
     ]
 
