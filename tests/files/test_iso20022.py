@@ -266,6 +266,36 @@ def test_a_banks_own_answer_is_understood(
     assert (row.amount_fen, row.bank_date, row.payer_account) == (None, None, "")
 
 
+def test_a_bank_may_say_when_it_accepted_and_why_not_in_its_own_way() -> None:
+    """AccptncDtTm is the bank's date where no settlement date stands; a proprietary reason may be one of ours."""
+    booked = "<AccptncDtTm>2026-03-10T17:30:00Z</AccptncDtTm><AcctSvcrRef>X-1</AcctSvcrRef>"
+    content = ANSWER.format(status="ACSC", reason=booked).encode()
+    valid("PYR", content)
+    rows, faults = read("PYR", content)
+    assert (rows[0].bank_ref, rows[0].bank_date, faults) == ("X-1", date(2026, 3, 11), [])
+    for said, code, words in (("R04", "R04", ""), ("户名不符", "R99", "户名不符")):
+        reason = f"<StsRsnInf><Rsn><Prtry>{said}</Prtry></Rsn></StsRsnInf>"
+        rows, _ = read("PYR", ANSWER.format(status="RJCT", reason=reason).encode())
+        assert (rows[0].reason_code, rows[0].reason) == (code, words)
+
+
+@pytest.mark.parametrize(
+    ("status", "final"), [("RJCT", True), ("ACSC", True), ("ACTC", False), ("PDNG", False)]
+)
+def test_a_status_of_the_whole_file_is_none_of_its_payments(status: str, final: bool) -> None:  # noqa: FBT001
+    """Paid or refused is said of each payment; that the file has come, or is looked into, may be said of all."""
+    start, end = ANSWER.index("<TxInfAndSts>"), ANSWER.index("</OrgnlPmtInfAndSts>")
+    content = (ANSWER[:start] + ANSWER[end:]).replace(
+        "<OrgnlPmtInfId>1</OrgnlPmtInfId>",
+        f"<OrgnlPmtInfId>1</OrgnlPmtInfId><PmtInfSts>{status}</PmtInfSts>",
+    )
+    valid("PYR", content.encode())
+    rows, faults = read("PYR", content.encode())
+    assert (rows, bool(faults)) == ([], final)
+    if final:
+        assert f'PmtInfSts: expected TxInfAndSts of each payment, got "{status}" [FMT-002]' in faults[0]
+
+
 @pytest.mark.parametrize("code", [f"R{number:02d}" for number in (*range(1, 15), 99)])
 @pytest.mark.parametrize("reason", ["", "说明"])
 def test_every_reason_of_ours_comes_back(code: str, reason: str) -> None:

@@ -12,6 +12,7 @@ from clearing.files.iso20022.message import (
     NOT_PROVIDED,
     Head,
     Message,
+    Reader,
     file_figures,
     group_header,
     short_id,
@@ -19,8 +20,9 @@ from clearing.files.iso20022.message import (
 from clearing.files.iso20022.pain001 import PAIN_001, PRIORITY
 from clearing.files.iso20022.places import CNAPS, Element, Kind, Place, put
 from clearing.files.iso20022.reasons import told, understood
-from clearing.files.iso20022.stream import Group
+from clearing.files.iso20022.stream import Group, listener
 from clearing.files.records import ResultLine
+from clearing.files.values import BUSINESS_ZONE
 
 STATUS: Final[Mapping[str, str]] = {"S": "ACSC", "F": "RJCT", "U": "PDNG"}
 PAID: Final = frozenset({"ACSC", "ACCC"})
@@ -44,7 +46,9 @@ PLACES: Final = (
     Place("OrgnlEndToEndId", "pay_ref", required=True),
     Place("TxSts", "status", most=4, required=True),
     Place("StsRsnInf/Rsn/Cd", "iso_reason", most=4),
+    Place("StsRsnInf/Rsn/Prtry", "own_reason"),
     Place("StsRsnInf/AddtlInf", "reason", most=105),
+    Place("AccptncDtTm", "accepted_at", "instant"),
     Place("AcctSvcrRef", "bank_ref"),
     Place(f"{_REF}/Amt/InstdAmt", "amount_fen", "amount"),
     Place(f"{_REF}/IntrBkSttlmDt", "bank_date", "date"),
@@ -84,6 +88,8 @@ def gather(values: dict[str, Any]) -> dict[str, Any]:
     fields["pay_id"] = fields["pay_id"] or values["pay_ref"]
     status = values["status"]
     fields["result"] = "S" if status in PAID else "F" if status in REFUSED else "U"
+    if fields["result"] == "S" and fields["bank_date"] is None and "accepted_at" in values:
+        fields["bank_date"] = values["accepted_at"].astimezone(BUSINESS_ZONE).date()
     return fields
 
 
@@ -101,6 +107,21 @@ PAIN_002: Final = Message(
     gather=gather,
     header=HEADER,
 )
+
+
+def without_payments(reader: Reader) -> None:
+    """Refuse a final status of a file or batch that names no payment: none could be booked by it. 整批状态"""
+    if reader.root is None:
+        return
+    for path in ("OrgnlGrpInfAndSts/GrpSts", "OrgnlPmtInfAndSts/PmtInfSts"):
+        for element in reader.root.iterfind(
+            ".//" + "/".join(f"{{{reader.space}}}{one}" for one in path.split("/"))
+        ):
+            if (element.text or "") in PAID | REFUSED:
+                wrong = listener(reader.faults, f"//{path.split('/')[0]}")
+                wrong(
+                    element, path.split("/")[1], "TxInfAndSts of each payment", element.text or "", "FMT-002"
+                )
 
 
 def parts(head: Head, records: Iterable[Element], zone: tzinfo) -> Iterator[Element | Group]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from clearing.files.agree import disagreement
 from clearing.files.faults import Faults
-from clearing.files.iso20022 import camt053
+from clearing.files.iso20022 import camt053, pain002
 from clearing.files.iso20022.message import Reader, short_id
 from clearing.files.iso20022.writer import KINDS
 from clearing.files.layout import FileName, Layout
@@ -62,6 +62,8 @@ class Document:
         self.figures = reader.figures
         if kind.message.file_type == "TXN":
             self.figures |= camt053.figures(reader)
+        if kind.message.file_type == "PYR" and not self.totals.records:
+            pain002.without_payments(reader)
         if reader.root is not None and not self.faults.found:
             self.faults.found += agreed.found
             self._cross(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ REASONS: Final[Mapping[str, str]] = {
 NARRATIVE: Final = "NARR"
 NO_REASON: Final = "MS03"
 OTHER: Final = "R99"
+OUR_CODE: Final = re.compile(r"R[0-9]{2}", re.ASCII)
 OURS: Final[Mapping[str, str]] = {said: ours for ours, said in REASONS.items()}
 
 
@@ -38,9 +40,14 @@ def told(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def understood(values: Mapping[str, Any]) -> dict[str, str]:
-    """`reason_code` and `reason` of what was read: our own where it stands, else what the external code is to us."""
+    """`reason_code` and `reason` of what was read: our own where it stands, else what the external code is to us.
+
+    In:      `own_reason` is a proprietary one, which may be a code of ours.
+    """
     code, reason = values.get("reason_code", ""), values.get("reason", "")
-    said = values.get("iso_reason", "")
+    said, own = values.get("iso_reason", ""), values.get("own_reason", "")
+    if not code and own and not said:
+        said, code = own, own if OUR_CODE.fullmatch(own) else ""
     if not code and said:
         code = OURS.get(said, OTHER)
         reason = reason or (said if code == OTHER else "")

@@ -72,7 +72,7 @@ def gather(values: dict[str, Any]) -> dict[str, Any]:
         or (booked_at.astimezone(BUSINESS_ZONE).date() if booked_at else None),
         "amount_fen": values["amount_fen"],
         "fee_returned": values.get("fee_returned", False),
-        **understood({"iso_reason": values.get("own_reason", "")} | values),
+        **understood(values),
     }
 
 
