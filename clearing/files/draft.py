@@ -7,10 +7,10 @@ as they come, and the head is put before them at the end.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, Final, TypeAlias
+from datetime import date, tzinfo
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from clearing.files.columns_out import Lines
 from clearing.files.iso20022.writer import XmlWriter
@@ -25,6 +25,14 @@ PART_BYTES: Final = 1 << 18
 TextWriter: TypeAlias = Writer | XmlWriter
 Group: TypeAlias = tuple[str, str, str, str]
 """(event type, institution, bank, route) of a line of SUM."""
+
+
+class Part(NamedTuple):
+    """Some whole lines of a file, at their place."""
+
+    name: str
+    no: int
+    content: bytes
 
 
 class Body:
@@ -45,7 +53,7 @@ class Body:
         self.taken = 0
         """Parts taken: the first is number 1, since the head is 0."""
         self.sm3: Any = hashlib.new("sm3")
-        """Over the parts; whoever takes a part updates it, at once or beside the writing."""
+        """Over the parts."""
         self.notes: list[str] = []
 
     def add(self, texts: Sequence[str]) -> None:
@@ -64,14 +72,26 @@ class Body:
         layout = self.writer.layout
         return f"{layout.stem(self.name)}.{layout.extension}"
 
-    def take(self) -> tuple[int, bytes]:
-        """What is held as the next part, and its number; `sm3` must be given it, in order."""
+    def take(self) -> Part:
+        """What is held, as the next part."""
         content = b"".join(self.held)
         self.held.clear()
         self.kept += len(content)
         self.size = 0
         self.taken += 1
-        return self.taken, content
+        self.sm3.update(content)
+        return Part(self.file, self.taken, content)
+
+
+def writer_of(
+    layout: Layout, file_type: str, zone: tzinfo, cnaps: Mapping[str, str] | None = None
+) -> TextWriter:
+    """What writes the lines of a file type in a layout; of ISO 20022 with the banks' numbers by code."""
+    return (
+        XmlWriter(layout, file_type, zone, cnaps)
+        if layout.shape == "iso20022"
+        else Writer(layout, file_type, zone)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +110,10 @@ class Finished:
     """Part 0."""
     parts: int
     """How many parts stand between `before` and `after`."""
+    body_sm3: str
+    """Over those, hex digits."""
     after: bytes
-    """The last part."""
+    """The last part; empty: there is none."""
     size: int
     records: int
     """Detail lines."""
@@ -140,10 +162,11 @@ class Draft:
     def finished(self, body: Body, clock: BusinessClock) -> Finished:
         """The file of one layout with head and tail.
 
-        In:      a body whose every line is in a part, and whose `sm3` has seen them all.
+        In:      a body whose every line is in a part.
         """
         name, layout, totals = body.name, body.writer.layout, self.totals
         replaces = layout.stem(name._replace(version=name.version - 1)) if name.version > 1 else ""
+        body_sm3 = body.sm3.hexdigest()
         values = {
             "type": name.type,
             "file_id": layout.stem(name),
@@ -161,7 +184,7 @@ class Draft:
             "replaces": replaces,
             "created": clock.cut_to(name.date),
             "hash_total": totals.hash_total,
-            "body_sm3": body.sm3.hexdigest(),
+            "body_sm3": body_sm3,
         }
         before, after = body.writer.before(values), body.writer.after(values)
         return Finished(
@@ -175,6 +198,7 @@ class Draft:
             layout=layout,
             before=before,
             parts=body.taken,
+            body_sm3=body_sm3,
             after=after,
             size=len(before) + body.kept + len(after),
             records=totals.records,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearing.day.states import State
 from clearing.errors import InvariantViolated, UsageError
+from clearing.files.day_files import ORDER
 from clearing.files.layout import FileName
-from clearing.files.outgoing import DayFiles, file_of
+from clearing.files.outgoing import file_of
 from clearing.files.parse import Scan
 from clearing.jobs.filing import keep_files
 from clearing.jobs.layouts import layouts_of
@@ -125,7 +126,7 @@ def _newest(stored: Sequence[StoredFile], receiver: str) -> dict[tuple[str, str,
     """The last version of each of a receiver's files of a day."""
     found: dict[tuple[str, str, int, str], StoredFile] = {}
     for one in stored:
-        if one.type in DayFiles.TYPES and one.receiver == receiver and not _of_uses(one):
+        if one.type in ORDER and one.receiver == receiver and not _of_uses(one):
             found[one.type, one.receiver, one.seq, one.profile] = one  # they come in order of version
     return found
 
@@ -138,7 +139,7 @@ def made_together(stored: Sequence[StoredFile]) -> Iterator[list[StoredFile]]:
     """A day's own files by how they were made: the close's first, then what was made again. 同批文件"""
     found: dict[tuple[Any, ...], list[StoredFile]] = {}
     for one in stored:
-        if one.type in DayFiles.TYPES:
+        if one.type in ORDER:
             key = (one.again.kind, one.version, one.members, one.layout, one.receiver) if one.again else ()
             found.setdefault(key, []).append(one)
     yield from found.values()

@@ -10,11 +10,16 @@ from typing import Final
 OBJECTS: Final = 1_000_000
 
 
+def look_seldom() -> None:
+    """Let the collector look less often: rows of a day make no cycles, and looking takes a third of the time."""
+    gc.set_threshold(OBJECTS, *gc.get_threshold()[1:])
+
+
 @contextlib.contextmanager
 def many_objects() -> Iterator[None]:
-    """Let the collector look less often: rows of a day make no cycles, and looking takes a third of the time."""
+    """Look seldom for a while."""
     usual = gc.get_threshold()
-    gc.set_threshold(OBJECTS, *usual[1:])
+    look_seldom()
     try:
         yield
     finally:

@@ -1,7 +1,8 @@
 """A day's files, rendered while its entries are read, and kept part by part. 出文件
 
-Three things go on at once: the server sends the next entries, Python writes the lines of those at hand, and a
-thread digests what has been written. Memory holds the open parts and no more, however long the day was.
+Three things go on at once: the server sends the next entries, writers make lines and digests of those at hand on
+however many cores (`renderers`), and what they gave is stored. Memory holds the open parts and no more, however long
+the day was.
 """
 
 from __future__ import annotations
@@ -9,30 +10,29 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearing.day.working_days import working_day_after
+from clearing.files.day_files import ORDER, Opening
 from clearing.files.items import USED
-from clearing.files.outgoing import DayFiles, Opening
 from clearing.files.records import UseLine
 from clearing.jobs.announce import swipe_of, use_of
-from clearing.jobs.collector import many_objects
+from clearing.jobs.renderers import Renderers, Writing, processes_for, renderers
 from clearing.ledger import accounts
 from clearing.ledger.outcomes import Decision, Outcome
 from clearing.store import balances, entries, files, instructions, reference, uses
 from clearing.store.facts import event_of
-from clearing.store.files import Part, StoredFile
+from clearing.store.files import StoredFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from clearing.files.draft import Body, Finished
+    from clearing.files.day_files import Layouts, Versions, Whole
+    from clearing.files.draft import Finished, Part
     from clearing.files.layout import Layout
-    from clearing.files.outgoing import Layouts, Versions
     from clearing.ledger.members import Members
 
 DIGESTERS: Final = 2
@@ -80,114 +80,71 @@ async def keep_files(
     layouts: Layouts,
     *,
     versions: Versions | None = None,
-    types: Collection[str] = DayFiles.TYPES,
+    types: Collection[str] = ORDER,
+    processes: int = 0,
 ) -> list[Kept]:
     """Render the files of a netted day and keep them. 生成并保存
 
-    In:      a transaction that sees the whole day; nobody adds to a day that is cut.
+    In:      a transaction that sees the whole day; nobody adds to a day that is cut. `processes`: that write, 0: as
+             many as the day is worth and the machine has cores.
     Writes:  file, file_part, layout.
     Again:   refused by the names: a corrected file is a new version.
-    Raises:  as `DayFiles`; nothing of the transaction stays.
+    Raises:  as `DayFiles`; WorldFailed when a process was ended; nothing of the transaction stays.
     """
     in_force = await reference.in_force(conn)
     number = in_force[0] if in_force else 0
     for layout in {layout.id: layout for found in layouts.values() for layout in found}.values():
         await files.add_layout(conn, layout)
     opening = await opening_of(conn, members, day)
-    made = DayFiles(day, members, layouts, opening=opening, versions=versions, types=types)
+    writing = Writing(day, members, layouts, {"opening": opening, "versions": versions, "types": types})
     kept: list[Kept] = []
-    with many_objects(), ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(DIGESTERS) as digesters:
-        async with aclosing(passing(conn, made, day)) as full:
-            async for parts in full:
-                await files.add_parts(conn, [_kept(taken, beside) for taken in parts])
-        made.instruct(await instructions.of_day(conn, day), working_day_after(day))
-        for body in made.bodies():
-            last = [_kept(_taken(body), beside)] if body.size else []
-            await asyncio.wrap_future(beside.submit(int))  # all parts so far are digested
-            one = made.finished(body)
-            await files.add_parts(conn, [*last, Part(one.name, 0, one.before), *_after(one)])
-            kept.append(Kept(await _stored(conn, one, last, number, digesters), one.notes))
+    processes = processes or processes_for(await entries.count(conn, day))
+    with renderers(writing, processes) as made, ThreadPoolExecutor(DIGESTERS) as digesters:
+        async for parts in passing(conn, made, day):
+            await files.add_parts(conn, parts)
+        async for whole in made.finished():
+            await files.add_parts(conn, whole.parts)
+            kept.append(Kept(await _stored(conn, whole, number, digesters), whole.file.notes))
     await files.add(conn, [one.file for one in kept])
     return kept
 
 
-class Taken(NamedTuple):
-    """A part taken out of a file that is being written."""
-
-    body: Body
-    no: int
-    content: bytes
-
-
-async def passing(conn: AsyncConnection, made: DayFiles, day: date) -> AsyncGenerator[list[Taken], None]:
-    """Feed a day's entries, a chunk at a time, and give the parts that are full.
-
-    Out:     what has come together while one chunk was written is given while the next one is, so that it is stored
-             meanwhile and the chunk after that is fetched.
-    """
-    chunks, full = entries.chunks_of(conn, day), list[Taken]()
-    chunk = await anext(chunks, None)
-    while chunk is not None:
-        writing = asyncio.create_task(asyncio.to_thread(made.feed, chunk))
-        try:
-            yield full
-            chunk = await anext(chunks, None)
-        finally:
-            await writing
-        full = [_taken(body) for body in made.full()]
-    yield full
-
-
-def _taken(body: Body) -> Taken:
-    return Taken(body, *body.take())
-
-
-def _kept(taken: Taken, beside: ThreadPoolExecutor) -> Part:
-    """The part to store; it is digested beside that."""
-    beside.submit(taken.body.sm3.update, taken.content)
-    return Part(taken.body.file, taken.no, taken.content)
-
-
-def _after(one: Finished) -> list[Part]:
-    return [Part(one.name, one.parts + 1, one.after)] if one.after else []
+async def passing(conn: AsyncConnection, made: Renderers, day: date) -> AsyncIterator[list[Part]]:
+    """Feed a day's entries and what its end knows, a chunk at a time, and give the parts that are full."""
+    async for chunk in entries.chunks_of(conn, day):
+        yield await made.feed(chunk)
+    yield await made.end(await instructions.of_day(conn, day), working_day_after(day))
 
 
 async def _stored(
-    conn: AsyncConnection, one: Finished, last: list[Part], members: int, digesters: ThreadPoolExecutor
+    conn: AsyncConnection, whole: Whole, members: int, digesters: ThreadPoolExecutor
 ) -> StoredFile:
     """What is kept of a file, once its parts are: the digests over the whole begin with the head."""
     loop = asyncio.get_running_loop()
     digests: tuple[Any, ...] = (hashlib.sha256(), hashlib.new("sm3"))
     digested: list[asyncio.Future[None]] = []
-    if one.parts == len(last):  # else one has been stored before, full
-        whole = b"".join((one.before, *(part.content for part in last), one.after))
-        digested = [loop.run_in_executor(digesters, each.update, whole) for each in digests]
+    in_hand = b"".join(part.content for part in whole.parts)
+    if len(in_hand) == whole.file.size:  # else parts of it have been stored before
+        digested = [loop.run_in_executor(digesters, each.update, in_hand) for each in digests]
     else:
-        async for content in files.parts(conn, one.name):  # the next part is read while this one is digested
+        async for content in files.parts(conn, whole.file.name):  # read while those before are digested
             await asyncio.gather(*digested)
             digested = [loop.run_in_executor(digesters, each.update, content) for each in digests]
     await asyncio.gather(*digested)
-    return files.stored_of(one, digests[0].digest(), digests[1].digest(), members)
+    return files.stored_of(whole.file, digests[0].digest(), digests[1].digest(), members)
 
 
-class _Walk:
-    """The digest of what lies between the first and the last part of a stored file."""
-
-    def __init__(self) -> None:
-        self.sm3: Any = hashlib.new("sm3")
-        self.first = b""
-        self.last = b""
-        self._parts = 0
-
-    def add(self, content: bytes) -> None:
-        """Take the next part."""
-        if self._parts > 1:
-            self.sm3.update(self.last)
-        if self._parts:
-            self.last = content
-        else:
-            self.first = content
-        self._parts += 1
+async def _same(conn: AsyncConnection, one: Finished) -> bool:
+    """Whether the bytes that are stored are those that were made, wherever their parts were cut."""
+    head, tail, sm3 = b"", b"", hashlib.new("sm3")
+    body_from, body_to, place = len(one.before), one.size - len(one.after), 0
+    async for content in files.parts(conn, one.name):
+        start, end = max(0, body_from - place), max(0, body_to - place)
+        head += content[:start]
+        sm3.update(content[start:end])
+        tail += content[end:]
+        place += len(content)
+    return (place, head, tail, sm3.hexdigest()) == (one.size, one.before, one.after, one.body_sm3)
 
 
 async def differing(
@@ -207,31 +164,21 @@ async def differing(
         if one.layout in layouts:
             of.setdefault(one.receiver, {})[one.layout] = layouts[one.layout]
     first = all(one.again is None for one in stored)
-    made = DayFiles(
-        day,
-        members,
-        {code: tuple(found.values()) for code, found in of.items()},
-        opening=await opening_of(conn, members, day),
-        versions={(one.type, one.receiver, one.seq, one.profile): one.version for one in stored},
-        types=DayFiles.TYPES if first else {one.type for one in stored},
-    )
-    async with aclosing(passing(conn, made, day)) as full:
-        async for parts in full:
-            for body, _, content in parts:
-                body.sm3.update(content)
-    made.instruct(await instructions.of_day(conn, day), working_day_after(day))
+    more = {
+        "opening": await opening_of(conn, members, day),
+        "versions": {(one.type, one.receiver, one.seq, one.profile): one.version for one in stored},
+        "types": ORDER if first else {one.type for one in stored},
+    }
+    writing = Writing(day, members, {code: tuple(found.values()) for code, found in of.items()}, more)
     found = {one.name for one in stored}
-    for body in made.bodies():
-        body.sm3.update(body.take()[1])
-        if body.file not in found and not first:
-            continue
-        finished = made.finished(body)
-        walk = _Walk()
-        if body.file in found:
-            async for content in files.parts(conn, body.file):
-                walk.add(content)
-        if (walk.first, walk.last, walk.sm3.digest()) == (finished.before, finished.after, body.sm3.digest()):
-            found.discard(body.file)
-        else:
-            found.add(body.file)
+    with renderers(writing, processes_for(await entries.count(conn, day))) as made:
+        async for _ in passing(conn, made, day):
+            pass  # the parts are compared by their digest
+        async for whole in made.finished():
+            if whole.file.name not in found and not first:
+                continue
+            if await _same(conn, whole.file):
+                found.discard(whole.file.name)
+            else:
+                found.add(whole.file.name)
     return sorted(found)

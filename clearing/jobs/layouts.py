@@ -13,7 +13,7 @@ from clearing.files.layout import SHIPPED, Layout, load_layout, parse_layout
 if TYPE_CHECKING:
     from datetime import date
 
-    from clearing.files.outgoing import Layouts
+    from clearing.files.day_files import Layouts
     from clearing.ledger.members import Members
     from clearing.settings import Settings
 

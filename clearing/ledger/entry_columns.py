@@ -53,19 +53,18 @@ class EntryColumns(NamedTuple):
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> EntryColumns:
         """Entries as columns."""
-        rows = [
-            tuple(
-                {
-                    **{name: getattr(one, name) for name in cls._fields if name not in _OF_POSTINGS},
-                    "accounts": tuple(account for account, _, _ in one.postings),
-                    "fens": tuple(fen for _, fen, _ in one.postings),
-                    "legs": "".join(leg for _, _, leg in one.postings),
-                }[name]
+        rows = list(entries)
+        of_postings: dict[str, Sequence[Any]] = {
+            "accounts": [tuple([account for account, _, _ in one.postings]) for one in rows],
+            "fens": [tuple([fen for _, fen, _ in one.postings]) for one in rows],
+            "legs": ["".join([leg for _, _, leg in one.postings]) for one in rows],
+        }
+        return cls(
+            *(
+                of_postings[name] if name in of_postings else [getattr(one, name) for one in rows]
                 for name in cls._fields
             )
-            for one in entries
-        ]
-        return cls(*zip(*rows, strict=True)) if rows else cls(*((),) * len(cls._fields))
+        )
 
     def entry(self, at: int) -> Entry:
         """One of them as a value, checked as it is made."""

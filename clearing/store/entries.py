@@ -70,14 +70,19 @@ async def of_ids(conn: AsyncConnection, ids: Iterable[str]) -> dict[str, Entry]:
     return {found.id: found for found in map(of_row, rows)}
 
 
+def _ids_of(day: date) -> tuple[str, str]:
+    """The first id that a day can have, and the first of the next day: an id begins with its day."""
+    first, after = (f"{one:%Y%m%d}{'0' * 24}" for one in (day, day + _ONE_DAY))
+    return first, after
+
+
 async def chunks_of(conn: AsyncConnection, day: date) -> AsyncIterator[EntryColumns]:
     """One day's entries in order of id, some thousands at a time, read as they are used. 当日凭证
 
     In:      a connection in a transaction; what others commit meanwhile is not seen.
     """
-    first, after = (f"{one:%Y%m%d}{'0' * 24}" for one in (day, day + _ONE_DAY))
+    first, after = _ids_of(day)
     raw = await driver(conn)
-    # An id begins with its day, so the primary key is the day's index too.
     cursor = await raw.cursor(_OF_DAY, first, after)
     while rows := await cursor.fetch(_CHUNK):
         columns: dict[str, Any] = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
@@ -95,18 +100,27 @@ async def entries_of(conn: AsyncConnection, day: date) -> AsyncIterator[Entry]:
             yield chunk.entry(at)
 
 
+async def count(conn: AsyncConnection, day: date) -> int:
+    """How many entries a day has."""
+    first, after = _ids_of(day)
+    found = await (await driver(conn)).fetchval(
+        "SELECT count(*) FROM entry WHERE id >= $1 AND id < $2", first, after
+    )
+    return int(found)
+
+
 async def sent_out(conn: AsyncConnection, day: date) -> int:
     """Have the server send a day's entries by COPY and throw them away; gives how many bytes came. 基准
 
     For measurements: what reading the entries costs at the least.
     """
-    first, after = (f"{one:%Y%m%d}{'0' * 24}" for one in (day, day + _ONE_DAY))
+    first, after = _ids_of(day)
     raw = await driver(conn)
     size = 0
 
-    async def count(data: bytes) -> None:
+    async def take(data: bytes) -> None:
         nonlocal size
         size += len(data)
 
-    await raw.copy_from_query(_OF_DAY, first, after, output=count, format="binary")
+    await raw.copy_from_query(_OF_DAY, first, after, output=take, format="binary")
     return size

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import InvariantViolated
-from clearing.files.draft import PART_BYTES, Finished
+from clearing.files.draft import PART_BYTES, Finished, Part
 from clearing.files.layout import Layout, of_document
 from clearing.files.outgoing import RenderedFile
 from clearing.store.delivery_tables import file_again
@@ -80,14 +80,6 @@ class StoredFile:
     """None when it is neither signed nor wrapped."""
     again: Again | None = None
     """None for one that the close, or a job, made."""
-
-
-class Part(NamedTuple):
-    """Some whole lines of a file, at their place."""
-
-    name: str
-    no: int
-    content: bytes
 
 
 _COLUMNS: Final = [one.name for one in fields(StoredFile) if one.name not in {"seal", "again"}]

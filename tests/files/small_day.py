@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from clearing.day.netting import Netted, net_day
+from clearing.files.day_files import Versions
 from clearing.files.layout import Layout, load_layout
 from clearing.files.manifest import Manifest
-from clearing.files.outgoing import RenderedFile, Versions, day_files
+from clearing.files.outgoing import RenderedFile, day_files
 from clearing.ledger.entry import Entry, Leg, Posting, Status, entry_id, mirrored
 from clearing.ledger.members import Members
 from clearing.ledger.money import yuan

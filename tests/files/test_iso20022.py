@@ -65,7 +65,7 @@ def made(kind: str, lines: Iterable[Any]) -> bytes:
     draft = Draft([body])
     for line in lines:
         draft.add("D", line)
-    _, inside = body.take()
+    inside = body.take().content
     finished = draft.finished(body, CLOCK)
     return finished.before + inside + finished.after
 
@@ -421,7 +421,7 @@ def test_memory_is_flat_however_many_records(kind: str, tmp_path: Path) -> None:
                 for number in range(count):
                     draft.add("D", SMALL[kind][0])
                     if body.size > PART_BYTES // 8 or number == count - 1:
-                        lines.write(body.take()[1])
+                        lines.write(body.take().content)
             finished = draft.finished(body, CLOCK)
             out.write(finished.before)
             with middle.open("rb") as lines:

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.files.check import check_file
+from clearing.files.day_files import ORDER
 from clearing.files.faults import Fault
 from clearing.files.layout import SHIPPED, FileName, Layout, load_layout
-from clearing.files.outgoing import DayFiles, RenderedFile, file_of
+from clearing.files.outgoing import RenderedFile, file_of
 from clearing.files.parse import parse
 from clearing.files.records import (
     BadLine,
@@ -183,7 +184,7 @@ def test_a_days_files_are_sound_in_every_profile(profile: str) -> None:
     """Each type that the profile has, for every member; each reads as its own profile and no other."""
     layout = LAYOUTS[profile]
     found = files(layout=layout)
-    assert {one.type for one in found.values()} == set(DayFiles.TYPES) & set(layout.types)
+    assert {one.type for one in found.values()} == set(ORDER) & set(layout.types)
     for file in found.values():
         checked = check_file(file.name, file.content)
         assert [str(one) for one in checked.faults] == []

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from clearing.errors import InvariantViolated, UsageError
-from clearing.files.draft import PART_BYTES
+from clearing.files.draft import PART_BYTES, Part
 from clearing.store import breaks, days, files, reference, statements, streams
 from clearing.store.breaks import Asked, StoredBreak
 from clearing.store.database import Database
-from clearing.store.files import Part, StoredFile, in_parts
+from clearing.store.files import StoredFile, in_parts
 from clearing.store.record import record
 from clearing.store.session import transaction
 from tests.store.made import DAY, NOON, batch, posted

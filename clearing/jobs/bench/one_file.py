@@ -134,9 +134,7 @@ def one_file(layout: Layout, count: int, place: Path, members: Members) -> dict[
 
 
 def _spill(body: Body, file: Any) -> None:  # noqa: ANN401 - an open file
-    _, content = body.take()
-    body.sm3.update(content)
-    file.write(content)
+    file.write(body.take().content)
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
