@@ -8,7 +8,7 @@ of what was done to a value. Nothing is written that the reader would refuse.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from itertools import chain, repeat
 from operator import add
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -23,6 +23,9 @@ STARTS: Final = " '=+-@＝＋－＠"
 """With what a cell begins that `values.cell` may have to neutralise."""
 PRINTABLE: Final = bytes(range(0x20, 0x7F))
 CENTS: Final = tuple(f".{cents:02d}" for cents in range(100))
+TWO: Final = tuple(f"{number:02d}" for number in range(60))
+SECONDS: Final = "ss"
+"""As a form writes them; a form is as long as the text it stands for."""
 FEW: Final = 8
 """So few lines are taken one by one, and so many parts are made of a block with a line that is unusual."""
 SAMPLE: Final = 64
@@ -73,6 +76,7 @@ class BlockWriter:
         if model is None:
             raise UsageError(f"layout {layout.id}: no record model for {file_type} {record.tag}")
         self._layout = layout
+        self._zone = zone
         self._record = record
         fields: Sequence[str] = model._fields
         by_name = {column.name: column for column in record.columns}
@@ -159,7 +163,7 @@ class BlockWriter:
             return lambda lines: [text] * len(lines.numbers)
         if column.kind == "line":
             return lambda lines: numbers(column, layout, lines.numbers)
-        write = self._text_writer(column) or self._amount_writer(column)
+        write = self._text_writer(column) or self._amount_writer(column) or self._instant_writer(column)
         if write is None:
             one = self._writers[column.name]
             kept = Memo(one if layout.delimiter else lambda value: padded(one(value), column, layout))
@@ -185,6 +189,26 @@ class BlockWriter:
             return _yuan if layout.amount_unit == "yuan" else lambda values: list(map(str, values))
         fixed = not layout.delimiter and layout.sign == "always" and layout.amount_unit == "fen"
         return (lambda values: [f"{fen:+0{width}d}" for fen in values]) if fixed and not column.pad else None
+
+    def _instant_writer(self, column: Column) -> Callable[[Values], Sequence[str]] | None:
+        """Instants: but for its seconds the text of one is that of its minute, of which a day has few."""
+        layout, zone = self._layout, self._zone
+        form = column.form or layout.instant_format
+        if column.kind != "instant" or column.codes or form.count(SECONDS) != 1:
+            return None
+        one, at = self._writers[column.name], form.index(SECONDS)
+
+        def of_minute(minute: float) -> tuple[str, str]:
+            text = one(datetime.fromtimestamp(minute * 60, zone))
+            text = text if layout.delimiter else padded(text, column, layout)
+            return text[:at], text[at + len(SECONDS) :]
+
+        def write(instants: Values) -> Sequence[str]:
+            told = [divmod(instant.timestamp(), 60) for instant in instants]
+            return [f"{(around := minutes[minute])[0]}{TWO[int(s)]}{around[1]}" for minute, s in told]
+
+        minutes = Memo(of_minute)
+        return write
 
     # ------------------------------------------------------------ one by one
 
