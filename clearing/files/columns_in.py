@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from itertools import repeat
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from clearing.files.columns_out import PRINTABLE, numbers
+from clearing.files.columns_out import PRINTABLE, SECONDS, TWO, numbers
 from clearing.files.layout import Column, Layout
 from clearing.files.memo import Memo
 from clearing.files.values import Unreadable, Value
@@ -25,6 +26,7 @@ ColumnReader: TypeAlias = Callable[[Cells], Sequence[Value]]
 
 YUAN: Final = r"(?:0|[1-9][0-9]{0,15}+)\.[0-9]{2}"
 FEN: Final = r"(?:0|[1-9][0-9]{0,17}+)"
+AFTER: Final = {text: timedelta(seconds=number) for number, text in enumerate(TWO)}
 HEX_RUN: Final = re.compile("[0-9a-f]*+")
 
 
@@ -132,7 +134,8 @@ def column_reader(column: Column, layout: Layout, read: Callable[[str], Value]) 
 
     Out:     a function that raises one of NOT_USUAL where any cell may be unsound.
     """
-    kept = Memo(read if layout.delimiter else lambda text: read(unpadded(text, column)))
+    one = read if layout.delimiter else lambda text: read(unpadded(text, column))
+    kept = Memo(one)
 
     def by_value(cells: Cells) -> Sequence[Value]:
         return list(map(kept.__getitem__, cells))
@@ -146,7 +149,24 @@ def column_reader(column: Column, layout: Layout, read: Callable[[str], Value]) 
     if column.kind in ("amount", "signed") and not column.empty and not column.max:
         form = _amount_form(column, layout)
         return _amount_reader(form) if form else by_value
+    if column.kind == "instant":
+        return _instant_reader(column.form or layout.instant_format, one) or by_value
     return by_value
+
+
+def _instant_reader(form: str, read: Callable[[str], Value]) -> ColumnReader | None:
+    """Instants as `columns_out` writes them: but for its seconds the text of one is that of its minute."""
+    if form.count(SECONDS) != 1:
+        return None
+    at = form.index(SECONDS)
+    end = at + len(SECONDS)
+    minutes = Memo(lambda around: read(around[:at] + TWO[0] + around[at:]))
+
+    def instants(cells: Cells) -> Sequence[Value]:
+        _must(min(map(len, cells)) >= end)  # an empty one has no seconds
+        return [minutes[cell[:at] + cell[end:]] + AFTER[cell[at:end]] for cell in cells]
+
+    return instants
 
 
 def _text_reader(column: Column, layout: Layout, by_value: ColumnReader) -> ColumnReader:

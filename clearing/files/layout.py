@@ -43,6 +43,10 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+DATE_PARTS: Final = ("YYYY", "MM", "DD")
+TIME_PARTS: Final = ("hh", "mm", "ss")
+
+
 class Column(Strict):
     """One column of one kind of line."""
 
@@ -157,6 +161,24 @@ class Layout(Strict):
             raise ValueError("bom: only utf-8 has one")
         if self.tag_column and any(not record.shown for records in self.types.values() for record in records):
             raise ValueError("mark: a line without its mark needs tag_column to be empty too")
+        return self
+
+    @model_validator(mode="after")
+    def _times_are_whole(self) -> Layout:
+        forms = [
+            ("date_format", "date", self.date_format),
+            ("instant_format", "instant", self.instant_format),
+        ]
+        kinds = [record for records in self.types.values() for record in records]
+        for record in (*kinds, *(one for one in (self.head, self.tail) if one)):
+            forms += [(one.name, one.kind, one.form) for one in record.columns if one.form]
+        for name, kind, form in forms:
+            parts = {part: kind == "instant" or part in DATE_PARTS for part in (*DATE_PARTS, *TIME_PARTS)}
+            if kind in ("date", "instant") and any(
+                form.count(part) != wanted for part, wanted in parts.items()
+            ):
+                expected = " ".join(part for part, wanted in parts.items() if wanted)
+                raise ValueError(f"{name}: expected each of {expected} once and no other part, got {form!r}")
         return self
 
     @model_validator(mode="after")

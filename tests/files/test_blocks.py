@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -69,6 +70,51 @@ def test_a_tricky_value_among_many_lines_is_written_and_read_as_alone(
     assert [row.record for row in fast.rows] == [
         carried(LAYOUTS[profile], "TXN", "D", one) for one in records
     ]
+
+
+MOMENTS = (
+    datetime(2026, 3, 10, 8, 31, 59, 999_999, tzinfo=CLOCK.zone),
+    datetime(2026, 3, 9, 16, 0, 0, tzinfo=UTC),
+    datetime(2026, 3, 9, 23, 59, 59, 500_000, tzinfo=timezone(timedelta(hours=-3, minutes=-30))),
+    datetime(1969, 12, 31, 23, 59, 58, 1, tzinfo=UTC),
+)
+
+
+@pytest.mark.parametrize("profile", LAYOUTS)
+@pytest.mark.parametrize("form", ["", "ss:mm:hh DD.MM.YYYY"])
+def test_instants_are_written_together_as_alone(profile: str, form: str) -> None:
+    """Whatever their zone and fraction, wherever a form has its seconds."""
+    layout = LAYOUTS[profile]
+    if form and layout.delimiter:
+        layout = layout.model_copy(update={"instant_format": form})
+    lines_ = [("D", USUAL[at]._replace(event_time=one)) for at, one in enumerate(MOMENTS)]
+    file = file_of(NAME, lines_, layout, CLOCK)
+    with patch.object(BlockWriter, "_usual", lambda *_: False):
+        assert file_of(NAME, lines_, layout, CLOCK).content == file.content
+    fast = parse(file.name, file.content, layout)
+    with patch.object(Scan, "_together", lambda *_: None):
+        assert parse(file.name, file.content, layout) == fast
+    assert len(fast.rows) == len(MOMENTS)
+
+
+@pytest.mark.parametrize("profile", [name for name in LAYOUTS if LAYOUTS[name].delimiter])
+@pytest.mark.parametrize("seconds", ["60", "5x", "٠٠", "", " 1", "+1"])
+def test_seconds_that_are_none_are_refused_both_ways(profile: str, seconds: str) -> None:
+    """With the line, the field and what was expected."""
+    moment = USUAL[0].event_time.replace(second=37)
+    layout = LAYOUTS[profile]
+    file = file_of(NAME, [("D", one._replace(event_time=moment)) for one in USUAL[:12]], layout, CLOCK)
+    written = next(
+        BlockWriter(layout, "TXN", layout.records("TXN")[0], (), CLOCK.zone)._writers[column.name](moment)
+        for column in layout.records("TXN")[0].columns
+        if column.key == "event_time"
+    )
+    wrong = written.replace("37", seconds).encode(layout.encoding)
+    content = file.content.replace(written.encode(layout.encoding), wrong, 1)
+    fast = parse(file.name, content, layout)
+    with patch.object(Scan, "_together", lambda *_: None):
+        assert parse(file.name, content, layout) == fast
+    assert fast.faults
 
 
 @pytest.mark.parametrize("value", ["a|", "|a", "|", "a||b"])

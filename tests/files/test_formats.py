@@ -334,6 +334,8 @@ WRONG = [
     ('{ name = "status"', '{ name = "amount"', "each column once"),
     ("bom = false", "bom = true", "only utf-8"),
     ('quoting = "none"', 'quoting = "none"\ntab_digits = 9', "only a layout with quotes"),
+    ('"YYYYMMDDhhmmss"', '"YYYYMMDDhhmm"', "expected each of YYYY MM DD hh mm ss once"),
+    ('date_format = "YYYYMMDD"', 'date_format = "MMDD"', "date_format: expected each of YYYY MM DD once"),
     ('id = "RHCP0100"', "id = ", "expected TOML"),
 ]
 
