@@ -22,7 +22,7 @@ from clearing.files.txn_drafts import TxnDrafts
 from clearing.ledger.entry import Entry
 from clearing.ledger.entry_columns import EntryColumns
 from clearing.ledger.facts import Instruction
-from clearing.ledger.members import Bank, Members
+from clearing.ledger.members import Members
 
 ROLL_UP: Final = "day.roll_up"
 ORDER: Final = ("TXN", "SUM", "ERR", "DEP", "NRC", "SWP")
@@ -128,12 +128,9 @@ class DayFiles:
     def _writer(self, layout: Layout, kind: str) -> TextWriter:
         found = self._writers.get((layout.id, kind))
         if found is None:
-            banks = {
-                one.code: one.cnaps
-                for one in self._members.on(self._day).by_code.values()
-                if isinstance(one, Bank)
-            }
-            found = self._writers[layout.id, kind] = writer_of(layout, kind, self._members.clock.zone, banks)
+            cnaps = self._members.on(self._day).cnaps()
+            found = writer_of(layout, kind, self._members.clock.zone, cnaps)
+            self._writers[layout.id, kind] = found
         return found
 
     def _named_once(self) -> None:

@@ -183,7 +183,7 @@ async def uses_again(
                 f"got {receiver or 'nobody'}. See: clearing files list {day}"
             )
         known = await files.layouts_by_digest(conn, {one.layout for one in newest.values()})
-        seal, made = sealer_of(settings, members), []
+        seal, made = sealer_of(settings, members), set[str]()
         for source in newest.values():
             seq = await payments.next_seq(conn, day, source.profile, SWP, code)
             name = FileName(SWP, members.platform.code, code, day, seq, 1)
@@ -191,8 +191,8 @@ async def uses_again(
             await keep_made(conn, seal, [one], known[source.layout])
             again = Again(one.name, USES, source.name, first, last, order.now, order.by, order.why)
             await files.add_again(conn, [again])
-            made.append(one.name)
-        return [found for one in await files.of_day(conn, day) if (found := one).name in made]
+            made.add(one.name)
+        return [one for one in await files.of_day(conn, day) if one.name in made]
 
     return await in_transaction(engine, f"uses of {day}", work)
 

@@ -18,11 +18,14 @@ from clearing.store import crossings as stored
 from clearing.store.session import transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from clearing.ledger.members import Members, MembersOn
 
 LOOK_SECONDS: Final = 2.0
+_MOVING: Final = (State.OPEN, State.CUT)
 SHARE_MAX: Final = 20
 """A look that takes long is made more seldom: at most a twentieth of the time goes into it."""
 
@@ -57,17 +60,18 @@ class CapWatch:
         found = 0
         async with transaction(self._engine) as conn:
             last_batch = await notices.last_batch(conn)
-            for day in await self._moving(conn):
+            every = await days.every(conn)
+            netted = sum(one.state not in _MOVING for one in every)
+            for day in await self._moving(conn, every):
                 if self._looked.get(day) != last_batch:
-                    found += await self._look_at(conn, day)
+                    found += await self._look_at(conn, day, netted)
                     self._looked[day] = last_batch
         took = asyncio.get_running_loop().time() - now
         self._next_at = now + max(LOOK_SECONDS, took * SHARE_MAX)
         return found
 
-    async def _moving(self, conn: AsyncConnection) -> list[date]:
-        every = await days.every(conn)
-        moving = {one.clearing_date for one in every if one.state in (State.OPEN, State.CUT)}
+    async def _moving(self, conn: AsyncConnection, every: Iterable[days.Day]) -> list[date]:
+        moving = {one.clearing_date for one in every if one.state in _MOVING}
         moving |= {day + ONE_DAY for day in moving}  # takes entries before it is opened
         moving |= {one.clearing_date for one in await days.untold(conn) if one.state == State.NETTED}
         for day in [one for one in self._looked if one not in moving]:
@@ -75,10 +79,10 @@ class CapWatch:
             self._held.pop(day, None)
         return sorted(moving)
 
-    async def _look_at(self, conn: AsyncConnection, day: date) -> int:
+    async def _look_at(self, conn: AsyncConnection, day: date, netted: int) -> int:
         members = self._members.on(day)
         totals = await balances.before_close(conn, day, memo=False)
-        held = await self._held_before(conn, day)
+        held = await self._held_before(conn, day, netted)
         try:
             found = await asyncio.to_thread(_exposures, totals, held, members)
         except UsageError as error:  # the close will stop at it; what comes in goes on
@@ -98,8 +102,7 @@ class CapWatch:
                 )
         return len(made)
 
-    async def _held_before(self, conn: AsyncConnection, day: date) -> dict[tuple[str, str], int]:
-        netted = sum(one.state not in (State.OPEN, State.CUT) for one in await days.every(conn))
+    async def _held_before(self, conn: AsyncConnection, day: date, netted: int) -> dict[tuple[str, str], int]:
         known = self._held.get(day)
         if known is None or known[0] != netted:
             known = self._held[day] = (netted, await balances.held(conn, day))

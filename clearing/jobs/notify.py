@@ -19,7 +19,6 @@ from clearing.files.records import ClaimLine, TxnLine
 from clearing.jobs.layouts import own_layouts
 from clearing.jobs.orders import keep_made
 from clearing.jobs.seal import sealer_of
-from clearing.ledger.members import Bank
 from clearing.store import payments
 
 if TYPE_CHECKING:
@@ -58,16 +57,11 @@ async def notify(
             seq = await payments.next_seq(conn, day, layout.profile, NTF, receiver)
             name = FileName(NTF, members.platform.code, receiver, day, seq, 1)
             made = file_of(
-                name, [("D", line) for line in lines], layout, members.clock, numbers(members.on(day))
+                name, [("D", line) for line in lines], layout, members.clock, members.on(day).cnaps()
             )
             await keep_made(conn, sealer_of(settings, members), [made], layout)
             names.append(made.name)
     return names
-
-
-def numbers(on: MembersOn) -> dict[str, str]:
-    """Code of each bank → its number in the clearing system. 行号"""
-    return {one.code: one.cnaps for one in on.by_code.values() if isinstance(one, Bank)}
 
 
 def _lines(entry: Entry, on: MembersOn) -> Iterable[tuple[str, TxnLine]]:

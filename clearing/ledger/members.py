@@ -215,6 +215,10 @@ class MembersOn:
         """The member whose bank account takes what `code` is owed: itself, or the one it settles with."""
         return self.payable_of.get(code) or self.by_code.get(code)
 
+    def cnaps(self) -> dict[str, str]:
+        """Code of each bank → its number in the clearing system. 行号"""
+        return {one.code: one.cnaps for one in self.by_code.values() if isinstance(one, Bank)}
+
     def may_speak_for(self, sender: str, code: str) -> bool:
         """Whether `sender` is the member `code` or one of its agents."""
         if sender == code:
