@@ -16,7 +16,7 @@ from clearing.errors import UsageError
 from clearing.jobs.snapshot import STAGES
 from clearing.ledger.facts import Alias
 from clearing.ledger.rules.cards import BEFORE_END
-from clearing.store import days, registry
+from clearing.store import days, payout_lists, registry
 from clearing.store.session import transaction
 
 cards_app = typer.Typer(no_args_is_help=True, help="Cards as the registry knows them 卡册.")
@@ -72,7 +72,7 @@ async def shown(conn: AsyncConnection, number: str) -> dict[str, Any]:
         raise UsageError(f"card {last4(number)}: no card has this number. See: clearing quarantine list")
     line = await registry.line_of(conn, card.root or token)
     same_person = await registry.cards_of_person(conn, card.person)
-    held = await registry.payouts(conn, state="HELD", card=token)
+    held = await payout_lists.payouts(conn, state="HELD", card=token)
     return {
         "token": token,
         "asked": {"token": number, "kind": alias.kind} if alias else None,

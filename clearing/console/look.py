@@ -15,7 +15,7 @@ from clearing.console.show import grouped, last4, local, money, table, yuan
 from clearing.errors import UsageError
 from clearing.ledger.entry import Entry
 from clearing.store import balances as stored_balances
-from clearing.store import entries, registry, views
+from clearing.store import entries, producers, registry, views
 from clearing.store.session import transaction
 
 entries_app = typer.Typer(no_args_is_help=True, help="Entries of the books 记账凭证.")
@@ -208,11 +208,11 @@ def sources(day: Day, as_json: Json = False) -> None:
     A listing: nothing is refused for a gap. The date is that of the events' own times. All kept events are read.
     """
 
-    async def work() -> list[registry.Producer]:
+    async def work() -> list[producers.Producer]:
         async with books() as the, transaction(the.engine) as conn:
             await days.known_day(conn, day)
             clock = the.members.clock
-            return await registry.producers(conn, clock.cut_from(day), clock.cut_to(day))
+            return await producers.producers(conn, clock.cut_from(day), clock.cut_to(day))
 
     found = perform(work)
     if as_json:

@@ -23,8 +23,8 @@ from clearing.jobs.take_file import Received
 from clearing.jobs.take_lines import Site
 from clearing.ledger.facts import PayoutBatch
 from clearing.ledger.rules.reimbursements import rows_digest
-from clearing.store import days, registry
-from clearing.store.registry import PayoutRow, PayoutTotals
+from clearing.store import days, payout_lists
+from clearing.store.payout_lists import PayoutRow, PayoutTotals
 from clearing.store.session import transaction
 
 payouts_app = typer.Typer(no_args_is_help=True, help="Payouts to card accounts 代付.")
@@ -56,11 +56,11 @@ def list_payouts(  # noqa: PLR0917 - the options of a command
         async with books() as the, transaction(the.engine) as conn:
             if day is not None and await days.get(conn, day) is None:
                 raise UsageError(f"payouts: day {day} was never opened. See: clearing day show {day}")
-            found = await registry.payouts(
+            found = await payout_lists.payouts(
                 conn, state=state, payer=payer, batch=batch, submitted=day, rows_max=rows_max
             )
-            batches = await registry.batches(conn, payer=payer, batch=batch, day=day, rows_max=rows_max)
-            totals = await registry.totals(conn, payer)
+            batches = await payout_lists.batches(conn, payer=payer, batch=batch, day=day, rows_max=rows_max)
+            totals = await payout_lists.totals(conn, payer)
             return found, batches, totals, await days.first_uncut(conn)
 
     found, batches, totals, today = perform(work)
@@ -264,6 +264,6 @@ def _tables(found: list[PayoutRow], batches: list[PayoutBatch], totals: PayoutTo
     )
     for one in totals.accounts:
         print(
-            f"{one.account}  {' + '.join(registry.ON_ACCOUNT[one.account])} = {money(one.payouts_fen)}, "
+            f"{one.account}  {' + '.join(payout_lists.ON_ACCOUNT[one.account])} = {money(one.payouts_fen)}, "
             f"balance {money(one.balance_fen)}, difference {money(one.difference_fen)}"
         )

@@ -18,7 +18,7 @@ from clearing.reports.daily_member import figures_of
 from clearing.reports.figures import Cards, Returned
 from clearing.reports.monthly import MonthFigures, Place, monthly
 from clearing.reports.table import Document
-from clearing.store import balances, days, figures, instructions, registry
+from clearing.store import balances, days, figures, instructions, payout_lists, registry
 from clearing.store.session import transaction
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ async def _returned(conn: AsyncConnection, day: date) -> list[Returned]:
     """Payouts that waited at their payers at the end of the day."""
     found = await figures.returned_then(conn, day)
     for state in _RETURNED:
-        for one in await registry.payouts(conn, state=state, rows_max=_EVERY):
+        for one in await payout_lists.payouts(conn, state=state, rows_max=_EVERY):
             if one.payout.last_date <= day:
                 reason = one.payout.attempts[-1].reason_code if one.payout.attempts else ""
                 said = one.payout

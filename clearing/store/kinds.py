@@ -171,3 +171,10 @@ KINDS: Final = {
         Kind("instruction", facts.Instruction, "instruction", ("id",)),
     )
 }
+
+
+def columns(kind: Kind, of: str) -> str:
+    """The columns of a kind, json as text: how the driver would read it is not ours to say."""
+    return ", ".join(
+        f"{of}.{name}::text AS {name}" if name in kind.json_names else f"{of}.{name}" for name in kind.hints
+    )

@@ -9,8 +9,7 @@ from typing import Final, NamedTuple, cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.ledger.facts import Instruction, Payout
-from clearing.store.kinds import KINDS
-from clearing.store.registry import columns
+from clearing.store.kinds import KINDS, columns
 from clearing.store.session import driver
 
 _DISPATCH: Final = 7206

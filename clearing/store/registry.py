@@ -1,4 +1,4 @@
-"""Cards, terminals and payouts as people look at them: read-only, whole sets at a time. 卡册与代付查询
+"""Cards and terminals as people look at them: read-only, whole sets at a time. 卡册查询
 
 Nothing here is on the way of an event, and nothing writes.
 """
@@ -7,35 +7,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection
-from datetime import date, datetime
-from typing import Any, Final, NamedTuple, cast
+from datetime import datetime
+from typing import Final, NamedTuple, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.ledger.accounts import PAYOUTS_IN_PROCESS, RETURNED_FUNDS
-from clearing.ledger.facts import Alias, Card, Payout, PayoutBatch, Terminal
-from clearing.store.kinds import KINDS, Kind
-from clearing.store.session import DriverRow, driver
+from clearing.ledger.facts import Alias, Card, Terminal
+from clearing.store.kinds import KINDS, columns
+from clearing.store.session import driver
 
 _CHUNK: Final = 2_000
 """Rows that a walk over everything reads at a time."""
 
 
-def columns(kind: Kind, of: str) -> str:
-    """The columns of a kind, json as text: how the driver would read it is not ours to say."""
-    return ", ".join(
-        f"{of}.{name}::text AS {name}" if name in kind.json_names else f"{of}.{name}" for name in kind.hints
-    )
-
-
 _CARD, _ALIAS, _TERMINAL = KINDS["card"], KINDS["alias"], KINDS["terminal"]
-_PAYOUT, _BATCH = KINDS["payout"], KINDS["batch"]
 _CARDS: Final = f"SELECT {columns(_CARD, 'c')} FROM card c"  # noqa: S608 - our own column names
 _ALIASES: Final = f"SELECT {columns(_ALIAS, 'a')} FROM alias a"  # noqa: S608
 _TERMINALS: Final = f"SELECT {columns(_TERMINAL, 't')} FROM terminal t"  # noqa: S608
-
-
-# ---------------------------------------------------------------- cards
 
 
 async def cards(conn: AsyncConnection, tokens: Collection[str]) -> dict[str, Card]:
@@ -209,179 +197,3 @@ async def census(conn: AsyncConnection, before: datetime, rows_max: int) -> Cens
         [Unregistered(*one) for one in missing],
         [SeveralCards(person, persons, [tuple(c) for c in cards]) for person, persons, cards in several],
     )
-
-
-# ---------------------------------------------------------------- payouts
-
-
-class PayoutRow(NamedTuple):
-    """A payout and the clearing date of its submission."""
-
-    payout: Payout
-    submitted: date
-
-
-class TieOut(NamedTuple):
-    """An account of payouts beside what its payouts make."""
-
-    account: str
-    payouts_fen: int
-    """Sum of the payouts that stand on it, positive."""
-    balance_fen: int
-    """Of the account over all payers asked for, debit positive."""
-
-    @property
-    def difference_fen(self) -> int:
-        """What the payouts make less what the account owes: 0 when the books hold."""
-        return self.payouts_fen + self.balance_fen
-
-
-class PayoutTotals(NamedTuple):
-    """Payouts by state, and what they make beside their accounts."""
-
-    states: dict[str, tuple[int, int]]
-    """State to (count, fen)."""
-    accounts: list[TieOut]
-
-
-ON_ACCOUNT: Final = {
-    PAYOUTS_IN_PROCESS: ("HELD", "ACCEPTED", "SENT"),
-    RETURNED_FUNDS: ("REJECTED", "RETURNED"),
-}
-"""Account to the states whose payouts stand on it."""
-
-_LISTED: Final = f"""
-    SELECT {columns(_PAYOUT, "p")}, e.clearing_date AS submitted
-    FROM payout p JOIN entry e ON e.source = p.source AND e.event_id = p.id
-    WHERE ($1::text IS NULL OR p.state = $1) AND ($2::text IS NULL OR p.payer = $2)
-        AND ($3::text IS NULL OR p.batch_id = $3) AND ($4::date IS NULL OR e.clearing_date = $4)
-        AND ($5::text IS NULL OR p.card = $5)
-    ORDER BY e.clearing_date, p.source, p.id LIMIT $6
-"""  # noqa: S608 - our own column names
-_BATCHES: Final = f"""
-    SELECT {columns(_BATCH, "b")} FROM payout_batch b
-    WHERE ($1::text IS NULL OR b.payer = $1) AND ($2::text IS NULL OR b.batch_id = $2)
-        AND ($3::date IS NULL OR b.last_date = $3)
-    ORDER BY b.state, b.last_date DESC, b.payer, b.batch_id LIMIT $4
-"""  # noqa: S608 - our own column names
-# One statement, so one moment: both sides of the tie-out are of the same books.
-_TIE_OUT: Final = """
-    SELECT '' AS code, state, count(*) AS payouts, sum(amount_fen)::bigint AS fen FROM payout
-    WHERE $1::text IS NULL OR payer = $1 GROUP BY state
-    UNION ALL
-    SELECT split_part(account, '.', 1), '', 0, sum(fen)::bigint FROM balance
-    WHERE split_part(account, '.', 1) = ANY($2::text[])
-        AND ($1::text IS NULL OR split_part(account, '.', 2) = $1) GROUP BY 1
-"""
-
-
-async def payouts(
-    conn: AsyncConnection,
-    *,
-    state: str | None = None,
-    payer: str | None = None,
-    batch: str | None = None,
-    submitted: date | None = None,
-    card: str | None = None,
-    rows_max: int = 100,
-) -> list[PayoutRow]:
-    """Payouts by state, payer, batch, card, or clearing date of their submission, oldest first. 代付清单"""
-    rows = await (await driver(conn)).fetch(_LISTED, state, payer, batch, submitted, card, rows_max)
-    return [PayoutRow(_payout(row), row["submitted"]) for row in rows]
-
-
-def _payout(row: DriverRow) -> Payout:
-    return cast("Payout", _PAYOUT.of_row({name: row[name] for name in _PAYOUT.hints}))
-
-
-async def batches(
-    conn: AsyncConnection,
-    *,
-    payer: str | None = None,
-    batch: str | None = None,
-    day: date | None = None,
-    rows_max: int = 100,
-) -> list[PayoutBatch]:
-    """Batches of payouts, those not released first; `day` is the last that they changed on. 代付批次"""
-    rows = await (await driver(conn)).fetch(_BATCHES, payer, batch, day, rows_max)
-    return [cast("PayoutBatch", _BATCH.of_row(row)) for row in rows]
-
-
-async def totals(conn: AsyncConnection, payer: str | None = None) -> PayoutTotals:
-    """All payouts, or a payer's, by state, beside the accounts that they stand on. 代付余额核对
-
-    Out:     an account each for 2030 and 2035, also when nothing stands on it; both sides of one moment.
-    """
-    rows = await (await driver(conn)).fetch(_TIE_OUT, payer, list(ON_ACCOUNT))
-    states = {row["state"]: (row["payouts"], row["fen"]) for row in rows if row["state"]}
-    kept = {row["code"]: row["fen"] for row in rows if row["code"]}
-    accounts = [
-        TieOut(code, sum(states[one][1] for one in on_it if one in states), kept.get(code, 0))
-        for code, on_it in sorted(ON_ACCOUNT.items())
-    ]
-    return PayoutTotals(dict(sorted(states.items())), accounts)
-
-
-# ---------------------------------------------------------------- producers' numbers
-
-# Numbers are read out of the records as they came; an hour more on both sides shows where a day joins the next.
-# PostgreSQL reads no text with an escaped zero or half a pair in it, records may hold both: escapes are blanked.
-_GAPS: Final = """
-    WITH every AS (
-        SELECT source, occurred_at, raw FROM event
-        UNION ALL
-        SELECT r.source, e.occurred_at, r.raw FROM repeat r JOIN event e ON e.source = r.source AND e.id = r.id
-    ), told AS (
-        SELECT source, occurred_at, raw FROM every
-        WHERE occurred_at >= $1::timestamptz - interval '1 hour'
-            AND occurred_at < $2::timestamptz + interval '1 hour'
-            AND position('"producerseq"'::bytea IN raw) > 0
-    ), numbered AS (
-        SELECT source, occurred_at,
-            (regexp_replace(convert_from(raw, 'UTF8'), '\\\\.', '_', 'g')::json ->> 'producerseq')::bigint AS seq
-        FROM told
-    ), of_number AS (
-        SELECT source, seq, bool_or(occurred_at >= $1 AND occurred_at < $2) AS of_day
-        FROM numbered WHERE seq IS NOT NULL GROUP BY source, seq
-    ), following AS (
-        SELECT source, seq, of_day, lag(seq) OVER numbers AS before, lag(of_day) OVER numbers AS before_of_day
-        FROM of_number WINDOW numbers AS (PARTITION BY source ORDER BY seq)
-    )
-    SELECT source, count(*) FILTER (WHERE of_day) AS numbers, min(seq) FILTER (WHERE of_day) AS first,
-        max(seq) FILTER (WHERE of_day) AS last,
-        coalesce(json_agg(json_build_array(before + 1, seq - 1) ORDER BY seq)
-            FILTER (WHERE seq > before + 1 AND (of_day OR before_of_day)), '[]')::text AS gaps
-    FROM following GROUP BY source HAVING bool_or(of_day) ORDER BY source
-"""
-
-
-class Producer(NamedTuple):
-    """What a source numbered of one date's events."""
-
-    source: str
-    numbers: int
-    """How many numbers came."""
-    first: int
-    last: int
-    gaps: list[tuple[int, int]]
-    """(first, last) missing number, in order."""
-
-
-async def producers(conn: AsyncConnection, since: datetime, before: datetime) -> list[Producer]:
-    """Sources that number their events, with the numbers missing between two instants. 报文序号缺口
-
-    In:      the first instant and the first after, of the events' own times; all kept events are walked over.
-    Out:     in order of source; a source without numbers is absent. A record in quarantine is a gap;
-             one told again counts with its number then, at the time of the first.
-    """
-    found: list[Any] = await (await driver(conn)).fetch(_GAPS, since, before)
-    return [
-        Producer(
-            row["source"],
-            row["numbers"],
-            row["first"],
-            row["last"],
-            [tuple(g) for g in json.loads(row["gaps"])],
-        )
-        for row in found
-    ]

@@ -20,8 +20,7 @@ from clearing.reconciliation.rows import ON_A_LIST
 from clearing.reconciliation.standing import HeldStay, OpenPayout
 from clearing.store import balances
 from clearing.store.facts import event_of
-from clearing.store.kinds import KINDS
-from clearing.store.registry import columns
+from clearing.store.kinds import KINDS, columns
 from clearing.store.session import DriverRow, driver
 
 _ONE_DAY: Final = timedelta(days=1)

@@ -27,7 +27,7 @@ from clearing.jobs.receive import receive
 from clearing.jobs.settle import settle
 from clearing.jobs.take_file import Received
 from clearing.jobs.verify import verify
-from clearing.store import registry
+from clearing.store import payout_lists
 from clearing.store.session import transaction
 from tests.files.test_iso20022_returns import BANKS, ONE, detail
 from tests.jobs.mock_bank import BUSY, CLOCK, PAID, REJECTED, SILENT, UNKNOWN, MockBank
@@ -142,7 +142,7 @@ class Round:
     async def holds(self) -> None:
         """The accounts of payouts say what the payouts say, and nobody was paid twice."""
         async with transaction(self.the.engine) as conn:
-            totals = await registry.totals(conn)
+            totals = await payout_lists.totals(conn)
         assert [one.difference_fen for one in totals.accounts] == [0, 0]
         for bank in (self.b1, self.b2):
             assert set(bank.paid.values()) <= {1}, bank.paid
