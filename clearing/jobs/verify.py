@@ -16,28 +16,21 @@ which somebody with all rights has been at the tables.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json
 
 from clearing.day.netting import NET, ROLL_UP
 from clearing.day.states import day_root
-from clearing.errors import InvariantViolated, UsageError
-from clearing.files.manifest import Figures
-from clearing.files.public_keys import key_of
-from clearing.jobs.again import USES, made_together, uses_differing
-from clearing.jobs.filing import differing
-from clearing.jobs.report_files import reports_differing
 from clearing.jobs.sign import signature_holds
+from clearing.jobs.verify_faults import OK, Faults, short, text_of
+from clearing.jobs.verify_files import files_hold, rendered_again, reports_again, signatures_hold
 from clearing.ledger.entry import entry_id
-from clearing.ledger.members import load_members
 from clearing.ledger.money import yuan
 from clearing.reconciliation.report import digest as report_digest
-from clearing.store import audit, chain, files, proposals, reference, signing, streams
+from clearing.store import audit, chain, proposals, signing, streams
 from clearing.store.session import transaction
 from messages.decode import canonical_bytes
 
@@ -45,8 +38,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from clearing.ledger.members import Members
-
-OK: Final = "ok"
 
 AMOUNTS: Final = {
     "balances": ("balance kept", "what its entries make"),
@@ -66,9 +57,6 @@ AMOUNTS: Final = {
 """Check → what was summed, and what it stands for. 金额核验"""
 
 FLAWS: Final = ("outcomes", "entries", "batches", "stays", "instructions", "orders")
-_NEXT: Final = (
-    "Next: stop closing days, keep the database as it is, compare with a backup and the sealed archive"
-)
 
 
 async def verify(
@@ -87,10 +75,10 @@ async def verify(
         "chains": _chains,
         "days": _days,
         "records": _records,
-        "files": _files,
-        "rendered": lambda conn: _rendered(conn, members),
-        "reports": lambda conn: _reports(conn, members),
-        "signatures": _signatures,
+        "files": files_hold,
+        "rendered": lambda conn: rendered_again(conn, members),
+        "reports": lambda conn: reports_again(conn, members),
+        "signatures": signatures_hold,
         "sign_offs": _sign_offs,
         "breaks": _breaks,
     }
@@ -115,7 +103,7 @@ def _amount_text(name: str, gap: audit.Gap | None) -> str:
         return OK
     what, stands_for = AMOUNTS[name]
     more = gap.got_fen - gap.expected_fen
-    return _text(
+    return text_of(
         gap.where,
         f"{what}, expected {yuan(gap.expected_fen)} ({stands_for}), got {yuan(gap.got_fen)} "
         f"({yuan(abs(more))} more {'debit' if more > 0 else 'credit'})",
@@ -124,39 +112,17 @@ def _amount_text(name: str, gap: audit.Gap | None) -> str:
 
 
 def _flaw_text(flaw: audit.Flaw | None) -> str:
-    return OK if flaw is None else _text(flaw.where, f"expected {flaw.expected}, got {flaw.got}", flaw.faults)
-
-
-def _text(where: str, what: str, count: int) -> str:
-    others = "" if count == 1 else f"; {count} such in all, this is the first"
-    return f"{where}: {what}{others}. {_NEXT}"
+    return (
+        OK if flaw is None else text_of(flaw.where, f"expected {flaw.expected}, got {flaw.got}", flaw.faults)
+    )
 
 
 # ---------------------------------------------------------------- walks
 
 
-class _Faults:
-    """The first fault of a walk, and how many there are."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first = ("", "")
-
-    def add(self, where: str, what: str) -> None:
-        """One more."""
-        self.count += 1
-        if self.count == 1:
-            self.first = (where, what)
-
-    @property
-    def text(self) -> str:
-        """What the check comes to."""
-        return _text(*self.first, self.count) if self.count else OK
-
-
 async def _entry_ids(conn: AsyncConnection, platform: str) -> str:
     """Every id is its clearing date and 24 digits of SM3 over its name."""
-    faults = _Faults()
+    faults = Faults()
     async for one in audit.entry_names(conn):
         # The name of an entry of the end of a day is its event id; that of any other has its source in it.
         of_day = one.type in (ROLL_UP, NET)
@@ -172,7 +138,7 @@ async def _entry_ids(conn: AsyncConnection, platform: str) -> str:
 
 async def _chains(conn: AsyncConnection) -> str:
     """Each chain link by link from its first batch, and its last link is the stream's head."""
-    faults = _Faults()
+    faults = Faults()
     for stream, partition, head in await streams.heads(conn):
         where, last = f"{stream}[{partition}]", chain.GENESIS
         async for link in chain.recompute(conn, stream, partition):
@@ -180,41 +146,41 @@ async def _chains(conn: AsyncConnection) -> str:
             if link.sound:
                 continue
             what = (
-                f"digest of its rows, expected {_short(link.stored)} as sealed, got {_short(link.recomputed)}"
+                f"digest of its rows, expected {short(link.stored)} as sealed, got {short(link.recomputed)}"
                 if link.joined
                 else "link to the batch before, expected that one's digest, got another"
             )
             faults.add(f"{where} batch {link.batch}", what)
         if last != head:
             faults.add(
-                where, f"head of the chain, expected {_short(last)} (its last batch), got {_short(head)}"
+                where, f"head of the chain, expected {short(last)} (its last batch), got {short(head)}"
             )
     return faults.text
 
 
 async def _days(conn: AsyncConnection) -> str:
     """Each cut day's root comes from the heads it noted, and those are links of their chains."""
-    faults = _Faults()
+    faults = Faults()
     for day in await audit.cut_days(conn):
         made = day_root(day.heads)
         if made != day.root:
             faults.add(
                 f"day {day.clearing_date}",
-                f"root, expected {_short(made)} (of the {len(day.heads)} heads it noted), "
-                f"got {_short(day.root)}",
+                f"root, expected {short(made)} (of the {len(day.heads)} heads it noted), "
+                f"got {short(day.root)}",
             )
         for name, digest in day.heads.items():
             if not await audit.has_link(conn, name, digest):
                 faults.add(
                     f"day {day.clearing_date} chain {name}",
-                    f"expected a batch with the head noted at the cut, {_short(digest)}, got none",
+                    f"expected a batch with the head noted at the cut, {short(digest)}, got none",
                 )
     return faults.text
 
 
 async def _records(conn: AsyncConnection) -> str:
     """Every record's bytes give the digest and the name under which they are kept."""
-    faults = _Faults()
+    faults = Faults()
     async for said in audit.records(conn):
         if said.table == "quarantine":
             made, name = _sm3(said.raw), (said.source, said.id)
@@ -227,100 +193,25 @@ async def _records(conn: AsyncConnection) -> str:
         if made != said.sm3:
             faults.add(
                 said.where,
-                f"digest of its bytes, expected {_short(said.sm3)}, got {_short(made) or 'no JSON'}",
+                f"digest of its bytes, expected {short(said.sm3)}, got {short(made) or 'no JSON'}",
             )
         elif name != (said.source, said.id):
             faults.add(said.where, "its bytes, expected its own source and id, got another event's")
     return faults.text
 
 
-async def _files(conn: AsyncConnection) -> str:
-    """Every stored file's bytes give both of its digests."""
-    faults = _Faults()
-    for kept in await audit.files(conn):
-        sha256, sm3 = hashlib.sha256(), hashlib.new("sm3")
-        async for part in audit.content(conn, kept):
-            sha256.update(part)
-            sm3.update(part)
-        for name, stored, made in (
-            ("SHA-256", kept.sha256, sha256.digest()),
-            ("SM3", kept.sm3, sm3.digest()),
-        ):
-            if stored != made:
-                faults.add(
-                    f"file {kept.name}",
-                    f"{name} of its bytes, expected {_short(stored)} as stored, got {_short(made)}",
-                )
-                break
-    return faults.text
-
-
-async def _rendered(conn: AsyncConnection, members: Members) -> str:
-    """Each day's files, rendered again from its entries in the layouts they were written in, are the same bytes."""
-    faults = _Faults()
-    known = await files.layouts_by_digest(conn)
-    for day in await audit.filed_days(conn):
-        for stored in made_together(await files.of_day(conn, day)):
-            document = await reference.version(conn, stored[0].members)
-            then = replace(load_members(document), clock=members.clock) if document else members
-            try:
-                wrong = (
-                    await uses_differing(conn, then, known, stored)
-                    if stored[0].again and stored[0].again.kind == USES
-                    else await differing(conn, then, day, known, stored)
-                )
-            except (InvariantViolated, UsageError) as error:
-                faults.add(f"day {day}", f"its files, expected to be made again, got: {error}")
-                continue
-            for name in wrong:
-                faults.add(f"file {name}", "its bytes, expected what its day's entries give, got others")
-    return faults.text
-
-
-async def _reports(conn: AsyncConnection, members: Members) -> str:
-    """Each member's mismatch report, made again from the run that it is of, is the same bytes."""
-    faults = _Faults()
-    for name in await reports_differing(conn, members):
-        faults.add(f"file {name}", "its bytes, expected what its run's report gives, got others")
-    return faults.text
-
-
-async def _signatures(conn: AsyncConnection) -> str:
-    """Every stored signature is over the file's stored figures, by the key that is kept with it."""
-    faults = _Faults()
-    async for one in audit.signed_files(conn):
-        try:
-            key, value = key_of(one.signer), base64.b64decode(one.value, validate=True)
-        except ValueError:
-            faults.add(f"file {one.name}", "its signature, expected a key and base64, got neither")
-            continue
-        figures = Figures(
-            one.name,
-            one.length,
-            one.records,
-            yuan(one.amount_total_fen),
-            int(one.hash_total),
-            one.sha256.hex(),
-            one.sm3.hex(),
-            one.replaces,
-        )
-        if not key.verifies(value, figures.text, one.user_id):
-            faults.add(f"file {one.name}", f"a signature of key {key.id} over its figures, got another")
-    return faults.text
-
-
 async def _sign_offs(conn: AsyncConnection) -> str:
     """Every sign-off names its run's report and its day's root, and what is signed by key is signed by it."""
-    faults = _Faults()
+    faults = Faults()
     async for step, report, root in signing.every(conn):
         where = f"day {step.clearing_date} {step.member} {step.role}"
         if step.report.hex() != report_digest(report):
             faults.add(
                 where,
-                f"report, expected {report_digest(report)[:16]} (of run {step.run}), got {_short(step.report)}",
+                f"report, expected {report_digest(report)[:16]} (of run {step.run}), got {short(step.report)}",
             )
         elif step.root != root:
-            faults.add(where, f"root, expected the day's {_short(root or b'')}, got {_short(step.root)}")
+            faults.add(where, f"root, expected the day's {short(root or b'')}, got {short(step.root)}")
         elif not signature_holds(step):
             faults.add(where, "signature, expected one over what it signs, got one that does not fit")
     for day in await signing.not_all(conn):
@@ -332,7 +223,7 @@ async def _sign_offs(conn: AsyncConnection) -> str:
 
 async def _breaks(conn: AsyncConnection) -> str:
     """Every break stands where its last step has brought it, and every end was agreed to by others than its maker."""
-    faults = _Faults()
+    faults = Faults()
     for break_id, what in await proposals.forged(conn):
         faults.add(f"break {break_id}", what)
     return faults.text
@@ -340,8 +231,3 @@ async def _breaks(conn: AsyncConnection) -> str:
 
 def _sm3(value: bytes) -> bytes:
     return hashlib.new("sm3", value).digest()
-
-
-def _short(digest: bytes) -> str:
-    """Enough of a digest to tell two apart."""
-    return digest.hex()[:16]

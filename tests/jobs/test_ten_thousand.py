@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clearing.jobs.broker import Broker
-from clearing.jobs.verify import OK, verify
+from clearing.jobs.verify import verify
+from clearing.jobs.verify_faults import OK
 from tests.jobs.running import (
     FIRST_DAY,
     a_day,

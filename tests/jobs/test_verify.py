@@ -14,7 +14,8 @@ from clearing.jobs.close import close
 from clearing.jobs.generate import CITY, Plan, generate_day
 from clearing.jobs.ingest_file import ingest_lines
 from clearing.jobs.setup import init, members_in_force
-from clearing.jobs.verify import OK, verify
+from clearing.jobs.verify import verify
+from clearing.jobs.verify_faults import OK
 from clearing.settings import load
 from clearing.store.database import connect, open_database
 from tests.conftest import DatabaseServer
