@@ -7,9 +7,10 @@ from datetime import tzinfo
 from typing import Any, NamedTuple
 
 from clearing.files.characters import modern
+from clearing.files.columns import Column, Record
 from clearing.files.columns_in import BlockReader, Place
 from clearing.files.faults import Faults
-from clearing.files.layout import Column, Layout, Record
+from clearing.files.layout import Layout
 from clearing.files.records import MODELS
 from clearing.files.render import union
 from clearing.files.values import Unreadable, Value

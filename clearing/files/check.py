@@ -17,8 +17,9 @@ from typing import Final
 from clearing.files.agree import RULES, verdict_faults
 from clearing.files.faults import FAULTS_MAX, Fault, Faults
 from clearing.files.iso20022.profile import Document
-from clearing.files.layout import FileName, Layout, shipped
+from clearing.files.layout import Layout, shipped
 from clearing.files.manifest import Manifest, Measured, compare_manifest
+from clearing.files.names import FileName
 from clearing.files.parse import Digest, Parsed, Row, Scan, parse
 from clearing.files.records import TxnLine
 from clearing.files.render import union

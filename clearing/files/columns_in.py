@@ -12,8 +12,9 @@ from datetime import timedelta
 from itertools import repeat
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from clearing.files.columns import Column
 from clearing.files.columns_out import PRINTABLE, SECONDS, TWO, numbers
-from clearing.files.layout import Column, Layout
+from clearing.files.layout import Layout
 from clearing.files.memo import Memo
 from clearing.files.values import Unreadable, Value
 from clearing.files.values_in import unpadded

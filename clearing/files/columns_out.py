@@ -14,7 +14,8 @@ from operator import add
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from clearing.errors import UsageError
-from clearing.files.layout import Column, Layout, Record
+from clearing.files.columns import Column, Record
+from clearing.files.layout import Layout
 from clearing.files.memo import Memo
 from clearing.files.records import MODELS
 from clearing.files.values import carryable, cell, padded, quoted, writer

@@ -15,8 +15,9 @@ from clearing.errors import InvariantViolated, UsageError
 from clearing.files.day_columns import DayColumns, txn_lines
 from clearing.files.draft import PART_BYTES, Body, Draft, Finished, Part, TextWriter, writer_of
 from clearing.files.items import Deposits, claim_lines, claim_sums, err_lines, repeated
-from clearing.files.layout import FileName, Layout
+from clearing.files.layout import Layout
 from clearing.files.lines import Target, Targets, instruction_line, sides
+from clearing.files.names import FileName
 from clearing.files.records import ClaimLine, DepLine, ErrLine, InstructionLine, SumLine, UseLine
 from clearing.files.txn_drafts import TxnDrafts
 from clearing.ledger.entry import Entry

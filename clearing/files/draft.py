@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from clearing.files.columns_out import Lines
 from clearing.files.iso20022.writer import XmlWriter
-from clearing.files.layout import FileName, Layout
+from clearing.files.layout import Layout
+from clearing.files.names import FileName
 from clearing.files.render import Writer
 from clearing.files.totals import HASH_MODULUS, Totals
 from clearing.ledger.business_day import BusinessClock

@@ -15,18 +15,12 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from clearing.errors import UsageError
+from clearing.files.columns import Record, Strict
 from clearing.files.names import PARTS, FileName, parse_name, stem
 
-__all__ = ["Column", "FileName", "Layout", "Record", "load_layout", "parse_layout", "shipped"]
-
-Kind = Literal[
-    "text", "secret", "line", "id", "amount", "signed", "date", "instant", "count", "flag", "digest"
-]
-"""text; secret (text never shown in a message); line (running number); id (32 hex digits); amount (never
-negative); signed; date; instant (in the business zone); count; flag (0 or 1); digest (64 hex digits)."""
 Leniency = Literal[
     "line_ends", "bom", "spaces", "decimals", "thousands", "trailing_delimiter", "more_columns", "empty_lines"
 ]
@@ -34,77 +28,8 @@ Leniency = Literal[
 bom (there or not); spaces (around values); decimals (12, 12.5, 012.50 and +12.50 for 12.50); thousands
 (1,234.50); trailing_delimiter (there or not); more_columns (after the last one); empty_lines."""
 SHIPPED: Final = ("P", "H", "B", "F", "N", "X")
-NUMBERS: Final = frozenset({"amount", "signed", "count", "line"})
-
-
-class Strict(BaseModel):
-    """A part of a layout: unknown keys are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 DATE_PARTS: Final = ("YYYY", "MM", "DD")
 TIME_PARTS: Final = ("hh", "mm", "ss")
-
-
-class Column(Strict):
-    """One column of one kind of line."""
-
-    name: str
-    field: str = ""
-    """Its name in the record model; the column's own name when left out."""
-    kind: Kind = "text"
-    const: str | None = None
-    """The one value that always stands here; `{id}` is the layout's id."""
-    one_of: tuple[str, ...] = ()
-    codes: Mapping[str, str] = {}
-    """Our values and what the partner writes for them."""
-    empty: bool = False
-    max: int = 0
-    """The longest text, in bytes of GB18030, as banks count; longer ones are cut between characters. 0: any."""
-    form: str = ""
-    """Of a date or an instant, when it is not the layout's."""
-    width: int = 0
-    """Bytes in a layout of fixed width."""
-    pad: Literal["", " ", "0"] = ""
-    """What fills a fixed width; numbers 0 in front, all else spaces behind, when left out."""
-
-    @property
-    def key(self) -> str:
-        """The field of the record model that the column shows."""
-        return self.field or self.name
-
-    @property
-    def is_text(self) -> bool:
-        """Whether its values came from outside as text."""
-        return self.kind in ("text", "secret") and self.const is None
-
-
-class Record(Strict):
-    """One kind of line: its tag, the first column of each such line, and the columns after it."""
-
-    tag: str
-    """Our name of the kind of line."""
-    mark: str | None = None
-    """What stands in the first column; the tag when left out, empty: there is no such column."""
-    columns: tuple[Column, ...]
-
-    @property
-    def shown(self) -> str:
-        """What stands in the first column, empty for none."""
-        return self.tag if self.mark is None else self.mark
-
-    @model_validator(mode="after")
-    def _names_once(self) -> Record:
-        names = [column.name for column in self.columns]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice or not self.tag:
-            raise ValueError(f"record {self.tag!r}: expected a tag and each column once, got {twice} twice")
-        for column in self.columns:
-            codes = list(column.codes.values())
-            if len(set(codes)) < len(codes) or not all(codes):
-                raise ValueError(f"column {column.name}: expected different codes, got {codes}")
-        return self
 
 
 class Layout(Strict):

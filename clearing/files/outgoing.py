@@ -12,7 +12,8 @@ from typing import Any
 
 from clearing.files.day_files import DayFiles, Opening, Versions, Whole
 from clearing.files.draft import Body, Draft, Part, writer_of
-from clearing.files.layout import FileName, Layout
+from clearing.files.layout import Layout
+from clearing.files.names import FileName
 from clearing.ledger.business_day import BusinessClock
 from clearing.ledger.entry import Entry
 from clearing.ledger.entry_columns import EntryColumns

@@ -15,9 +15,10 @@ from itertools import repeat
 from typing import Any, Final, NamedTuple, Protocol
 
 from clearing.files.cells import Kind, Splitter, frame_of, kinds_of
+from clearing.files.columns import Record
 from clearing.files.columns_in import NOT_USUAL
 from clearing.files.faults import Fault, Faults
-from clearing.files.layout import Layout, Record
+from clearing.files.layout import Layout
 from clearing.files.render import BOM, totals_of, union
 from clearing.files.values import BUSINESS_ZONE, Value
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final
 
+from clearing.files.columns import Record
 from clearing.files.columns_out import BlockWriter, Lines, Written, joined
-from clearing.files.layout import Layout, Record
+from clearing.files.layout import Layout
 from clearing.files.values import padded, writer
 
 BOM: Final = "\ufeff"

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from clearing.files.characters import GETA, exchangeable, fits, shortened
-from clearing.files.layout import NUMBERS, Column, Layout
+from clearing.files.columns import NUMBERS, Column
+from clearing.files.layout import Layout
 from clearing.ledger.money import yuan
 
 BUSINESS_ZONE: Final = timezone(timedelta(hours=8), "Asia/Shanghai")

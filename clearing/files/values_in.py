@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Final
 
 from clearing.files.characters import carries, fits
-from clearing.files.layout import NUMBERS, Column, Layout
+from clearing.files.columns import NUMBERS, Column
+from clearing.files.layout import Layout
 from clearing.files.values import DIGITS, FORMULA, TOKENS, Unreadable, Value
 
 AMOUNT: Final = re.compile(r"(?:0|[1-9][0-9]{0,15})\.[0-9]{2}", re.ASCII)

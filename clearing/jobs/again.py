@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from clearing.day.states import State
 from clearing.errors import InvariantViolated, UsageError
 from clearing.files.day_files import ORDER
-from clearing.files.layout import FileName
+from clearing.files.names import FileName
 from clearing.files.outgoing import file_of
 from clearing.files.parse import Scan
 from clearing.jobs.filing import keep_files

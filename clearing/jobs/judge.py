@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from clearing.errors import InvariantViolated
 from clearing.files.check import check_file, fields_of
 from clearing.files.faults import FAULTS_MAX, Fault, Faults
-from clearing.files.layout import FileName, Layout
+from clearing.files.layout import Layout
 from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, check_manifest, read_manifest
+from clearing.files.names import FileName
 from clearing.files.parse import Parsed, Row
 from clearing.files.render import totals_of
 from clearing.files.seal import check_signature

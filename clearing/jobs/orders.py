@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from clearing.errors import InvariantViolated
 from clearing.files.check import read_lines
 from clearing.files.iso20022.message import short_id
-from clearing.files.layout import FileName, Layout
+from clearing.files.layout import Layout
+from clearing.files.names import FileName
 from clearing.files.outgoing import RenderedFile, file_of
 from clearing.files.records import PayLine, ResultLine
 from clearing.jobs.layouts import writing_layout

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearing.errors import UsageError
 from clearing.files.faults import FAULTS_MAX, Fault, Faults
-from clearing.files.layout import FileName, Layout
+from clearing.files.layout import Layout
+from clearing.files.names import FileName
 from clearing.files.outgoing import file_of
 from clearing.files.parse import Row
 from clearing.files.verdict import verdict_lines

@@ -26,7 +26,7 @@ from messages import Malformed
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    from clearing.files.layout import FileName
+    from clearing.files.names import FileName
     from clearing.jobs.judge import Judged
     from clearing.ledger.members import Members
     from clearing.settings import Settings

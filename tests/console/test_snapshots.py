@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from clearing.files.layout import FileName, load_layout
+from clearing.files.layout import load_layout
 from clearing.files.manifest import Manifest, write_manifest
+from clearing.files.names import FileName
 from clearing.files.outgoing import RenderedFile, file_of
 from clearing.files.records import CardLine, TerminalLine
 from tests.console.conftest import Clearing, Said, clearing, day_folder

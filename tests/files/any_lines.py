@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from clearing.files.layout import Column, Layout
+from clearing.files.columns import Column
+from clearing.files.layout import Layout
 from clearing.files.records import MODELS
 from clearing.files.values import carryable
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clearing.files.layout import FileName, load_layout
+from clearing.files.layout import load_layout
 from clearing.files.manifest import write_manifest
+from clearing.files.names import FileName
 from clearing.files.outgoing import file_of
 from tests.files.small_day import DAY, files, manifest_for
 from tests.files.test_iso20022 import CLOCK, SMALL

@@ -15,7 +15,8 @@ from clearing.files import layout as layout_module
 from clearing.files.check import check_file
 from clearing.files.columns_in import BlockReader
 from clearing.files.columns_out import FEW, BlockWriter
-from clearing.files.layout import SHIPPED, FileName, load_layout, parse_layout
+from clearing.files.layout import SHIPPED, load_layout, parse_layout
+from clearing.files.names import FileName
 from clearing.files.outgoing import file_of
 from clearing.files.parse import Scan, parse
 from clearing.files.records import TxnLine

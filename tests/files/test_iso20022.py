@@ -23,7 +23,8 @@ from clearing.files.iso20022.message import Reader, short_id
 from clearing.files.iso20022.places import clean
 from clearing.files.iso20022.profile import Document
 from clearing.files.iso20022.writer import KINDS, XmlWriter
-from clearing.files.layout import FileName, load_layout
+from clearing.files.layout import load_layout
+from clearing.files.names import FileName
 from clearing.files.records import PayLine, ResultLine, ReturnLine, TxnLine
 from clearing.files.values import BUSINESS_ZONE
 from clearing.ledger.business_day import BusinessClock

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from clearing.files.check import check_file
 from clearing.files.day_files import ORDER
 from clearing.files.faults import Fault
-from clearing.files.layout import SHIPPED, FileName, Layout, load_layout
+from clearing.files.layout import SHIPPED, Layout, load_layout
+from clearing.files.names import FileName
 from clearing.files.outgoing import RenderedFile, file_of
 from clearing.files.parse import parse
 from clearing.files.records import (

@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo
 
 from clearing.files.check import check_file
 from clearing.files.iso20022.message import short_id
-from clearing.files.layout import FileName, Layout, load_layout
+from clearing.files.layout import Layout, load_layout
 from clearing.files.manifest import Manifest, read_manifest, write_manifest
+from clearing.files.names import FileName
 from clearing.files.outgoing import RenderedFile, file_of
 from clearing.files.records import PayLine, ResultLine, ReturnLine
 from clearing.files.verdict import verdict_lines

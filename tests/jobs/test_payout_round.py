@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from clearing.files.layout import FileName, load_layout
+from clearing.files.layout import load_layout
+from clearing.files.names import FileName
 from clearing.files.outgoing import file_of
 from clearing.files.records import PayLine
 from clearing.files.totals import hash_part

@@ -12,7 +12,8 @@ from clearing.files.faults import Faults
 from clearing.files.iso20022 import camt053, pain002
 from clearing.files.iso20022.message import Reader, short_id
 from clearing.files.iso20022.writer import KINDS
-from clearing.files.layout import FileName, Layout
+from clearing.files.layout import Layout
+from clearing.files.names import FileName
 from clearing.files.parse import Row
 from clearing.files.totals import Totals
 from clearing.files.values import BUSINESS_ZONE

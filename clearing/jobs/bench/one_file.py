@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from clearing.errors import InvariantViolated
 from clearing.files.check import Checker
 from clearing.files.draft import PART_BYTES, Body, Draft
-from clearing.files.layout import FileName, Layout
+from clearing.files.layout import Layout
 from clearing.files.manifest import Manifest
+from clearing.files.names import FileName
 from clearing.files.render import Writer
 from clearing.jobs.bench.large_day import CHUNK, DAY, OPENED, lines
 from clearing.jobs.bench.machine import Cpu
