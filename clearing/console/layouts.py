@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,9 +10,11 @@ import typer
 
 from clearing.console.edge import Json, answer, perform, read_file, settings_now
 from clearing.console.show import table
-from clearing.errors import UsageError
+from clearing.errors import UsageError, WorldFailed
 from clearing.files.check import Checker
 from clearing.files.describe import Described, describe
+from clearing.files.faults import Fault
+from clearing.files.iso20022.profile import Document
 from clearing.files.layout import Layout, parse_layout
 from clearing.jobs.layouts import known_layouts
 
@@ -54,13 +57,12 @@ def describe_sample(
     """Propose a layout for a sample: encoding, delimiter, columns, amounts, totals 样本识别."""
 
     async def work() -> Described:
-        return describe(read_file(sample), sample.name)
+        found = describe(read_file(sample), sample.name)
+        if out is not None and found.toml:
+            _written(out, found.toml)
+        return found
 
     found = perform(work)
-    if out is not None and found.toml:
-        if out.exists():
-            raise UsageError(f"{out}: is there already; nothing is overwritten. Next: give another name")
-        out.write_text(found.toml, encoding="utf-8")
     if as_json:
         answer({"sample": sample.name, "findings": found.findings, "layout": found.toml})
         return
@@ -70,6 +72,19 @@ def describe_sample(
         print(found.toml)
     elif found.toml:
         print(f"layout written to {out}. Next: clearing layout check {out} {sample}")
+
+
+def _written(out: Path, text: str) -> None:
+    """Write a proposal where nothing is yet."""
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UsageError(
+            f"{out}: is there already; nothing is overwritten. Next: give another name"
+        ) from error
+    except OSError as error:
+        raise WorldFailed(f"{out}: {error.strerror or error}. Next: mend it and run again") from error
 
 
 @layout_app.command("check")
@@ -91,18 +106,9 @@ def check_sample(
             chosen = known[f"{layout}"]
         else:
             chosen = parse_layout(read_file(layout).decode("utf-8", "replace"), layout.name)
-        checker = Checker(sample.name, chosen, file_type=file_type or next(iter(chosen.types)))
-        rows = checker.feed(read_file(sample))
-        rows += checker.finish()
-        return {
-            "layout": chosen.id,
-            "sample": sample.name,
-            "type": checker.scan.type,
-            "lines": checker.scan.details,
-            "read": len(rows),
-            "fits": not checker.faults,
-            "faults": [str(one) for one in checker.faults],
-        }
+        return {"layout": chosen.id, "sample": sample.name} | _checked(
+            chosen, sample, file_type or next(iter(chosen.types))
+        )
 
     found = perform(work)
     if as_json:
@@ -114,3 +120,20 @@ def check_sample(
         print(f"{found['sample']}: {read} read as {found['type']} of {found['layout']}")
     if not found["fits"]:
         raise typer.Exit(UsageError.exit_code)
+
+
+def _checked(layout: Layout, sample: Path, file_type: str) -> dict[str, Any]:
+    """What is read of a sample, and what does not fit; `file_type` where its name does not say it."""
+    content = read_file(sample)
+    faults: Sequence[Fault]
+    if layout.shape == "iso20022":
+        document = Document(sample.name, layout, file_type=file_type)
+        read = lines = sum(1 for _ in document.rows(content))
+        said = layout.parse_name(sample.name)
+        kind, faults = said.type if said else file_type, document.faults.found
+    else:
+        checker = Checker(sample.name, layout, file_type=file_type)
+        read = len(checker.feed(content)) + len(checker.finish())
+        kind, lines, faults = checker.scan.type, checker.scan.details, checker.faults
+    told = [str(one) for one in faults]
+    return {"type": kind, "lines": lines, "read": read, "fits": not told, "faults": told}

@@ -27,6 +27,8 @@ class Document:
     name: str
     layout: Layout
     zone: tzinfo = BUSINESS_ZONE
+    file_type: str = ""
+    """What to read a document of an unknown name as, besides refusing the name."""
     faults: Faults = field(init=False)
     totals: Totals = field(default_factory=Totals)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -42,9 +44,10 @@ class Document:
         Out:     once they are through, `faults` has all that is wrong, `figures` what the file says of itself.
         """
         said = self.layout.parse_name(self.name)
-        kind = KINDS.get(said.type) if said else None
+        kind = KINDS.get(said.type if said else self.file_type)
         if said is None or kind is None:
             self.faults.add("FMT-010", f"a name like {self.layout.example()} of {' '.join(KINDS)}", self.name)
+        if kind is None:
             return
         reader = Reader(self.name, kind.message, self.zone, self.faults)
         agreed = Faults(self.name)
@@ -65,7 +68,7 @@ class Document:
             self.figures |= camt053.figures(reader)
         if kind.message.file_type == "PYR" and not self.totals.records:
             pain002.without_payments(reader)
-        if reader.root is not None and not self.faults.found:
+        if reader.root is not None and said is not None and not self.faults.found:
             self.faults.found += agreed.found
             self._cross(said)
 
