@@ -18,7 +18,7 @@ from clearing.jobs.generate import CITY
 from clearing.jobs.verify import verify
 from tests.conftest import OwnDatabase
 from tests.jobs.made import line, payment, undo
-from tests.jobs.mortal import CUT, DELIVER, FILE, INGEST, KILLED, NET, WORKER, finished, mortals
+from tests.jobs.mortal import KILLED, finished, mortals
 from tests.jobs.running import (
     DAYS,
     FIRST_DAY,
@@ -42,6 +42,7 @@ from tests.jobs.running import (
     worked_lines,
     worked_members,
 )
+from tests.jobs.steps import CUT, DELIVER, FILE, INGEST, NET, WORKER
 from tests.soaking import SEED, did, rounds, size
 
 SECOND_DAY = FIRST_DAY.replace(day=10)

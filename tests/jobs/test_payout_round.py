@@ -32,8 +32,9 @@ from clearing.store import payout_lists
 from clearing.store.session import transaction
 from tests.files.test_iso20022_returns import BANKS, ONE, detail
 from tests.jobs.mock_bank import BUSY, CLOCK, PAID, REJECTED, SILENT, UNKNOWN, MockBank
-from tests.jobs.mortal import DISPATCH, KILLED, RECEIVE, mortals
+from tests.jobs.mortal import KILLED, mortals
 from tests.jobs.running import DAYS, Books, books, members_of, settings_of
+from tests.jobs.steps import DISPATCH, RECEIVE
 from tests.services.sftp_server import SftpServer, sftp_server
 
 STORY = DAYS / "2026-05-18-batch-with-a-bad-row"
