@@ -177,13 +177,22 @@ def cards_first(sent: Iterable[Sent]) -> tuple[list[Sent], list[Sent]]:
 
 
 def a_day(events: int, seed: int, *, plan: Plan | None = None, day: date = FIRST_DAY) -> list[Sent]:
-    """A generated day of the city, in order of arrival."""
+    """A generated day of the city, in order of arrival.
+
+    A stay that takes over another's deposit goes under that one's key: keys promise no order between them, and a
+    discharge that overtakes the transfer is refused for good (`discharge_unbalanced`).
+    """
     made = generate_day(plan or Plan(), members_of(CITY), day, events, seed)
     sent = []
+    follows: dict[str, str] = {}
     for one in made.events():
         event = decode(one.value)
         assert isinstance(event, Event)
-        sent.append(Sent(one.family, one.key, one.value, event.time))
+        key = follows.get(one.key, one.key)
+        if event.type == "deposit.transferred":
+            data: Any = event.data
+            follows[f"{data.institution}/{data.to_admission}"] = key
+        sent.append(Sent(one.family, key, one.value, event.time))
     return sent
 
 
