@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from clearing.day.signing import who_signs
 from clearing.files.names import FileName
@@ -19,7 +19,7 @@ from clearing.jobs.seal import seal_files, sealer_of
 from clearing.jobs.tries import in_transaction
 from clearing.ledger.members import load_members
 from clearing.reconciliation.report import Report, digest
-from clearing.reconciliation.report_member import concerned, report_of
+from clearing.reconciliation.report_member import concerned, named, report_of
 from clearing.reports.machine import EXTENSION, MIS, file_id, totals_of
 from clearing.reports.mismatch import mismatch
 from clearing.reports.text import as_csv
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from clearing.reconciliation.report_detail import DetailLine
     from clearing.settings import Settings
     from clearing.store.breaks import StoredRun
+
+T = TypeVar("T")
 
 
 async def send_reports(
@@ -90,27 +92,33 @@ class _Parts(NamedTuple):
     model: Report
     sm3: str
     root: str
-    was: Sequence[OpenItem]
-    still: Sequence[OpenItem]
-    lines: dict[str, list[DetailLine]]
-    """By whom they concern."""
+    was: Mapping[str, Sequence[OpenItem]]
+    """Open before, by whom they concern; a province has thousands of receivers."""
+    still: Mapping[str, Sequence[OpenItem]]
+    lines: Mapping[str, Sequence[DetailLine]]
 
 
 async def _parts(conn: AsyncConnection, members: Members, run: StoredRun, before: StoredRun | None) -> _Parts:
     model = model_of(run)
     found = await days.get(conn, model.day)
-    lines: dict[str, list[DetailLine]] = defaultdict(list)
-    for line in model.detail:
-        for code in concerned(line):
-            lines[code].append(line)
+    was, still = open_items(run, before)
     return _Parts(
         members,
         model,
         digest(run.report),
         found.root.hex() if found and found.root else "",
-        *open_items(run, before),
-        lines,
+        _by_code(was, named),
+        _by_code(still, named),
+        _by_code(model.detail, concerned),
     )
+
+
+def _by_code(items: Iterable[T], whom: Callable[[T], Iterable[str]]) -> dict[str, list[T]]:
+    found: dict[str, list[T]] = defaultdict(list)
+    for one in items:
+        for code in whom(one):
+            found[code].append(one)
+    return dict(found)
 
 
 async def _receivers(conn: AsyncConnection, run: StoredRun, parts: _Parts) -> list[str]:
@@ -118,15 +126,14 @@ async def _receivers(conn: AsyncConnection, run: StoredRun, parts: _Parts) -> li
     on, platform = parts.members.on(parts.model.day), parts.members.platform.code
     accounts = await signing.accounts_of(conn, parts.model.day)
     signers = who_signs(accounts, run.proof, on, platform=platform)
-    named = {code for code in parts.lines if on.kind(code) in PARTNERS}
-    return sorted(named | {code for code in signers if on.kind(code) in PARTNERS})
+    others = {code for code in parts.lines if on.kind(code) in PARTNERS}
+    return sorted(others | {code for code in signers if on.kind(code) in PARTNERS})
 
 
 def _file(parts: _Parts, code: str, name: FileName, replaces: str, number: int) -> tuple[StoredFile, bytes]:
     """A member's part as a file, and its bytes."""
-    model = report_of(
-        replace(parts.model, detail=tuple(parts.lines.get(code, ()))), code, parts.was, parts.still
-    )
+    own = replace(parts.model, detail=tuple(parts.lines.get(code, ())))
+    model = report_of(own, code, parts.was.get(code, ()), parts.still.get(code, ()))
     on = parts.members.on(model.day)
     platform = parts.members.platform
     called = on.by_code[code].name if code in on.by_code else ""

@@ -73,13 +73,13 @@ def _shown(row: SideLine, code: str) -> bool:
 
 def _open(items: Iterable[OpenItem], code: str) -> dict[str, OpenItem]:
     """The open breaks that concern a member, by id."""
-    found: dict[str, OpenItem] = {}
-    for one in items:
-        named = {one.found.bank, one.found.institution, *(partner for partner, _ in one.sums)}
-        named |= {row.partner for row in one.found.rows()}
-        if code in named and not one.ended:
-            found[one.id] = one
-    return found
+    return {one.id: one for one in items if not one.ended and code in named(one)}
+
+
+def named(one: OpenItem) -> frozenset[str]:
+    """Whom an open break concerns: by bank and institution, by its sums and rows; the platform too."""
+    found = {one.found.bank, one.found.institution, *(partner for partner, _ in one.sums)}
+    return frozenset(found | {row.partner for row in one.found.rows()})
 
 
 def _summary(detail: Iterable[DetailLine]) -> Iterator[SummaryLine]:
