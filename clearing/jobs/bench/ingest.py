@@ -11,18 +11,13 @@ noisy neighbour meets all of them. Absolute figures are the machine's; ratios ca
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
-from clearing.jobs import broker as brokers
-from clearing.jobs.bench.machine import machine
-from clearing.jobs.bench.ways import COPY, DAY, LOOP, Bench, Told, embedded_server
+from clearing.jobs.bench.ways import COPY, DAY, LOOP, Told, a_bench
 from clearing.jobs.generate import CITY, Plan, generate_day
 from clearing.jobs.setup import with_settings
 from clearing.ledger.members import load_members
@@ -62,40 +57,31 @@ async def bench_ingest(
     sent = list(generate_day(Plan(), members, DAY, events, seed).events())
     fewer = max(EVENTS_MIN, events // LOOP_SHARE)
     few = list(generate_day(Plan(), members, DAY, fewer, seed).events())
-    above = directory or Path.cwd()
-    with contextlib.ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=above)))
-        server = stack.enter_context(embedded_server(place / "database"))
-        broker = None
-        if kafka:
-            broker = stack.enter_context(
-                brokers.kafka(place / "kafka", bootstrap=settings.kafka_bootstrap or None, tell=told)
-            )
-        bench = Bench(
-            server, place, replace(settings, kafka_bootstrap=broker.bootstrap if broker else ""), members
-        )
-        await bench.prepare()
-        ran_on = machine(bench.how, broker.how if broker else None)
+    async with a_bench(settings, members, directory, told, kafka=kafka) as bench:
         for number in range(repeats):
             told(f"round {number + 1} of {repeats}: file")
             await bench.file(sent)
-            if broker:
+            if kafka:
                 told(f"round {number + 1} of {repeats}: Kafka")
-                await bench.kafka(sent, f"{place.name.strip('.')}-{number}")
+                await bench.kafka(sent, f"{bench.prefix}-{number}")
             told(f"round {number + 1} of {repeats}: a transaction an event")
             await bench.loop(few)
-    ways = list(bench.ways.values())
+    loop, copy = bench.ways[LOOP].median, bench.ways[COPY].median
     return {
-        "machine": ran_on,
+        "machine": bench.ran_on,
         "conditions": {
             "day": f"{DAY}",
             "seed": seed,
             "cards_required": settings.cards_required,
             "batch_events_max": settings.batch_events_max,
-            "partitions": settings.kafka_partitions if broker else None,
+            "partitions": settings.kafka_partitions if kafka else None,
             "fsync": "on",
         },
-        "measurements": [one.row(bench.ways[LOOP], bench.ways[COPY]) for one in ways],
+        "measurements": [
+            one.figures()
+            | {"times_the_loop": round(one.median / loop, 2), "of_raw_copy": round(one.median / copy, 3)}
+            for one in bench.ways.values()
+        ],
         "stages": bench.stages.rows(),
         "outcomes": bench.outcomes,
     }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import tempfile
 import time
 import tomllib
 from collections.abc import AsyncIterator, Sequence
@@ -21,10 +20,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.table import Table
 
 from clearing.errors import WorldFailed
-from clearing.jobs import broker as brokers
 from clearing.jobs.bench.kafka import WORKERS, produce, running_workers
-from clearing.jobs.bench.machine import machine
-from clearing.jobs.bench.ways import DAY, Bench, Told, embedded_server
+from clearing.jobs.bench.ways import DAY, Told, a_bench
 from clearing.jobs.generate import CITY, Plan, Sent, generate_day
 from clearing.jobs.setup import with_settings
 from clearing.jobs.topics import kafka_options
@@ -61,25 +58,14 @@ async def bench_latency(
     Raises:  NoBroker; WorldFailed when results are missing a minute after the last send.
     """
     members = with_settings(load_members(tomllib.loads(CITY.read_text(encoding="utf-8"))), settings)
-    above = directory or Path.cwd()
     rows: list[dict[str, Any]] = []
-    with contextlib.ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=above)))
-        server = stack.enter_context(embedded_server(place / "database"))
-        broker = stack.enter_context(
-            brokers.kafka(place / "kafka", bootstrap=settings.kafka_bootstrap or None, tell=told)
-        )
-        bench = Bench(server, place, replace(settings, kafka_bootstrap=broker.bootstrap), members)
-        await bench.prepare()
-        ran_on = machine(bench.how, broker.how)
+    async with a_bench(settings, members, directory, told) as bench:
         for number, rate in enumerate(rates):
             told(f"{rate:,} events a second for {seconds:g} s")
             events = max(200, int(rate * seconds))
             sent = list(generate_day(Plan(), members, DAY, events, seed).events())
-            prefix = f"{place.name.strip('.')}-{number}"
-            given = replace(
-                settings, kafka_bootstrap=broker.bootstrap, kafka_prefix=prefix, kafka_group=prefix
-            )
+            prefix = f"{bench.prefix}-{number}"
+            given = replace(bench.settings, kafka_prefix=prefix, kafka_group=prefix)
             async with bench.books() as database:
                 cards = [one for one in sent if one.family == "cards"]
                 others = [one for one in sent if one.family != "cards"]
@@ -88,7 +74,7 @@ async def bench_latency(
                     taken = await _run(given, others, rate, after={f"{one.source}/{one.id}" for one in cards})
             rows.append({"rate": rate, "events": len(others), **_percentiles(taken)})
     return {
-        "machine": ran_on,
+        "machine": bench.ran_on,
         "conditions": {"workers": WORKERS, "seconds": seconds, "seed": seed, "fsync": "on"},
         "measurements": rows,
     }

@@ -10,21 +10,16 @@ All in one run, taken in turns, each on books of its own; a ratio to the uniform
 
 from __future__ import annotations
 
-import contextlib
 import random
-import tempfile
 import tomllib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json, to_json
 from rich.table import Table
 
-from clearing.jobs import broker as brokers
-from clearing.jobs.bench.machine import machine, median
-from clearing.jobs.bench.ways import DAY, Bench, Measured, Told, embedded_server
+from clearing.jobs.bench.ways import DAY, Told, a_bench
 from clearing.jobs.generate import CITY, Plan, Sent, generate_day
 from clearing.jobs.ingest_file import ingest_lines
 from clearing.jobs.setup import with_settings
@@ -98,46 +93,22 @@ async def bench_shapes(
     day = list(generate_day(Plan(), members, DAY, events, seed).events())
     hot = next(one.code for one in members.records if one.kind == "hospital")
     shapes = {UNIFORM: day, HOT: one_institution(day, members, hot), AGAIN: redelivered(day, seed)}
-    above = directory or Path.cwd()
-    with contextlib.ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=above)))
-        server = stack.enter_context(embedded_server(place / "database"))
-        broker = stack.enter_context(
-            brokers.kafka(place / "kafka", bootstrap=settings.kafka_bootstrap or None, tell=told)
-        )
-        bench = Bench(server, place, replace(settings, kafka_bootstrap=broker.bootstrap), members)
-        await bench.prepare()
-        ran_on = machine(bench.how, broker.how)
+    async with a_bench(settings, members, directory, told) as bench:
         lived = History(settings, members, seed, history)
         for number in range(repeats):
             for position, (what, sent) in enumerate(shapes.items()):
                 told(f"round {number + 1} of {repeats}: {what}")
-                await bench.kafka(sent, f"{place.name.strip('.')}-{number}-{position}", what)
+                await bench.kafka(sent, f"{bench.prefix}-{number}-{position}", what)
             if history:
                 told(f"round {number + 1} of {repeats}: {LONG}, {history:,} entries")
-                await bench.kafka(day, f"{place.name.strip('.')}-{number}-h", LONG, lived.fill)
-    ways = bench.ways
+                await bench.kafka(day, f"{bench.prefix}-{number}-h", LONG, lived.fill)
+    uniform = bench.ways[UNIFORM].median
     return {
-        "machine": ran_on,
+        "machine": bench.ran_on,
         "conditions": {"day": f"{DAY}", "seed": seed, "history": history, "fsync": "on"},
-        "measurements": [_row(one, ways[UNIFORM]) for one in ways.values()],
-    }
-
-
-def _row(way: Measured, uniform: Measured) -> dict[str, Any]:
-    used = median(way.cpu)
-    return {
-        "what": way.what,
-        "events": way.events,
-        "repeats": len(way.seconds),
-        "events_per_second": round(way.median),
-        "lowest": round(min(way.rates)),
-        "highest": round(max(way.rates)),
-        "of_uniform": round(way.median / uniform.median, 2),
-        "python_us": None if used.python is None else round(used.python / way.events * 1e6, 1),
-        "database_us": None if used.database is None else round(used.database / way.events * 1e6, 1),
-        "worker_memory_mb": round(way.memory_mb, 1),
-        "verified": way.sound,
+        "measurements": [
+            one.figures() | {"of_uniform": round(one.median / uniform, 2)} for one in bench.ways.values()
+        ],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import statistics
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from clearing.errors import InvariantViolated
+from clearing.jobs import broker as brokers
 from clearing.jobs.bench.frames import CONNECTIONS, copy_rows, take_one_by_one
 from clearing.jobs.bench.kafka import WORKERS, produce, worker_processes
-from clearing.jobs.bench.machine import Cpu, cpu_now, median
+from clearing.jobs.bench.machine import Cpu, cpu_now, machine, median
 from clearing.jobs.bench.stages import Stages
 from clearing.jobs.generate import CITY, Sent
 from clearing.jobs.ingest_file import ingest_lines
@@ -24,6 +26,7 @@ from clearing.store import embedded
 from clearing.store.database import Database, connect, open_database
 
 if TYPE_CHECKING:
+    from clearing.jobs.broker import Broker
     from clearing.ledger.members import Members
     from clearing.settings import Settings
 
@@ -66,8 +69,8 @@ class Measured:
         """Events a second."""
         return statistics.median(self.rates)
 
-    def row(self, loop: Measured, copy: Measured) -> dict[str, Any]:
-        """As the result holds it: rates in events a second, processor time in µs an event."""
+    def figures(self) -> dict[str, Any]:
+        """As a result holds it: rates in events a second, processor time in µs an event."""
         used = median(self.cpu)
         return {
             "what": self.what,
@@ -76,8 +79,6 @@ class Measured:
             "events_per_second": round(self.median),
             "lowest": round(min(self.rates)),
             "highest": round(max(self.rates)),
-            "times_the_loop": round(self.median / loop.median, 2),
-            "of_raw_copy": round(self.median / copy.median, 3),
             "python_us": _each(used.python, self.events),
             "database_us": _each(used.database, self.events),
             "worker_memory_mb": round(self.memory_mb, 1) or None,
@@ -89,26 +90,28 @@ def _each(seconds: float | None, events: int) -> float | None:
     return None if seconds is None else round(seconds / events * 1e6, 1)
 
 
-@contextlib.contextmanager
-def embedded_server(directory: Path) -> Any:  # noqa: ANN401 - a context manager
-    """An embedded server for the time of the measurements."""
-    server = embedded.acquire(directory)
-    try:
-        yield server
-    finally:
-        embedded.release(directory)
-
-
 class Bench:
     """The measurements of one run, one method a way in."""
 
-    def __init__(self, server: embedded.Embedded, place: Path, settings: Settings, members: Members) -> None:
+    def __init__(
+        self,
+        server: embedded.Embedded,
+        place: Path,
+        settings: Settings,
+        members: Members,
+        broker: Broker | None,
+    ) -> None:
         self._server = server
         self._place = place
-        self._settings = settings
         self._members = members
         self._number = 0
-        self.how = ""
+        self._broker = broker
+        self.settings = replace(settings, kafka_bootstrap=broker.bootstrap if broker else "")
+        """Those of the run, with its broker."""
+        self.prefix = place.name.strip(".")
+        """What names of this run's topics begin with."""
+        self.ran_on: dict[str, Any] = {}
+        """The machine as the result names it."""
         self.ways: dict[str, Measured] = {}
         self.stages = Stages()
         self.outcomes: dict[str, Any] = {}
@@ -118,7 +121,8 @@ class Bench:
         await self._run(f"CREATE DATABASE {_EMPTY}")
         async with open_database(self._server.dsn(_EMPTY)) as database:
             await init(database.engine, CITY.read_bytes(), DAY)
-            self.how = f"embedded PostgreSQL {database.server_version[0]}.{database.server_version[1]}"
+        how = f"embedded PostgreSQL {database.server_version[0]}.{database.server_version[1]}"
+        self.ran_on = machine(how, self._broker.how if self._broker else None)
 
     async def _run(self, *statements: str) -> None:
         connection = await connect(self._server.dsn("postgres"))
@@ -150,7 +154,7 @@ class Bench:
             before = cpu_now(self._server.cluster)
             began = time.perf_counter()
             with self.stages.timed(len(sent)):
-                totals = await ingest_lines(database.engine, self._settings, self._members, lines)
+                totals = await ingest_lines(database.engine, self.settings, self._members, lines)
             way.add(time.perf_counter() - began, cpu_now(self._server.cluster).since(before))
             self.outcomes = {name: value for name, value in totals.items() if name != "seconds"}
             await self.check(way, database, totals["taken"])
@@ -168,7 +172,7 @@ class Bench:
         would measure how payments wait for their cards.
         """
         way = self.way(what, len(sent))
-        settings = replace(self._settings, kafka_prefix=prefix, kafka_group=prefix)
+        settings = replace(self.settings, kafka_prefix=prefix, kafka_group=prefix)
         seconds, taken = 0.0, 0
         async with self.books() as database:
             if history is not None:
@@ -188,7 +192,7 @@ class Bench:
         way = self.way(LOOP, len(sent))
         async with self.books() as database:
             before = cpu_now(self._server.cluster)
-            seconds = await take_one_by_one(database, self._settings, self._members, sent)
+            seconds = await take_one_by_one(database, self.settings, self._members, sent)
             way.add(seconds, cpu_now(self._server.cluster).since(before))
             await self.check(way, database, len(sent))
 
@@ -202,3 +206,26 @@ class Bench:
             if wrong:
                 raise InvariantViolated(f"bench {way.what}: the books are not sound after it. {wrong[0]}")
             way.sound = True
+
+
+@contextlib.asynccontextmanager
+async def a_bench(
+    settings: Settings, members: Members, directory: Path | None, told: Told, *, kafka: bool = True
+) -> AsyncIterator[Bench]:
+    """A place below `directory` (default: the working directory) with a server and a broker, gone at the end.
+
+    In:      `settings` name the broker if there is one to be used.
+    Raises:  NoBroker when `kafka` and none is to be had; WorldFailed.
+    """
+    with contextlib.ExitStack() as stack:
+        above = directory or Path.cwd()
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".bench-", dir=above)))
+        server = embedded.acquire(place / "database")
+        stack.callback(embedded.release, place / "database")
+        broker = None
+        if kafka:
+            named = settings.kafka_bootstrap or None
+            broker = stack.enter_context(brokers.kafka(place / "kafka", bootstrap=named, tell=told))
+        bench = Bench(server, place, settings, members, broker)
+        await bench.prepare()
+        yield bench
