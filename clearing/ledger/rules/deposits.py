@@ -250,11 +250,7 @@ def transfer_needs(event: Event, facts: Facts) -> Iterable[Key]:
 def both_open(case: Case) -> Rejected | Parked | None:
     """admission_closed, or parked, of either stay; the giving one's events are taken in their turn."""
     data = case.data
-    if case.facts.get("stay", data.institution, data.from_admission) is not None and (
-        waits := t.in_turn(case, data.institution, data.from_admission)
-    ):
-        return waits
-    return c.open_stay(case, data.institution, data.from_admission) or c.open_stay(
+    return t.open_in_turn(case, data.institution, data.from_admission) or c.open_stay(
         case, data.institution, data.to_admission
     )
 

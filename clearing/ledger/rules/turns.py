@@ -58,13 +58,17 @@ def behind(place: Place) -> Parked:
 
 
 def stay_is_open(case: Case) -> Rejected | Parked | None:
+    """`open_in_turn` of the stay that the event names."""
+    return open_in_turn(case, case.data.institution, case.data.admission_no)
+
+
+def open_in_turn(case: Case, institution: str, admission_no: str) -> Rejected | Parked | None:
     """Parked while the stay is unknown, or has earlier events that wait; admission_closed when it is not open."""
-    data = case.data
-    if case.facts.get("stay", data.institution, data.admission_no) is not None and (
-        waits := in_turn(case, data.institution, data.admission_no)
+    if case.facts.get("stay", institution, admission_no) is not None and (
+        waits := in_turn(case, institution, admission_no)
     ):
         return waits
-    return c.open_stay(case, data.institution, data.admission_no)
+    return c.open_stay(case, institution, admission_no)
 
 
 def once_ahead(check: Check) -> Check:
