@@ -45,7 +45,7 @@ def new_producer(settings: Settings) -> AIOKafkaProducer:
     return AIOKafkaProducer(
         **kafka_options(settings),
         enable_idempotence=True,
-        linger_ms=2,
+        linger_ms=0,  # batches come ready
         max_batch_size=256 * 1024,
         compression_type=None,
     )

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from clearing.ledger.decide import Waiting, may_change, needs
 from clearing.ledger.facts import Fact, Facts, Key, lock_name
 from clearing.store import facts as store_facts
-from clearing.store import locks, parked
+from clearing.store import parked
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,8 +25,16 @@ if TYPE_CHECKING:
 
 LEADING: Final = frozenset(
     {
-        *("alias", "original", "timeout", "stay", "settlement", "payout", "payouts_of", "aliases_of", "held"),
+        "alias",
+        "aliases_of",
+        "held",
         "line",
+        "original",
+        "payout",
+        "payouts_of",
+        "settlement",
+        "stay",
+        "timeout",
     }
 )
 """Kinds of facts that lead to other keys, besides cards that were replaced, took a place or have limits."""
@@ -51,6 +60,8 @@ class Gathered:
     """Those of them that this batch may change: nobody else reads them meanwhile."""
     found: set[Key] = field(default_factory=set)
     """Those that were there."""
+    open_day: date | None = None
+    """The first day that is not cut; None when no day is open."""
 
 
 async def gather(
@@ -64,7 +75,7 @@ async def gather(
     """Lock and read all that the events need, and all that is parked for them, in turn.
 
     In:      `known_names` from an earlier try; `parked_first` are parked events that the caller wakes itself.
-    Writes:  nothing; holds advisory locks to the end of the transaction.
+    Writes:  nothing; holds advisory locks, the day's shared before all others, to the end of the transaction.
     Raises:  Busy when a key found on the way is held; roll back and call again with its names.
     """
     out = Gathered(Facts(networks=networks), list(parked_first))
@@ -74,7 +85,7 @@ async def gather(
     shared: set[str] = set()
     looked: set[str] = set()
     first = True
-    while todo:
+    while todo or first:
         out.facts.expect(todo)
         fresh: set[Key] = set()
         own: set[Key] = set()
@@ -86,23 +97,32 @@ async def gather(
         fresh -= out.read
         names = {lock_name(key) for key in own}
         others = {lock_name(key) for key in fresh - own} - names - held
-        if first:
-            await locks.lock(conn, names | held, others)
-            first = False
-        elif not await locks.try_lock(conn, names - held, others - shared):
+        looked_at = await store_facts.look(
+            conn,
+            fresh,
+            names | held if first else names - held,
+            others if first else others - shared,
+            # A name held since an earlier try has been locked, but not yet looked at. What only others may change
+            # wakes nobody here.
+            waiting=names - looked,
+            wait=first,
+            day=first,
+        )
+        if looked_at is None:
             raise Busy(frozenset(names | held | others | shared))
         held |= names
         shared |= others
-        found = await store_facts.read(conn, fresh) if fresh else {}
+        found = looked_at.facts
+        out.open_day = looked_at.open_day or out.open_day
         out.facts.update(found)
         out.read |= fresh
         out.own |= own
         out.found.update(found)
-        # A name held since an earlier try has been locked, but not yet looked at. What only others may change
-        # wakes nobody here.
-        woken = await _parked_for(conn, names - looked, out.waiting)
+        have = {(one.event.source, one.event.id) for one in out.waiting}
+        woken = [waiting_of(row) for row in looked_at.waiting if (row.source, row.id) not in have]
         looked |= names
         out.waiting += woken
+        first = False
         todo = [one.event for one in woken]
         todo += _ask_again(asked, todo, events, out, found)
     return out
@@ -132,13 +152,6 @@ def _leads(key: Key, fact: Fact) -> bool:
     if key[0] == "card":
         return bool(fact.replaced_by) or fact.account_class != "I" or fact.root not in {"", fact.token}
     return key[0] in LEADING and bool(fact)
-
-
-async def _parked_for(conn: AsyncConnection, names: set[str], known: Sequence[Waiting]) -> list[Waiting]:
-    if not names:
-        return []
-    have = {(one.event.source, one.event.id) for one in known}
-    return [waiting_of(row) for row in await parked.waiting(conn, names) if (row.source, row.id) not in have]
 
 
 def waiting_of(row: parked.Waiting) -> Waiting:

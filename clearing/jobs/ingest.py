@@ -35,8 +35,15 @@ from messages import Event, Malformed, decode
 
 TRIES_MAX: Final = 8
 """How often a batch starts again because another one holds a key it found, or the database aborted it."""
-DATABASE_ERRORS: Final = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-"""What a database that fails raises: through SQLAlchemy, from the driver underneath, from the network."""
+DATABASE_ERRORS: Final = (
+    DBAPIError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What a database that fails raises: through SQLAlchemy, from the driver underneath (the last of its own when the
+server's last word comes between two of ours), from the network."""
 LOCK_TIMEOUT: Final = "55P03"
 _BROKEN: Final = frozenset({"22", "23"})
 """Classes of errors that come again however often one tries: data that does not fit, a constraint."""
@@ -140,6 +147,8 @@ async def take(
                 return await take_in(conn, settings, members, batches, known)
         except Busy as busy:
             known = busy.names
+            if attempt == 1:
+                continue  # next time all of them are waited for, in order
         except DATABASE_ERRORS as error:
             if not worth_another_try(error) or attempt == TRIES_MAX:
                 raise database_failed(error) from error
@@ -186,11 +195,10 @@ async def take_in(
     Writes, Again: as `take`.
     Raises:  Busy when another batch holds a key that is found on the way; Fenced; the database's own errors.
     """
-    await locks.day_shared(conn)
-    open_day = await days.first_uncut(conn)
     decoded_ = [one for batch in batches for one in batch.decoded]
     events = [one for one in decoded_ if isinstance(one, Event)]
     gathered = await gather(conn, events, networks_of(members), known_names=known)
+    open_day = days.known(gathered.open_day)
     incoming = [
         Incoming(one, record_.recorded_at)
         for batch in batches

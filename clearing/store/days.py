@@ -50,9 +50,16 @@ async def first_uncut(conn: AsyncConnection) -> date:
 
     Raises:  UsageError when no day has been opened.
     """
-    found: date | None = await (await driver(conn)).fetchval(
-        "SELECT min(clearing_date) FROM day WHERE state = 'open'"
+    return known(
+        await (await driver(conn)).fetchval("SELECT min(clearing_date) FROM day WHERE state = 'open'")
     )
+
+
+def known(found: date | None) -> date:
+    """The open day that was found.
+
+    Raises:  UsageError when there is none.
+    """
     if found is None:
         raise UsageError("day: none is open. Next: clearing init --members FILE --open-day DATE")
     return found

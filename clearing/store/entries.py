@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from datetime import date, timedelta
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import date, datetime, timedelta
 from operator import itemgetter
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -47,11 +48,34 @@ _IN_ORDER: Final = itemgetter(*COLUMNS)
 
 def of_row(row: DriverRow) -> Entry:
     """The entry of a row that has all of COLUMNS; it is checked again as it is made."""
+    return _of_values(_IN_ORDER(row))
+
+
+def of_json(row: list[Any]) -> Entry:
+    """As `of_row`, of the values of COLUMNS in their order as JSON has them."""
+    for place, read in _READERS:
+        if row[place] is not None:
+            row[place] = read(row[place])
+    return _of_values(row)
+
+
+_READERS: Final[tuple[tuple[int, Callable[[Any], Any]], ...]] = tuple(
+    (COLUMNS.index(name), read)
+    for names, read in (
+        (("id", "original_id"), UUID),
+        (("clearing_date", "bank_date", "original_date"), date.fromisoformat),
+        (("occurred_at",), datetime.fromisoformat),
+    )
+    for name in names
+)
+
+
+def _of_values(row: Sequence[Any]) -> Entry:
     (
         id_, clearing_date, type_, source, event_id, names, fens, legs, occurred_at, late, amount_fen, status,
         institution, bank, payer, route, partner, bank_ref, bank_date, order_no, receipt_no, admission_no,
         terminal, access, card, card_last4, app_area, original, original_date, text,
-    ) = _IN_ORDER(row)  # fmt: skip
+    ) = row  # fmt: skip
     postings = tuple(map(Posting, names, fens, map(_LEGS.__getitem__, legs)))
     return Entry(
         id=id_.hex, clearing_date=clearing_date, type=type_, source=source, event_id=event_id,

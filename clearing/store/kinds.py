@@ -6,7 +6,7 @@ Nothing is written twice: the column types, and how a row becomes a fact again, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import cached_property
@@ -66,6 +66,13 @@ class Kind:
         return tuple((name, read) for name, hint in self.hints.items() if (read := _reader(hint)) is not None)
 
     @cached_property
+    def json_readers(self) -> tuple[tuple[str, Reader], ...]:
+        """The fields that JSON holds in another form, and what turns them back."""
+        return tuple(
+            (name, read) for name, hint in self.hints.items() if (read := _json_reader(hint)) is not None
+        )
+
+    @cached_property
     def json_names(self) -> frozenset[str]:
         """The fields kept as jsonb."""
         return frozenset(
@@ -94,16 +101,36 @@ class Kind:
             values[name] = read(values[name])
         return self.fact(**values)
 
+    def of_json(self, row: Sequence[Any]) -> tuple[Key, Fact]:
+        """The key and the fact of a row of exactly the fields' columns, in their order, as JSON has it."""
+        values = dict(zip(self.hints, row, strict=True))
+        key = self.key_of(values)
+        for name, read in self.json_readers:
+            if values[name] is not None:
+                values[name] = read(values[name])
+        return key, self.fact(**values)
+
 
 def _reader(hint: object) -> Reader | None:
     """What turns a column's value into the field's; None when it already is the field's."""
     if get_origin(hint) is not tuple:
         return None
+    read: Reader = _json_reader(hint) or tuple
+    if hint in _ARRAYS:
+        return read
+    return lambda value: () if value == "[]" else read(from_json(value))
+
+
+def _json_reader(hint: object) -> Reader | None:
+    """What turns JSON's value into the field's; None when it already is the field's."""
+    if get_origin(hint) is not tuple:
+        bare = _without_none(hint)
+        return bare.fromisoformat if bare is date or bare is datetime else None
     if hint in _ARRAYS:
         return tuple
     item = get_args(hint)[0]
     if get_origin(item) is tuple:
-        return lambda value: () if value == "[]" else tuple(map(tuple, from_json(value)))
+        return lambda rows: tuple(map(tuple, rows))
     return _named_reader(item)
 
 
@@ -112,13 +139,10 @@ def _named_reader(item: type[Any]) -> Reader:
     instants = [
         (index, parse)
         for index, hint in enumerate(get_type_hints(item).values())
-        if (parse := _parse(hint)) is not None
+        if (parse := _json_reader(hint)) is not None
     ]
 
-    def read(value: str) -> tuple[Any, ...]:
-        if value == "[]":
-            return ()
-        rows = from_json(value)
+    def read(rows: list[list[Any]]) -> tuple[Any, ...]:
         for row in rows:
             for index, parse in instants:
                 if row[index] is not None:
@@ -126,11 +150,6 @@ def _named_reader(item: type[Any]) -> Reader:
         return tuple(item(*row) for row in rows)
 
     return read
-
-
-def _parse(hint: object) -> Reader | None:
-    bare = _without_none(hint)
-    return bare.fromisoformat if bare is date or bare is datetime else None
 
 
 def _without_none(hint: object) -> object:

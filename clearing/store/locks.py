@@ -18,19 +18,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clearing.store.session import SEPARATOR, driver
 
 _DAY: Final = 7204
-"""Class of the cutover's lock; 7201 and 7202 are the names', 7203 is the migrations'."""
+"""Class of the cutover's lock; 7201 and 7202 are the names', 7203 is the migrations'. Also in `clearing_lock`."""
 
 
-async def lock(conn: AsyncConnection, names: Iterable[str], shared: Iterable[str] = ()) -> None:
+async def lock(
+    conn: AsyncConnection, names: Iterable[str], shared: Iterable[str] = (), *, day: bool = False
+) -> None:
     """Wait until every name is ours, to the end of the transaction. 加锁
 
     In:      `facts.lock_name` of every key that may be written, and in `shared` of those that are only read;
-             any order, repeats allowed, a name in both is ours alone.
+             any order, repeats allowed, a name in both is ours alone. With `day` the day is held shared first:
+             who cuts holds the day before any name, so they never wait in a ring.
     Writes:  nothing.
     Again:   what is held already is held.
     """
     await (await driver(conn)).fetchval(
-        "SELECT clearing_lock($1, $2, true)", SEPARATOR.join(set(names)), SEPARATOR.join(set(shared))
+        "SELECT clearing_lock($1, $2, true, $3)", SEPARATOR.join(set(names)), SEPARATOR.join(set(shared)), day
     )
 
 
@@ -40,14 +43,14 @@ async def try_lock(conn: AsyncConnection, names: Iterable[str], shared: Iterable
     Use it for names found after the first `lock`: waiting out of order could be for ever.
     """
     got: bool = await (await driver(conn)).fetchval(
-        "SELECT clearing_lock($1, $2, false)", SEPARATOR.join(set(names)), SEPARATOR.join(set(shared))
+        "SELECT clearing_lock($1, $2, false, false)", SEPARATOR.join(set(names)), SEPARATOR.join(set(shared))
     )
     return got
 
 
 async def day_shared(conn: AsyncConnection) -> None:
     """Keep the cut away until this transaction ends; batches do it before they read the day. 日切共享锁"""
-    await (await driver(conn)).fetchval("SELECT pg_advisory_xact_lock_shared($1, 0)", _DAY)
+    await lock(conn, (), day=True)
 
 
 async def day_exclusive(conn: AsyncConnection, seconds_max: int = 0) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.store.session import SEPARATOR, driver
+from clearing.store.session import driver
 
 
 class Waiting(NamedTuple):
@@ -28,12 +27,10 @@ class Waiting(NamedTuple):
     """The record's bytes."""
 
 
-_SELECT: Final = """
-    SELECT p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, e.raw
-    FROM parked p JOIN event e ON e.source = p.source AND e.id = p.id
-"""
-# The names travel as one text: an array of thousands costs the driver a microsecond a name.
-_WAITING: Final = _SELECT + "WHERE p.waits_for = ANY(string_to_array($1, E'\\x1f')) ORDER BY p.arrival"
+COLUMNS: Final = "p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, encode(e.raw, 'hex')"
+SOURCE: Final = "parked p JOIN event e ON e.source = p.source AND e.id = p.id"
+"""What of a parked event `facts.look` reads with the facts, as JSON, and from where."""
+_SELECT: Final = f"SELECT p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, e.raw FROM {SOURCE} "  # noqa: S608
 # What waits for an event that is parked itself waits as long as that one.
 _OVER: Final = """
     WHERE p.since + p.limit_days <= $1 AND NOT EXISTS (
@@ -45,12 +42,11 @@ _DAYS: Final = _SELECT + "WHERE p.waits_for LIKE 'day/%' AND p.waits_for <= $1 O
 _ALL: Final = _SELECT + "ORDER BY p.arrival"
 
 
-async def waiting(conn: AsyncConnection, names: Iterable[str]) -> list[Waiting]:
-    """Who waits for one of these names, in order of arrival. 等待者
-
-    In:      names of keys, locked before, in this transaction.
-    """
-    return _read(await (await driver(conn)).fetch(_WAITING, SEPARATOR.join(set(names))))
+def of_json(row: list[Any]) -> Waiting:
+    """One parked event of its COLUMNS as JSON has them."""
+    source, id_, arrival, waits_for, since, limit_days, raw = row
+    day = date.fromisoformat(since) if since else None
+    return Waiting(source, id_, arrival, waits_for, day, limit_days, bytes.fromhex(raw))
 
 
 async def expired(conn: AsyncConnection, day: date) -> list[Waiting]:

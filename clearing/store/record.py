@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import Fenced, InvariantViolated
 from clearing.ledger.outcomes import Decision
 from clearing.ledger.rules import RULES
-from clearing.store import chain, facts
-from clearing.store.rows import COLUMNS, DAY_PREFIX, BatchRecord, Item, Rows, collect
+from clearing.store import chain
+from clearing.store.put import Puts
+from clearing.store.rows import COLUMNS, DAY_PREFIX, BatchRecord, Item, collect
 from clearing.store.session import Driver, driver
 
 __all__ = ["BatchRecord", "Item", "record"]
@@ -37,108 +38,68 @@ async def record_all(conn: AsyncConnection, batches: Sequence[BatchRecord]) -> l
     raw = await driver(conn)
     rows = [collect(batch) for batch in batches]
     digests = [chain.seal(batch.previous, one.lines) for batch, one in zip(batches, rows, strict=True)]
-    numbers: dict[int, int] = {}
-    # In one order whoever writes: two that move the same streams, one of them to be fenced, never wait in a ring.
-    for place in sorted(range(len(batches)), key=lambda place: _name(batches[place])):
-        numbers[place] = await _advance(raw, batches[place], digests[place])
-    for table, columns in COLUMNS.items():
-        values = [(*row, numbers[place]) for place, one in enumerate(rows) for row in getattr(one, table)]
-        if values:
-            await raw.copy_records_to_table(table, records=values, columns=[*columns, "batch"])
-    await _add_balances(raw, batches[0].lane, (row for one in rows for row in one.entry))
-    for batch, one in zip(batches, rows, strict=True):
-        await _park(raw, batch, one)
-        if batch.changes:
-            await facts.write(conn, batch.changes, batch.new)
-    return [(numbers[place], digest) for place, digest in enumerate(digests)]
+    puts = Puts()
+    for place, (batch, one) in enumerate(zip(batches, rows, strict=True), 1):
+        for table in COLUMNS:
+            puts.rows(table, place, getattr(one, table))
+        puts.facts(batch.changes, batch.new)
+        puts.waits += _waits(batch, one.parked)
+        puts.moved += _waits(batch, one.moved)
+        puts.gone += [(gone.event.source, gone.event.id) for gone in one.gone]
+    puts.balances(batches[0].lane, _moved(row for one in rows for row in one.entry))
+    numbers = await _write(raw, batches, digests, puts)
+    return list(zip(numbers, digests, strict=True))
 
 
-def _name(batch: BatchRecord) -> tuple[str, int]:
-    return batch.stream, batch.partition
-
-
-_MOVE: Final = """
-    WITH moved AS (
-        UPDATE stream SET position = $4, digest = $6
-        WHERE name = $1 AND partition = $2 AND position = $3 AND digest = $5 RETURNING name
+async def _write(
+    raw: Driver, batches: Sequence[BatchRecord], digests: Sequence[bytes], puts: Puts
+) -> list[int]:
+    """Move the positions and write a row a batch, whose numbers are given, and all else; or be fenced."""
+    columns = zip(
+        *(
+            (
+                one.stream,
+                one.partition,
+                one.position_from,
+                one.position_to,
+                len(one.items),
+                one.previous,
+                digest,
+            )
+            for one, digest in zip(batches, digests, strict=True)
+        ),
+        strict=True,
     )
-    INSERT INTO batch (stream, partition, position_from, position_to, records, previous, digest)
-    SELECT $1, $2, $3, $4, $7, $5, $6 FROM moved RETURNING id
-"""
-_BEGIN: Final = """
-    WITH moved AS (
-        INSERT INTO stream (name, partition, position, digest, announced)
-        VALUES ($1, $2, $4, $6, 0) ON CONFLICT DO NOTHING RETURNING name
-    )
-    INSERT INTO batch (stream, partition, position_from, position_to, records, previous, digest)
-    SELECT $1, $2, $3::bigint, $4, $7, $5, $6 FROM moved RETURNING id
-"""
-_BALANCES: Final = """
-    INSERT INTO balance (clearing_date, account, lane, fen)
-    SELECT d, a, $1, f FROM unnest($2::date[], $3::text[], $4::bigint[]) AS delta(d, a, f)
-    ON CONFLICT (clearing_date, account, lane) DO UPDATE SET fen = balance.fen + excluded.fen
-"""
-_PARKED: Final = """
-    INSERT INTO parked (source, id, waits_for, since, limit_days, detail, line, adds)
-    SELECT source, id, waits_for, since, limit_days, detail, line, adds
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[], $6::integer[], $7::text[], $8::boolean[])
-        WITH ORDINALITY AS new(source, id, waits_for, since, detail, limit_days, line, adds, no) ORDER BY no
-"""
-_MOVED: Final = """
-    UPDATE parked p SET waits_for = new.waits_for, since = coalesce(p.since, new.since),
-        limit_days = new.limit_days, detail = new.detail, line = new.line, adds = new.adds
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[], $6::integer[], $7::text[], $8::boolean[])
-        AS new(source, id, waits_for, since, detail, limit_days, line, adds)
-    WHERE p.source = new.source COLLATE "C" AND p.id = new.id COLLATE "C"
-"""
-_GONE: Final = """
-    DELETE FROM parked p USING unnest($1::text[], $2::text[]) AS old(source, id)
-    WHERE p.source = old.source COLLATE "C" AND p.id = old.id COLLATE "C"
-"""
-
-
-async def _advance(raw: Driver, batch: BatchRecord, digest: bytes) -> int:
-    """Move the position and write the batch's row, or be fenced."""
-    statement = _BEGIN if batch.position_from is None else _MOVE
-    number: int | None = await raw.fetchval(
-        statement, batch.stream, batch.partition, batch.position_from, batch.position_to, batch.previous,
-        digest, len(batch.items),
-    )  # fmt: skip
-    if number is None:
+    numbers = await puts.write(raw, *columns)
+    if numbers is None:
+        told = ", ".join(f"{one.stream}[{one.partition}] at {one.position_from}" for one in batches)
         raise Fenced(
-            f"{batch.stream}[{batch.partition}]: position {batch.position_from} expected, another worker "
-            "has moved it. Nothing was written. Next: load the position again"
+            f"{told}: expected there, another worker has moved one of them. Nothing was written. "
+            "Next: load the positions again"
         )
-    return number
+    return numbers
 
 
-async def _add_balances(raw: Driver, lane: int, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Add what moved to a lane's share of each account and day."""
+def _moved(entries: Iterable[tuple[Any, ...]]) -> dict[tuple[date, str], int]:
+    """What entries move, by day and account."""
     moved: defaultdict[tuple[date, str], int] = defaultdict(int)
-    for row in rows:
+    for row in entries:
         day = row[1]
         for account, fen in zip(row[5], row[6], strict=True):
             moved[day, account] += fen
-    if moved:
-        keys = sorted(moved)
-        days, accounts = map(list, zip(*keys, strict=True))
-        await raw.execute(_BALANCES, lane, days, accounts, [moved[key] for key in keys])
+    return moved
 
 
-async def _park(raw: Driver, batch: BatchRecord, rows: Rows) -> None:
-    for statement, decisions in ((_PARKED, rows.parked), (_MOVED, rows.moved)):
-        if decisions:
-            await raw.execute(statement, *_waits(batch, decisions))
-    if rows.gone:
-        sources, ids = map(list, zip(*((one.event.source, one.event.id) for one in rows.gone), strict=True))
-        await raw.execute(_GONE, sources, ids)
+def _waits(batch: BatchRecord, decisions: Sequence[Decision]) -> list[tuple[Any, ...]]:
+    """The columns of some waits: a limit counts from the first uncut day, a wait for a day has none.
 
-
-def _waits(batch: BatchRecord, decisions: Sequence[Decision]) -> list[list[Any]]:
-    """The columns of some waits: a limit counts from the first uncut day, a wait for a day has none."""
+    Raises:  InvariantViolated when that day is not known.
+    """
+    if not decisions:
+        return []
     if batch.first_uncut is None:
         raise InvariantViolated(f"{batch.stream}: {len(decisions)} events parked without the first uncut day")
-    rows = [
+    return [
         (
             one.event.source,
             one.event.id,
@@ -151,4 +112,3 @@ def _waits(batch: BatchRecord, decisions: Sequence[Decision]) -> list[list[Any]]
         )
         for one in decisions
     ]
-    return [list(column) for column in zip(*rows, strict=True)]

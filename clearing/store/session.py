@@ -34,13 +34,16 @@ _SETTINGS: Final = text(
     f"SELECT set_config('role', '{APP_ROLE}', true), set_config('enable_hashjoin', 'off', true), "
     "set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)"
 )
-_WORKER_SETTINGS: Final = text(
-    f"SELECT set_config('role', '{APP_ROLE}', true), set_config('enable_hashjoin', 'off', true), "
-    "set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true), "
-    "set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true), "
-    "set_config('idle_in_transaction_session_timeout', CAST(:idle AS text), true), "
-    "set_config('lock_timeout', CAST(:idle AS text), true)"
-)
+
+
+def _begin(idle_seconds_max: int) -> str:
+    """A worker's first words, in one trip."""
+    return (
+        f"BEGIN; SET LOCAL ROLE {APP_ROLE}; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
+        "SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; "
+        f"SET LOCAL idle_in_transaction_session_timeout = '{idle_seconds_max}s'; "
+        f"SET LOCAL lock_timeout = '{idle_seconds_max}s'"
+    )
 
 
 @contextlib.asynccontextmanager
@@ -53,12 +56,40 @@ async def transaction(engine: AsyncEngine, *, idle_seconds_max: int = 0) -> Asyn
     Writes:  nothing itself.
     Again:   each call is a transaction of its own.
     """
-    async with engine.connect() as conn, conn.begin():
-        if idle_seconds_max:
-            await conn.execute(_WORKER_SETTINGS, {"idle": f"{idle_seconds_max}s"})
-        else:
+    if idle_seconds_max:
+        async with _in_few_words(engine, _begin(idle_seconds_max)) as conn:
+            yield conn
+    else:
+        async with engine.connect() as conn, conn.begin():
             await conn.execute(_SETTINGS)
-        yield conn
+            yield conn
+
+
+@contextlib.asynccontextmanager
+async def _in_few_words(engine: AsyncEngine, first: str) -> AsyncIterator[AsyncConnection]:
+    """A transaction that begins and ends with one trip each: SQLAlchemy would begin, then set, then ask."""
+    async with engine.connect() as conn, (await conn.execution_options(isolation_level="AUTOCOMMIT")).begin():
+        raw: Driver = (await conn.get_raw_connection()).driver_connection
+        try:
+            await raw.execute(first)
+            yield conn
+            await raw.execute("COMMIT")
+        except BaseException:
+            await _roll_back(raw)
+            raise
+
+
+async def _roll_back(raw: Driver) -> None:
+    """End what was begun. A connection that cannot even do that is closed: the pool makes a new one."""
+    if raw.is_closed() or not raw.is_in_transaction():
+        return
+    try:
+        await raw.execute("ROLLBACK")
+    except Exception:  # noqa: BLE001 - what failed before is told, not this
+        raw.terminate()
+    except BaseException:
+        raw.terminate()
+        raise
 
 
 async def driver(conn: AsyncConnection) -> Driver:
@@ -66,7 +97,7 @@ async def driver(conn: AsyncConnection) -> Driver:
 
     Raises:  InvariantViolated when no transaction has begun: COPY would then commit by itself.
     """
-    raw = (await conn.get_raw_connection()).driver_connection
+    raw: Driver = None if conn.sync_connection is None else conn.sync_connection.connection.driver_connection
     if raw is None or not conn.in_transaction():
         raise InvariantViolated("store: no transaction has begun on this connection; use session.transaction")
     if not raw.is_in_transaction():  # SQLAlchemy begins with its first own statement

@@ -11,10 +11,21 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from clearing.jobs import close, consume, dispatch, ingest, ingest_file, orders, take_file, take_lines
+from clearing.jobs import (
+    close,
+    consume,
+    dispatch,
+    ingest,
+    ingest_file,
+    orders,
+    positions,
+    take_file,
+    take_lines,
+)
 from clearing.jobs.delivery.folders import Directory
+from clearing.jobs.outflow import Outflow
 from clearing.jobs.publish import Publisher
-from clearing.store import days, deliveries, files, locks, payments, verdicts
+from clearing.store import days, deliveries, files, locks, payments, put, verdicts
 
 
 class Step(NamedTuple):
@@ -29,15 +40,15 @@ class Step(NamedTuple):
 
 
 WORKER: Final = {
-    "records decoded": Step(consume, "decoded", "after"),
+    "records decoded": Step(positions, "decoded", "after"),
     "facts read": Step(ingest, "gather", "after"),
     "in the middle of a COPY": Step(asyncpg.Connection, "copy_records_to_table", "halfway"),
     "all written, not committed": Step(ingest, "record_all", "after"),
     "committed, nothing told": Step(consume, "take", "after"),
     "some notices sent": Step(AIOKafkaProducer, "send_batch", "after"),
     "notices sent, not remembered": Step(Publisher, "_send", "after"),
-    "before the group's commit": Step(consume.Worker, "_commit_offsets", "before"),
-    "after the group's commit": Step(consume.Worker, "_commit_offsets", "after"),
+    "before the group's commit": Step(Outflow, "_commit_offsets", "before"),
+    "after the group's commit": Step(Outflow, "_commit_offsets", "after"),
 }
 INGEST: Final = {
     "lines decoded": Step(ingest_file, "_placed", "after"),
@@ -106,6 +117,8 @@ def die_at(step: Step, nth: int, by: signal.Signals) -> None:
     """Wrap the step's function so that this process gets the signal at its nth call: killed, or stopped there."""
     original: Callable[..., Any] = getattr(step.owner, step.name)
     calls = 0
+    if step.when == "halfway":
+        put.ROWS_TOGETHER_MAX = 0  # type: ignore[misc]  # as large batches are written
 
     def mortal(when: str) -> None:
         nonlocal calls

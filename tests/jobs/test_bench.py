@@ -45,7 +45,7 @@ async def test_file_and_kafka_are_measured_beside_what_frames_them(broker: Broke
     assert rows[LOOP]["times_the_loop"] == rows[COPY]["of_raw_copy"] == 1
     assert all(row["events_per_second"] > 0 for row in result["measurements"])
     assert result["outcomes"]["taken"] == EVENTS
-    assert {"decode", "decide", "commit", "copy events and entries"} <= {
+    assert {"decode", "lock and read", "decide", "write", "commit"} <= {
         row["stage"] for row in result["stages"]
     }
     assert result["machine"]["kafka"] == f"the Apache Kafka at {broker.bootstrap}"

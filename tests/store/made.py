@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from clearing.ledger.entry import Entry, Leg, Posting, entry_id
+from clearing.ledger.facts import Fact, Key
 from clearing.ledger.outcomes import Decision, Outcome, Reason
-from clearing.store import chain
+from clearing.store import chain, facts
+from clearing.store.parked import Waiting
+from clearing.store.put import Puts
 from clearing.store.record import BatchRecord, Item
+from clearing.store.session import driver
 from messages import Event, Malformed, decode
 
 Value: TypeAlias = Any
@@ -108,3 +114,19 @@ def _raw(outcome: Decision | Malformed) -> bytes:
 def ids(rows: Iterable[Any]) -> list[str]:
     """The event ids of some rows."""
     return [row.id for row in rows]
+
+
+async def write(
+    conn: AsyncConnection, changes: Mapping[Key, Fact], new: Collection[Key] = frozenset()
+) -> None:
+    """Store facts, as a batch that changed them does."""
+    puts = Puts()
+    puts.facts(changes, new)
+    assert await puts.write(await driver(conn), *[[]] * 7) == []
+
+
+async def waiting(conn: AsyncConnection, *names: str) -> list[Waiting]:
+    """Who is parked for these names."""
+    looked = await facts.look(conn, [], waiting=names)
+    assert looked is not None
+    return looked.waiting

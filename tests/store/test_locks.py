@@ -6,7 +6,7 @@ import asyncio
 
 from sqlalchemy import text
 
-from clearing.store import locks
+from clearing.store import facts, locks
 from clearing.store.database import Database
 from clearing.store.session import transaction
 
@@ -47,6 +47,15 @@ async def test_more_names_than_the_lock_table_holds(any_books: Database) -> None
     async with transaction(any_books.engine) as one, transaction(any_books.engine) as other:
         await locks.lock(one, ["card/another"])
         assert not await locks.try_lock(other, names)
+
+
+async def test_who_only_reads_facts_holds_nothing(any_books: Database) -> None:
+    """Reports and workers that tell what was committed keep no batch waiting, however large its names."""
+    async with transaction(any_books.engine) as conn:
+        await facts.read(conn, [("card", "t1"), ("stay", "H1", "A1")])
+        await locks.lock(conn, [])
+        held = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert (await conn.execute(held)).scalar_one() == 0
 
 
 async def test_the_cut_waits_for_batches_and_keeps_new_ones_away(any_books: Database) -> None:

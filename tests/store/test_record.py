@@ -129,7 +129,7 @@ async def test_parking_waking_and_waiting_again(books: Database) -> None:
             made.parked("P3", "day/2026-03-13"),
         ]
         await record(conn, batch([*first, made.parked("P4", "event/H1/P1")]))
-        assert made.ids(await parked.waiting(conn, ["card/x"])) == ["P2", "P1"]
+        assert made.ids(await made.waiting(conn, "card/x")) == ["P2", "P1"]
         again = [made.parked("P2", "stay/H1/A1", woken=True), made.parked("P3", "card/y", woken=True)]
         final = posted("P1", woken=True, notice_no=2)
         await record(conn, batch(stream="jobs", woken=[*again, final], first_uncut=tomorrow))

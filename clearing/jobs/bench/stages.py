@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from clearing.jobs import ingest, ingest_file
-from clearing.store import chain, facts, locks, parked, record
+from clearing.store import chain, facts, put, record
 
 Function = Callable[..., Any]
 
@@ -27,23 +27,18 @@ BEGIN: Final = "begin"
 COMMIT: Final = "commit"
 REST: Final = "rest"
 
-WRAPPED: Final[tuple[tuple[ModuleType, str, str], ...]] = (
+WRAPPED: Final[tuple[tuple[ModuleType | type, str, str], ...]] = (
     (ingest_file, "_next", "decode"),
-    (locks, "lock", "lock"),
-    (locks, "try_lock", "lock"),
     (ingest, "gather", "needs"),
-    (facts, "read", "read facts"),
-    (parked, "waiting", "read parked"),
+    (facts, "look", "lock and read"),
     (ingest, "decide", "decide"),
     (ingest, "ends_of", "outcomes"),
-    (ingest, "record_all", "copy events and entries"),
+    (ingest, "record_all", "move positions"),
     (record, "collect", "make rows"),
     (chain, "seal", "digest"),
-    (record, "_add_balances", "balances"),
-    (record, "_park", "park"),
-    (facts, "write", "write facts"),
+    (put.Puts, "write", "write"),
 )
-"""(module, function, stage): what is left of `record_all` is the COPY of its tables and the position."""
+"""(owner, function, stage): what is left of `record_all` is the position, balances and what is gathered to write."""
 TRANSACTION: Final = (ingest, "transaction")
 """What opens and commits."""
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
     for part in (
         "0001_tables.sql",
         "0001_rules.sql",
+        "0001_batch.sql",
         "0001_days.sql",
         "0001_delivery.sql",
         "0001_breaks.sql",

@@ -106,14 +106,18 @@ CREATE TRIGGER members_approve BEFORE UPDATE ON members FOR EACH ROW EXECUTE FUN
 
 -- Locks on names, separated by U+001F, as 32-bit hashes in ascending order (class 7202). Whoever takes more than
 -- its share of the server's lock table takes the one lock on everything (class 7201) instead; all others hold
--- that one shared. Every client agrees, since the server hashes and counts. Out: whether all were got.
-CREATE FUNCTION clearing_lock(names text, shared text, wait boolean) RETURNS boolean LANGUAGE plpgsql AS $$
+-- that one shared. Every client agrees, since the server hashes and counts. With `day` the cutover's lock (class 7204)
+-- is taken shared before any of them. Out: whether all were got.
+CREATE FUNCTION clearing_lock(names text, shared text, wait boolean, day boolean) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     share CONSTANT bigint := current_setting('max_locks_per_transaction')::bigint
         * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint) / 8;
     hashes integer[];
     alone boolean[];
 BEGIN
+    IF day THEN
+        PERFORM pg_advisory_xact_lock_shared(7204, 0);
+    END IF;
     SELECT array_agg(hash ORDER BY hash), array_agg(own ORDER BY hash) INTO hashes, alone FROM (
         SELECT hash, bool_or(own) AS own FROM (
             SELECT hashtext(name COLLATE "C") AS hash, true AS own FROM unnest(string_to_array(names, E'\x1f')) AS name
@@ -121,7 +125,9 @@ BEGIN
             SELECT hashtext(name COLLATE "C"), false FROM unnest(string_to_array(shared, E'\x1f')) AS name
         ) AS both_ways GROUP BY hash
     ) AS named;
-    IF cardinality(hashes) > share THEN
+    IF hashes IS NULL THEN
+        RETURN true;
+    ELSIF cardinality(hashes) > share THEN
         IF NOT wait THEN
             RETURN pg_try_advisory_xact_lock(7201, 0);
         END IF;
