@@ -40,13 +40,6 @@ def _whole(text: str) -> int:
     return number
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError("expected 0 or a whole number above it")
-    return number
-
-
 def _yes_or_no(text: str) -> bool:
     if text.lower() in ("true", "1", "yes"):
         return True
@@ -148,13 +141,6 @@ TABLE: Final = (
     Setting("delivery_retry_seconds", "60", "s", "first wait after a failed delivery; it doubles", _whole),
     Setting("delivery_retry_seconds_max", "3600", "s", "longest wait; also after a refusal", _whole),
     Setting("sftp_timeout_seconds", "30", "s", "how long an SFTP server may say nothing", _whole),
-    Setting(
-        "file_processes",
-        "0",
-        "",
-        "that write a day's files; 0: as many as there are cores, at most 4",
-        _count,
-    ),
     Setting("archive", "archive", "path", "folder in which signed days are sealed away"),
     Setting(
         "statements_due",
@@ -219,7 +205,6 @@ class Settings:
     delivery_retry_seconds: int
     delivery_retry_seconds_max: int
     sftp_timeout_seconds: int
-    file_processes: int
     archive: str
     statements_due: time
     deposit_days_max: int

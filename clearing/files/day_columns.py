@@ -7,7 +7,7 @@ shape is worked out once; after that an entry costs the sums of its postings.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from operator import itemgetter, lt
 from typing import Any, Final, NamedTuple
@@ -69,11 +69,9 @@ class TxnColumns(NamedTuple):
 class DayColumns:
     """Makes lines of entries; keeps the shapes it has seen. 按列成行"""
 
-    def __init__(self, day: date, targets: Targets, receivers: Collection[str] | None = None) -> None:
-        """Begin; the lines are those of some receivers, None: of all."""
+    def __init__(self, day: date, targets: Targets) -> None:
         self._day = day
         self._targets = targets
-        self._receivers = receivers
         self._plans = Memo(self._plan)
         self._last = ""
 
@@ -119,7 +117,6 @@ class DayColumns:
             _line_plan(name, target, names, legs)
             for name in sorted(set(names))
             if (target := self._targets[name]) is not None
-            and (self._receivers is None or target.receiver in self._receivers)
             and not (kind == CORRECTION and code_of(name) == accounts.NETWORK_PAID)
         )
         return Plan(lines, memo, looked_at, paid)

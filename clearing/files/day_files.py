@@ -1,8 +1,7 @@
 """All clearing files of a day, while its entries pass. 当日清算文件
 
 Entries pass through once, in order of id: each line is written to its receiver's files as soon as it is known, and
-parts come out as they are full, so that a day of any size takes the memory of its open parts. Several of these may
-see the same entries, each with the files of some receivers.
+parts come out as they are full, so that a day of any size takes the memory of its open parts.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class Whole(NamedTuple):
 class DayFiles:
     """The clearing files of one day: feed it the day's entries in order of id, then end it. 当日清算文件
 
-    The same entries give the same bytes, whoever else writes the files of other receivers.
+    The same entries give the same bytes.
     """
 
     TYPES: Final = ORDER
@@ -67,12 +66,10 @@ class DayFiles:
         opening: Opening = Opening(),  # noqa: B008 - a value that never changes
         versions: Versions | None = None,
         types: Collection[str] = ORDER,
-        receivers: Collection[str] | None = None,
     ) -> None:
         """Begin.
 
-        In:      `types`: of which files are written; lines are counted for all. `receivers`: whose files are
-                 written; None: everyone's.
+        In:      `types`: of which files are written; lines are counted for all.
         """
         self._day = day
         self._types_written = frozenset(types)
@@ -82,7 +79,6 @@ class DayFiles:
         self._opening = opening
         on = members.on(day)
         self._targets = Targets(on)
-        self._receivers = frozenset(on.by_code if receivers is None else receivers)
         self._writers: dict[tuple[str, str], TextWriter] = {}
         self._drafts: dict[tuple[Target, str], Draft] = {}
         for target in self._targets.everyone():
@@ -92,20 +88,16 @@ class DayFiles:
             if on.kind(code) == "card_platform":
                 self._drafts[Target(code, 1), "SWP"] = self._draft(Target(code, 1), "SWP")
         self._named_once()
-        self._drafts = {key: draft for key, draft in self._drafts.items() if self._mine(key[0])}
         self._txn = TxnDrafts(
             {target: draft for (target, kind), draft in self._drafts.items() if kind == "TXN"}
         )
-        self._columns = DayColumns(day, self._targets, self._receivers)
+        self._columns = DayColumns(day, self._targets)
         self._swipes = [draft for (_, kind), draft in self._drafts.items() if kind == "SWP"]
         self._deposits = Deposits(opening.deposits)
         self._claims: dict[Target, list[ClaimLine]] = {}
         self._side_of: dict[str, str] = {}
         self._uses = 0
         self._bodies = [body for draft in self._drafts.values() for body in draft.bodies]
-
-    def _mine(self, target: Target) -> bool:
-        return target.receiver in self._receivers
 
     def _types(self, target: Target) -> Iterator[str]:
         yield from ("TXN", "SUM", "ERR")
@@ -177,12 +169,10 @@ class DayFiles:
         for entry in entries:
             positions = txn_lines(entry, targets) if repeated(entry) else ()
             for target, line in err_lines(entry, positions, targets):
-                if self._mine(target):
-                    told.setdefault(target, []).append(line)
+                told.setdefault(target, []).append(line)
             self._deposits.add(entry)
             for payer, claim in claim_lines(entry, targets.members):
-                if self._mine(payer):
-                    self._claims.setdefault(payer, []).append(claim)
+                self._claims.setdefault(payer, []).append(claim)
         for target, lines in told.items():
             self._drafts[target, "ERR"].add("D", *lines)
 
@@ -217,8 +207,7 @@ class DayFiles:
                 draft.add(tag, *records)
         stays: dict[Target, list[DepLine]] = {}
         for target, stay in self._deposits.lines(self._targets):
-            if self._mine(target):
-                stays.setdefault(target, []).append(stay)
+            stays.setdefault(target, []).append(stay)
         for target, lines in stays.items():
             self._drafts[target, "DEP"].add("D", *lines)
 

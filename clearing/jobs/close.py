@@ -219,7 +219,7 @@ async def file(engine: AsyncEngine, settings: Settings, members: Members, day: d
     async with transaction(engine) as conn:
         if not await _may(conn, day, "file"):
             return Filed(day=day, done=False, files=0, lines=0)
-        kept = await keep_files(conn, members, day, layouts, processes=settings.file_processes)
+        kept = await keep_files(conn, members, day, layouts)
         await seal_files(conn, sealer, [one.file for one in kept])
         await days.step(conn, day, State.FILED)
     for one in kept:
@@ -255,7 +255,7 @@ async def preview(
                 await _cut(conn, settings, members, day, known)
                 await _net(conn, members, day)
                 if await _may(conn, day, "file"):
-                    await keep_files(conn, members, day, layouts, processes=settings.file_processes)
+                    await keep_files(conn, members, day, layouts)
                 made = await files.of_day(conn, day)
                 for one in made:
                     await take(one, files.parts(conn, one.name))

@@ -10,16 +10,11 @@ from typing import Final
 OBJECTS: Final = 1_000_000
 
 
-def look_seldom() -> None:
-    """Let the collector look less often: rows of a day make no cycles, and looking takes a third of the time."""
-    gc.set_threshold(OBJECTS, *gc.get_threshold()[1:])
-
-
 @contextlib.contextmanager
 def many_objects() -> Iterator[None]:
-    """Look seldom for a while."""
+    """Let the collector look less often: rows of a day make no cycles, and looking takes a third of the time."""
     usual = gc.get_threshold()
-    look_seldom()
+    gc.set_threshold(OBJECTS, *usual[1:])
     try:
         yield
     finally:

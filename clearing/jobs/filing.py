@@ -1,8 +1,7 @@
 """A day's files, rendered while its entries are read, and kept part by part. 出文件
 
-Three things go on at once: the server sends the next entries, writers make lines and digests of those at hand on
-however many cores (`renderers`), and what they gave is stored. Memory holds the open parts and no more, however long
-the day was.
+Three things go on at once: the server sends the next entries, a thread makes lines and digests of those at hand, and
+what it gave before is stored. Memory holds the open parts and no more, however long the day was.
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearing.day.working_days import working_day_after
-from clearing.files.day_files import ORDER, Opening
+from clearing.files.day_files import ORDER, DayFiles, Opening
 from clearing.files.items import USED
 from clearing.files.records import UseLine
 from clearing.jobs.announce import swipe_of, use_of
-from clearing.jobs.renderers import Renderers, Writing, processes_for, renderers
+from clearing.jobs.collector import many_objects
 from clearing.ledger import accounts
 from clearing.ledger.outcomes import Decision, Outcome
 from clearing.store import balances, entries, files, instructions, reference, uses
@@ -25,7 +25,7 @@ from clearing.store.facts import event_of
 from clearing.store.files import StoredFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -81,39 +81,47 @@ async def keep_files(
     *,
     versions: Versions | None = None,
     types: Collection[str] = ORDER,
-    processes: int = 0,
 ) -> list[Kept]:
     """Render the files of a netted day and keep them. 生成并保存
 
-    In:      a transaction that sees the whole day; nobody adds to a day that is cut. `processes`: that write, 0: as
-             many as the day is worth and the machine has cores.
+    In:      a transaction that sees the whole day; nobody adds to a day that is cut.
     Writes:  file, file_part, layout.
     Again:   refused by the names: a corrected file is a new version.
-    Raises:  as `DayFiles`; WorldFailed when a process was ended; nothing of the transaction stays.
+    Raises:  as `DayFiles`; nothing of the transaction stays.
     """
     in_force = await reference.in_force(conn)
     number = in_force[0] if in_force else 0
     for layout in {layout.id: layout for found in layouts.values() for layout in found}.values():
         await files.add_layout(conn, layout)
     opening = await opening_of(conn, members, day)
-    writing = Writing(day, members, layouts, {"opening": opening, "versions": versions, "types": types})
+    made = DayFiles(day, members, layouts, opening=opening, versions=versions, types=types)
     kept: list[Kept] = []
-    processes = processes or processes_for(await entries.count(conn, day))
-    with renderers(writing, processes) as made, ThreadPoolExecutor(DIGESTERS) as digesters:
-        async for parts in passing(conn, made, day):
-            await files.add_parts(conn, parts)
-        async for whole in made.finished():
+    with many_objects(), ThreadPoolExecutor(DIGESTERS) as digesters:
+        async with aclosing(passing(conn, made, day)) as full:
+            async for parts in full:
+                await files.add_parts(conn, parts)
+        for whole in made.end(await instructions.of_day(conn, day), working_day_after(day)):
             await files.add_parts(conn, whole.parts)
             kept.append(Kept(await _stored(conn, whole, number, digesters), whole.file.notes))
     await files.add(conn, [one.file for one in kept])
     return kept
 
 
-async def passing(conn: AsyncConnection, made: Renderers, day: date) -> AsyncIterator[list[Part]]:
-    """Feed a day's entries and what its end knows, a chunk at a time, and give the parts that are full."""
-    async for chunk in entries.chunks_of(conn, day):
-        yield await made.feed(chunk)
-    yield await made.end(await instructions.of_day(conn, day), working_day_after(day))
+async def passing(conn: AsyncConnection, made: DayFiles, day: date) -> AsyncGenerator[list[Part], None]:
+    """Feed a day's entries, a chunk at a time, and give the parts that are full.
+
+    Out:     those of one chunk are given while the next one is written, so that they are stored meanwhile and the
+             chunk after that is fetched.
+    """
+    writing: asyncio.Task[list[Part]] | None = None
+    try:
+        async for chunk in entries.chunks_of(conn, day):
+            full = await writing if writing else []
+            writing = asyncio.create_task(asyncio.to_thread(made.feed, chunk))
+            yield full
+    finally:
+        last = await writing if writing else []
+    yield last
 
 
 async def _stored(
@@ -164,21 +172,23 @@ async def differing(
         if one.layout in layouts:
             of.setdefault(one.receiver, {})[one.layout] = layouts[one.layout]
     first = all(one.again is None for one in stored)
-    more = {
-        "opening": await opening_of(conn, members, day),
-        "versions": {(one.type, one.receiver, one.seq, one.profile): one.version for one in stored},
-        "types": ORDER if first else {one.type for one in stored},
-    }
-    writing = Writing(day, members, {code: tuple(found.values()) for code, found in of.items()}, more)
+    made = DayFiles(
+        day,
+        members,
+        {code: tuple(found.values()) for code, found in of.items()},
+        opening=await opening_of(conn, members, day),
+        versions={(one.type, one.receiver, one.seq, one.profile): one.version for one in stored},
+        types=ORDER if first else {one.type for one in stored},
+    )
     found = {one.name for one in stored}
-    with renderers(writing, processes_for(await entries.count(conn, day))) as made:
-        async for _ in passing(conn, made, day):
+    async with aclosing(passing(conn, made, day)) as full:
+        async for _ in full:
             pass  # the parts are compared by their digest
-        async for whole in made.finished():
-            if whole.file.name not in found and not first:
-                continue
-            if await _same(conn, whole.file):
-                found.discard(whole.file.name)
-            else:
-                found.add(whole.file.name)
+    for whole in made.end(await instructions.of_day(conn, day), working_day_after(day)):
+        if whole.file.name not in found and not first:
+            continue
+        if await _same(conn, whole.file):
+            found.discard(whole.file.name)
+        else:
+            found.add(whole.file.name)
     return sorted(found)

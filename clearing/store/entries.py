@@ -124,15 +124,6 @@ async def entries_of(conn: AsyncConnection, day: date) -> AsyncIterator[Entry]:
             yield chunk.entry(at)
 
 
-async def count(conn: AsyncConnection, day: date) -> int:
-    """How many entries a day has."""
-    first, after = _ids_of(day)
-    found = await (await driver(conn)).fetchval(
-        "SELECT count(*) FROM entry WHERE id >= $1 AND id < $2", first, after
-    )
-    return int(found)
-
-
 async def sent_out(conn: AsyncConnection, day: date) -> int:
     """Have the server send a day's entries by COPY and throw them away; gives how many bytes came. 基准
 

@@ -12,7 +12,6 @@ makes them into bytes is, with the digests.
 from __future__ import annotations
 
 import contextlib
-import resource
 import statistics
 import tempfile
 import time
@@ -28,7 +27,6 @@ from clearing.jobs.bench.large_day import DAY, fill, members_file
 from clearing.jobs.bench.machine import cpu_now, machine, median
 from clearing.jobs.bench.one_file import Timed, one_file
 from clearing.jobs.collector import many_objects
-from clearing.jobs.renderers import processes_for
 from clearing.jobs.setup import document_of, init
 from clearing.ledger.members import Members, load_members
 from clearing.store import embedded, entries
@@ -44,13 +42,13 @@ HIGH_WATER: Final = Path("/proc/self/status")
 
 
 async def _close(
-    database: Database, settings: Settings, members: Members, cluster: Path, count: int
+    database: Database, settings: Settings, members: Members, cluster: Path
 ) -> tuple[list[Timed], list[Timed], dict[str, Any]]:
     """The file step of the day and COPY TO of its entries, by turns; every file step but the last is undone."""
     await close.cut(database.engine, settings, members, DAY)
     await close.net(database.engine, members, DAY)
     copied, closed = [], []
-    more: dict[str, Any] = {"processes": settings.file_processes or processes_for(count)}
+    more: dict[str, Any] = {}
     _forget_high_water()
     for run in range(RUNS):
         async with transaction(database.engine) as conn:
@@ -64,8 +62,7 @@ async def _close(
             filed = await close.file(database.engine, settings, members, DAY)
             more |= {"files": filed.files, "lines": filed.lines}
         closed.append(Timed(time.perf_counter() - began, cpu_now(cluster).since(before)))
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return closed, copied, {**more, "memory_mb": _high_water(), "writer_memory_mb": round(children, 1)}
+    return closed, copied, {**more, "memory_mb": _high_water()}
 
 
 async def _nothing(_file: StoredFile, _parts: AsyncIterator[bytes]) -> None:
@@ -115,7 +112,7 @@ async def bench_files(
             told(f"books with {count} entries")
             await fill(database, count)
             told("the close's file step")
-            closed, copied, more = await _close(database, settings, members, cluster, count)
+            closed, copied, more = await _close(database, settings, members, cluster)
     return {
         "machine": ran_on,
         "conditions": {"profile": profile, "fsync": "on", "runs": RUNS},
@@ -159,8 +156,7 @@ def _rows(
         row("one file checked", count, [run["parse"] for run in one], bytes=size),
         row(
             "close, file step", lines_, closed,
-            files=more["files"], memory_mb=more["memory_mb"], writer_memory_mb=more["writer_memory_mb"],
-            processes=more["processes"], times_copy=round(statistics.median(ratios), 1),
+            files=more["files"], memory_mb=more["memory_mb"], times_copy=round(statistics.median(ratios), 1),
         ),
         row("COPY TO", count, copied, bytes=more["copy_bytes"]),
     ]  # fmt: skip

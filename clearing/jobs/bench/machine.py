@@ -43,9 +43,8 @@ def _known(values: Sequence[float | None]) -> list[float]:
 
 
 def cpu_now(cluster: Path) -> Cpu:
-    """Processor time used so far by this process, those it started and saw end, and the server of `cluster`."""
-    used = os.times()
-    return Cpu(time.process_time() + used.children_user + used.children_system, server_cpu(cluster))
+    """Processor time used so far by this process and by the server whose data directory is `cluster`."""
+    return Cpu(time.process_time(), server_cpu(cluster))
 
 
 def server_cpu(cluster: Path) -> float | None:
