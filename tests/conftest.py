@@ -274,7 +274,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def own_broker(tmp_path: Path) -> Iterator[JarBroker]:
     """An Apache Kafka of one test, started from the jars, that may be stopped, killed and started again."""
     try:
-        found = JarBroker(tmp_path / "kafka")
+        found = JarBroker(tmp_path / "kafka", session_seconds=2)  # its next start waits for that
         found.start()
     except NoBroker as refused:
         pytest.fail(f"{refused}: a broker to kill needs Java 17 and Maven", pytrace=False)

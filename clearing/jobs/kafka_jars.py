@@ -31,6 +31,8 @@ from clearing.errors import WorldFailed
 KAFKA_VERSION = "4.1.0"
 JAVA_MIN = 17
 PARTITIONS = 6
+SESSION_SECONDS = 30
+"""A node that is its own controller is not to be taken for dead while the disk stands still for some seconds."""
 _START_SECONDS_MAX = 90
 _STOP_SECONDS_MAX = 20
 _JVM = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
@@ -52,14 +54,22 @@ class JarBroker:
     `start`, `stop` and `kill` may follow each other: address and records stay.
     """
 
-    def __init__(self, directory: Path, *, partitions: int = PARTITIONS, tell: Tell = quietly) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        partitions: int = PARTITIONS,
+        session_seconds: int = SESSION_SECONDS,
+        tell: Tell = quietly,
+    ) -> None:
+        """Take where it keeps its records, and how long after a crash its next start has to wait."""
         self._directory = directory.expanduser().resolve()
         self._java = _java()
         self._jars = _cached_jars(tell)
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self.bootstrap = f"127.0.0.1:{free_port()}"
-        self._format(partitions)
+        self._format(partitions, session_seconds)
 
     @property
     def pid(self) -> int | None:
@@ -117,11 +127,12 @@ class JarBroker:
     def _settings(self) -> Path:
         return self._directory / "server.properties"
 
-    def _format(self, partitions: int) -> None:
+    def _format(self, partitions: int, session_seconds: int) -> None:
         """Write the settings and, in a new directory, the cluster's id."""
         data = self._directory / "data"
         data.mkdir(parents=True, exist_ok=True)
-        settings = properties(self.bootstrap, self.bootstrap, f"127.0.0.1:{free_port()}", partitions)
+        controller = f"127.0.0.1:{free_port()}"
+        settings = properties(self.bootstrap, self.bootstrap, controller, partitions, session_seconds)
         lines = [f"{name}={value}\n" for name, value in {**settings, "log.dirs": str(data)}.items()]
         self._settings.write_text("".join(lines))
         if (data / "meta.properties").exists():
@@ -141,7 +152,9 @@ class JarBroker:
             )
 
 
-def properties(advertised: str, listener: str, controller: str, partitions: int) -> dict[str, str]:
+def properties(
+    advertised: str, listener: str, controller: str, partitions: int, session_seconds: int = SESSION_SECONDS
+) -> dict[str, str]:
     """One small node that is broker and controller, for the jars and for the container alike."""
     return {
         "process.roles": "broker,controller",
@@ -159,7 +172,7 @@ def properties(advertised: str, listener: str, controller: str, partitions: int)
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
         "broker.heartbeat.interval.ms": "500",
-        "broker.session.timeout.ms": "2000",  # how long after a crash its next start has to wait
+        "broker.session.timeout.ms": str(session_seconds * 1000),
         "group.initial.rebalance.delay.ms": "0",  # nobody else is about to join
         "log.cleaner.dedupe.buffer.size": "16777216",
         "log.retention.ms": "-1",  # records carry the time of a made-up day, which may be long past
