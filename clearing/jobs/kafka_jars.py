@@ -171,7 +171,8 @@ def properties(
         "transaction.state.log.num.partitions": "1",
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
-        "broker.heartbeat.interval.ms": "500",
+        # Half of it is how long a heartbeat may wait for the controller: with a thousand partitions that takes a second.
+        "broker.heartbeat.interval.ms": str(min(2000, session_seconds * 250)),
         "broker.session.timeout.ms": str(session_seconds * 1000),
         "group.initial.rebalance.delay.ms": "0",  # nobody else is about to join
         "log.cleaner.dedupe.buffer.size": "16777216",
