@@ -171,7 +171,7 @@ def properties(
         "transaction.state.log.num.partitions": "1",
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
-        # Half of it is how long a heartbeat may wait for the controller: with a thousand partitions that takes a second.
+        # Half of it is how long a heartbeat may wait for the controller, which takes some time with many topics.
         "broker.heartbeat.interval.ms": str(min(2000, session_seconds * 250)),
         "broker.session.timeout.ms": str(session_seconds * 1000),
         "group.initial.rebalance.delay.ms": "0",  # nobody else is about to join
