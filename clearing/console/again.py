@@ -10,7 +10,7 @@ import typer
 
 from clearing.console.edge import Books, Day, Json, answer, books, perform
 from clearing.console.exchange import Who, Why
-from clearing.console.show import grouped, local, table, yuan
+from clearing.console.show import local, made, money, table, yuan
 from clearing.errors import UsageError
 from clearing.jobs.again import Order, new_version, uses_again
 from clearing.store import deliveries, files
@@ -77,16 +77,7 @@ def _made(work: Any, *, as_json: bool) -> None:  # noqa: ANN401 - a coroutine fu
     if as_json:
         answer({"files": [_shape(one) for one in found]})
         return
-    table(
-        "Made 重出",
-        ["name", "receiver", "records", "amount", "replaces"],
-        (
-            [one.name, one.receiver, one.records, grouped(yuan(one.amount_total_fen)), one.replaces]
-            for one in found
-        ),
-        right=["records"],
-    )
-    print("next: clearing deliver")
+    made("Made 重出", found)
 
 
 def _shape(one: StoredFile) -> dict[str, Any]:
@@ -143,7 +134,7 @@ def show_file(
         ]
         answer(_shape(one) | {"versions": [each.name for each in versions], "deliveries": told})
         return
-    said = _shape(one) | {"amount": grouped(yuan(one.amount_total_fen))}
+    said = _shape(one) | {"amount": money(one.amount_total_fen)}
     again = said.pop("again")
     for key, value in said.items():
         if value is not None:
@@ -155,10 +146,7 @@ def show_file(
     table(
         "Versions 版本",
         ["name", "records", "amount", "SM3"],
-        (
-            [each.name, each.records, grouped(yuan(each.amount_total_fen)), each.sm3.hex()[:12]]
-            for each in versions
-        ),
+        ([each.name, each.records, money(each.amount_total_fen), each.sm3.hex()[:12]] for each in versions),
         right=["records"],
     )
     table(

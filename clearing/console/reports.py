@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from clearing.console.edge import Day, Json, answer, books, perform
-from clearing.console.show import grouped, table, yuan
+from clearing.console.show import made
 
 if TYPE_CHECKING:
     from clearing.store.files import StoredFile
@@ -98,16 +98,7 @@ def mismatch(  # noqa: PLR0917 - what may be asked
     for path in written:
         print(path)
     if send:
-        table(
-            "Sent 差错报告",
-            ["name", "receiver", "breaks", "amount", "replaces"],
-            (
-                [one.name, one.receiver, one.records, grouped(yuan(one.amount_total_fen)), one.replaces]
-                for one in sent
-            ),
-            right=["breaks"],
-        )
-        print("next: clearing deliver")
+        made("Sent 差错报告", sent, records="breaks")
 
 
 @report_app.command("day")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from moneyed import CNY, Money
 from rich import box
@@ -13,6 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from messages import amount_text
+
+if TYPE_CHECKING:
+    from clearing.store.files import StoredFile
 
 WIDTH: Final = 100
 """Columns of a page where the terminal does not say."""
@@ -53,6 +56,13 @@ def page() -> Console:
     return (
         console if console.is_terminal else Console(highlight=False, markup=False, emoji=False, width=WIDTH)
     )
+
+
+def made(title: str, files: Sequence[StoredFile], *, records: str = "records") -> None:
+    """Print files that were made and wait to be delivered; `records` says what their lines are. 重出"""
+    rows = ([one.name, one.receiver, one.records, money(one.amount_total_fen), one.replaces] for one in files)
+    table(title, ["name", "receiver", records, "amount", "replaces"], rows, right=[records])
+    print("next: clearing deliver")
 
 
 def table(

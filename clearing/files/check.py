@@ -131,7 +131,7 @@ def _check_document(
     parsed = _parsed(document, content)
     told = Faults(name)
     if manifest is not None and not parsed.faults:
-        _against_manifest(manifest, document.totals, CONTROL, told)
+        against_manifest(manifest, document.totals, CONTROL, told)
     return Checked(name, parsed, (*first, *signed, *parsed.faults, *told.found)[:FAULTS_MAX])
 
 
@@ -259,7 +259,7 @@ class Checker:
         if "hash_total" in known:
             _same(faults, "hash_total", scan.tail, totals.hash_total)
         if self._manifest is not None:
-            _against_manifest(self._manifest, totals, known, faults)
+            against_manifest(self._manifest, totals, known, faults)
 
 
 def _same(faults: Faults, name: str, values: Mapping[str, Value], expected: object) -> None:
@@ -302,7 +302,8 @@ def _head(head: Mapping[str, Value], layout: Layout, said: FileName, faults: Fau
         _same(faults, "created", head, cut_to)
 
 
-def _against_manifest(manifest: Manifest, totals: Totals, known: Collection[str], faults: Faults) -> None:
+def against_manifest(manifest: Manifest, totals: Totals, known: Collection[str], faults: Faults) -> None:
+    """Compare what a manifest says of the lines with what they come to, for the totals that they tell."""
     pairs = (
         ("records", "records", manifest.records, totals.records),
         ("amount_total", "amount_fen", manifest.amount_total, yuan(totals.amount_fen)),

@@ -151,8 +151,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
     async def _with_both_hands(self, *, until_idle: bool) -> None:
         """Work until stopped, or idle, or something fails; then let each hand finish what it holds."""
         self._let_go = False
-        beside = [asyncio.create_task(self._bring()), asyncio.create_task(self._by_the_clock())]
-        hands = (self._hand(number, until_idle=until_idle) for number in range(HANDS))
+        beside = [asyncio.create_task(self._holding(one)) for one in (self._bring(), self._by_the_clock())]
+        hands = (self._holding(self._hand(number, until_idle=until_idle)) for number in range(HANDS))
         results = await asyncio.gather(*hands, return_exceptions=True)
         self._let_go = True  # what is brought in is never left in the middle: records would be lost between
         results += await asyncio.gather(*beside, return_exceptions=True)
@@ -160,43 +160,39 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
             if isinstance(result, BaseException):
                 raise result
 
+    async def _holding(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what is done beside other things: if it fails, those let go too."""
+        try:
+            await work
+        except BaseException:
+            self._let_go = True
+            raise
+
     @property
     def _working(self) -> bool:
         return not (self._stopping.is_set() or self._begin_again or self._let_go)
 
     async def _bring(self) -> None:
         """Bring in what comes, for both hands."""
-        try:
-            while self._working:
-                if again := await self._inflow.fetch():
-                    await self._begin(again)
-        except BaseException:
-            self._let_go = True
-            raise
+        while self._working:
+            if again := await self._inflow.fetch():
+                await self._begin(again)
 
     async def _by_the_clock(self) -> None:
         """Write down progress and do the errands beside the hands, so that no record waits for them."""
-        try:
-            while self._working:
-                await self._outflow.by_the_clock(errands=self._positions.leads)
-                await asyncio.sleep(CLOCK_SECONDS)
-        except BaseException:
-            self._let_go = True
-            raise
+        while self._working:
+            await self._outflow.by_the_clock(errands=self._positions.leads)
+            await asyncio.sleep(CLOCK_SECONDS)
 
     async def _hand(self, hand: int, *, until_idle: bool) -> None:
         """Take what comes in this hand's partitions, a group at a time, announcing one while taking the next."""
-        try:
-            while self._working:
-                fetched = await self._inflow.group(hand)
-                if fetched:
-                    await self._take_group(hand, fetched)
-                elif until_idle and await self._positions.at_end():
-                    return
-                await self._outflow.notice_failure(hand)
-        except BaseException:
-            self._let_go = True
-            raise
+        while self._working:
+            fetched = await self._inflow.group(hand)
+            if fetched:
+                await self._take_group(hand, fetched)
+            elif until_idle and await self._positions.at_end():
+                return
+            await self._outflow.notice_failure(hand)
 
     async def _take_group(self, hand: int, fetched: dict[TopicPartition, list[Any]]) -> None:
         """What came, in one transaction: a batch a partition, of the cards' topic first."""

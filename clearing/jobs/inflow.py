@@ -77,8 +77,6 @@ class Inflow:
             await asyncio.sleep(NONE_OURS_SECONDS)
             return []
         again: list[TopicPartition] = []
-        if not found:
-            return again
         for partition, records in found.items():
             begun = self._begun.get(partition)
             if begun is then[partition]:
@@ -88,7 +86,8 @@ class Inflow:
                 self._came[hand].set()
             elif begun is not None:
                 again.append(partition)
-        await asyncio.sleep(BETWEEN_SECONDS)
+        if found:
+            await asyncio.sleep(BETWEEN_SECONDS)
         return again
 
     async def group(self, hand: int) -> dict[TopicPartition, list[Any]]:

@@ -16,8 +16,8 @@ from clearing.day.signing import who_signs
 from clearing.files.names import FileName
 from clearing.jobs.reports import PARTNERS, has_part, model_of, never_reconciled, open_items
 from clearing.jobs.seal import seal_files, sealer_of
+from clearing.jobs.setup import members_of_version
 from clearing.jobs.tries import in_transaction
-from clearing.ledger.members import load_members
 from clearing.reconciliation.report import Report, digest
 from clearing.reconciliation.report_member import concerned, named, report_of
 from clearing.reports.machine import EXTENSION, MIS, file_id, totals_of
@@ -180,16 +180,14 @@ async def reports_differing(conn: AsyncConnection, members: Members) -> list[str
         of = await report_files.of_day(conn, day)
         stored = [one for one in await files.of_day(conn, day) if one.type == MIS]
         for (run, before, number), some in _together(stored, of).items():
-            document = await reference.version(conn, number)
-            then = replace(load_members(document), clock=members.clock) if document else members
+            then = await members_of_version(conn, number, members)
             stands = await breaks.run(conn, run)
             earlier = await breaks.run(conn, before)
             parts = await _parts(conn, then, stands, earlier) if stands else None
             for one in some:
                 name = FileName(MIS, then.platform.code, one.receiver, day, one.seq, one.version)
-                if parts is None or _file(parts, one.receiver, name, one.replaces, number)[
-                    1
-                ] != await files.content(conn, one.name):
+                made = _file(parts, one.receiver, name, one.replaces, number)[1] if parts else None
+                if made is None or made != await files.content(conn, one.name):
                     found.append(one.name)
     return found
 

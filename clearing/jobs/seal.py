@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from clearing.jobs.keys import KeyStore, Signer
     from clearing.ledger.members import Members
     from clearing.settings import Settings
+    from clearing.store.audit import SignedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ async def seal_files(conn: AsyncConnection, sealer: Sealer, made: Sequence[Store
     await files.add_seals(conn, [seal for seal in made_now if seal is not None])
 
 
-def figures_of(one: StoredFile) -> Figures:
+def figures_of(one: StoredFile | SignedFile) -> Figures:
     """What is signed of a stored file."""
     return Figures(
         one.name,

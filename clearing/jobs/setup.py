@@ -144,6 +144,12 @@ async def members_in_force(engine: AsyncEngine) -> Members:
     return versions[number]
 
 
+async def members_of_version(conn: AsyncConnection, number: int, now: Members) -> Members:
+    """The members of a version of the reference data, under the clock of `now`; `now` without it. 当时资料"""
+    document = await reference.version(conn, number)
+    return replace(load_members(document), clock=now.clock) if document else now
+
+
 def with_settings(members: Members, settings: Settings) -> Members:
     """Members whose clock follows the settings where these say otherwise; everything else as it was."""
     clock = members.clock

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clearing.errors import InvariantViolated, UsageError
-from clearing.files.manifest import Figures
 from clearing.files.public_keys import key_of
 from clearing.jobs.again import USES, made_together, uses_differing
 from clearing.jobs.filing import differing
 from clearing.jobs.report_files import reports_differing
+from clearing.jobs.seal import figures_of
+from clearing.jobs.setup import members_of_version
 from clearing.jobs.verify_faults import Faults, short
-from clearing.ledger.members import load_members
-from clearing.ledger.money import yuan
-from clearing.store import audit, files, reference
+from clearing.store import audit, files
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -51,8 +49,7 @@ async def rendered_again(conn: AsyncConnection, members: Members) -> str:
     known = await files.layouts_by_digest(conn)
     for day in await audit.filed_days(conn):
         for stored in made_together(await files.of_day(conn, day)):
-            document = await reference.version(conn, stored[0].members)
-            then = replace(load_members(document), clock=members.clock) if document else members
+            then = await members_of_version(conn, stored[0].members, members)
             try:
                 wrong = (
                     await uses_differing(conn, then, known, stored)
@@ -84,16 +81,6 @@ async def signatures_hold(conn: AsyncConnection) -> str:
         except ValueError:
             faults.add(f"file {one.name}", "its signature, expected a key and base64, got neither")
             continue
-        figures = Figures(
-            one.name,
-            one.length,
-            one.records,
-            yuan(one.amount_total_fen),
-            int(one.hash_total),
-            one.sha256.hex(),
-            one.sm3.hex(),
-            one.replaces,
-        )
-        if not key.verifies(value, figures.text, one.user_id):
+        if not key.verifies(value, figures_of(one).text, one.user_id):
             faults.add(f"file {one.name}", f"a signature of key {key.id} over its figures, got another")
     return faults.text

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from clearing.files.check import against_manifest
 from clearing.files.faults import FAULTS_MAX, Fault, Faults
 from clearing.files.manifest import check_manifest
 from clearing.files.names import FileName, parse_name, stem
 from clearing.files.seal import NOBODY, Trust, check_signature
-from clearing.files.totals import hash_part
+from clearing.files.totals import HASH_MODULUS, Totals, hash_part
 from clearing.ledger.money import yuan
 from clearing.reconciliation.cells import signed_fen
 
@@ -23,21 +24,16 @@ MIS: Final = "MIS"
 EXTENSION: Final = "csv"
 _PATTERN: Final = "RHC_{type}_{from}_{to}_{date}_{seq}_V{version}"
 _SEQ_DIGITS: Final = 3
-_HASH_MOD: Final = 10**10
 _DETAIL: Final = "detail"
 
 
-class Totals(NamedTuple):
-    """What manifest and list say of a report: its breaks, their amounts, the hash of their ids."""
-
-    records: int
-    amount_fen: int
-    hash_total: int
-
-
 def totals_of(model: Report) -> Totals:
-    """A report's totals."""
-    return Totals(model.total_count, model.total_fen, _hash(one.id for one in model.detail))
+    """What manifest and list say of a report: its breaks, their amounts, the hash of their ids."""
+    return _totals(model.total_count, model.total_fen, (one.id for one in model.detail))
+
+
+def _totals(records: int, amount_fen: int, ids: Iterable[str]) -> Totals:
+    return Totals(records, sum(map(hash_part, ids)) % HASH_MODULUS, amount_fen)
 
 
 def file_id(name: FileName) -> str:
@@ -95,15 +91,6 @@ def _lines(lines: Sequence[Sequence[str]], manifest: Manifest | None, faults: Fa
         if wanted != got:
             faults.add("FMT-009", wanted, got, column=column)
     if manifest is not None:
-        told = (
-            ("records", f"{len(found)}", f"{manifest.records}"),
-            ("amount_total", yuan(amount_fen), manifest.amount_total),
-            ("hash_total", f"{_hash(found)}", f"{manifest.hash_total}"),
+        against_manifest(
+            manifest, _totals(len(found), amount_fen, found), {"amount_fen", "hash_total"}, faults
         )
-        for column, wanted, got in told:
-            if wanted != got:
-                faults.add("FMT-011", f"{column} {wanted} as in the lines", got)
-
-
-def _hash(ids: Iterable[str]) -> int:
-    return sum(map(hash_part, ids)) % _HASH_MOD

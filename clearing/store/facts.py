@@ -59,8 +59,9 @@ async def look(
 ) -> Looked | None:
     """Lock names and then read facts, in one trip. 加锁取数
 
-    In:      `names`, `shared` as of `locks.lock`, and with `day` the day shared before any of them; without `wait`
-             as of `locks.try_lock`. `waiting` are names, of these or locked before, whose parked events are read.
+    In:      `names`, `shared` as of `locks.lock`, and with `day` the day shared before any of them. Names found
+             after that are taken without `wait`: out of order it could be for ever. `waiting` are names, of
+             these or locked before, whose parked events are read.
     Out:     what is there under the keys as `read` gives it; None when a name was not to be had.
     Writes:  nothing; holds the locks to the end of the transaction.
     Raises:  as `read`.

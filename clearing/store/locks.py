@@ -37,17 +37,6 @@ async def lock(
     )
 
 
-async def try_lock(conn: AsyncConnection, names: Iterable[str], shared: Iterable[str] = ()) -> bool:
-    """Take every name without waiting, and say whether all were got; some may be held when not. 试锁
-
-    Use it for names found after the first `lock`: waiting out of order could be for ever.
-    """
-    got: bool = await (await driver(conn)).fetchval(
-        "SELECT clearing_lock($1, $2, false, false)", SEPARATOR.join(set(names)), SEPARATOR.join(set(shared))
-    )
-    return got
-
-
 async def day_shared(conn: AsyncConnection) -> None:
     """Keep the cut away until this transaction ends; batches do it before they read the day. 日切共享锁"""
     await lock(conn, (), day=True)

@@ -23,6 +23,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -103,6 +104,14 @@ class Books:
         """The one value that a query finds."""
         ((value,),) = await self.rows(query, **given)
         return value
+
+    async def as_superuser(self, statement: str) -> None:
+        """Do what no trigger and no right can stop."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            await connection.execute(f"SET session_replication_role = replica; {statement}")
+        finally:
+            await connection.close()
 
     async def balances(self) -> dict[str, int]:
         """Every account's balance, fen, no zeros."""

@@ -25,7 +25,6 @@ from clearing.store.files import StoredFile
 from clearing.store.session import transaction
 from tests.jobs.running import (
     FIRST_DAY,
-    Books,
     books,
     picture,
     same,
@@ -136,24 +135,15 @@ async def test_a_balance_that_is_not_its_entries_stops_the_day(blank: Callable[[
     damage = "UPDATE balance SET fen = fen + :fen WHERE account = '2010.H1' AND clearing_date = '2026-03-09'"
     async with books(blank(), settings_of(), worked_members()) as the:
         await the.ingest(worked_lines(9))
-        await as_superuser(the, damage.replace(":fen", "1"))
+        await the.as_superuser(damage.replace(":fen", "1"))
         with pytest.raises((NotBalanced, InvariantViolated), match=r"2010\.H1.*LED-001|LED-001.*2010\.H1"):
             await the.close(FIRST_DAY)
         assert await the.one("SELECT state FROM day WHERE clearing_date = '2026-03-09'") == "cut"
         assert await the.one("SELECT count(*) FROM instruction") == 0
-        await as_superuser(the, damage.replace(":fen", "-1"))
+        await the.as_superuser(damage.replace(":fen", "-1"))
         _, netted, filed = await the.close(FIRST_DAY)
         assert netted
         assert filed.done
-
-
-async def as_superuser(the: Books, statement: str) -> None:
-    """Do what no trigger and no right can stop."""
-    connection = await asyncpg.connect(the.url)
-    try:
-        await connection.execute(f"SET session_replication_role = replica; {statement}")
-    finally:
-        await connection.close()
 
 
 async def test_an_empty_day_still_has_files(blank: Callable[[], str], tmp_path: Path) -> None:

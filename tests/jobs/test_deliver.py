@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,13 +60,6 @@ async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
             some = [made(SMALL, b"H|1|\r\n"), made(LARGE, random.Random(5).randbytes(LARGE_BYTES))]
             await files.keep(conn, some, load_layout("P"), 1)
         yield opened
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
-    """An OpenSSH server that can all that ours can."""
-    with sftp_server(tmp_path_factory.mktemp("sftp")) as found:
-        yield found
 
 
 @pytest.fixture

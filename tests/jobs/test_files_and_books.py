@@ -13,7 +13,6 @@ from clearing.jobs.again import Order, new_version
 from clearing.jobs.reconcile import reconcile_day
 from clearing.ledger.members import Members
 from tests.jobs.running import DAYS, Books, books, settings_of, worked_lines, worked_members
-from tests.jobs.test_close import as_superuser
 
 NINTH = date(2026, 3, 9)
 STATEMENTS = DAYS / f"{NINTH}-worked-day" / "statements"
@@ -82,6 +81,6 @@ async def test_a_file_whose_head_is_not_the_position_is_told(blank: Callable[[],
     async with books(blank(), settings_of(), worked_members()) as the:
         await the.ingest(worked_lines(9))
         await the.close(NINTH)
-        await as_superuser(the, BRIBED)
+        await the.as_superuser(BRIBED)
         (told,) = await led(the)
         assert "files of B1, profile P: their nets come to 1900.09, its positions to 1900.00" in told

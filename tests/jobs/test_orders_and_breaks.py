@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from clearing.jobs.settle import settle
 from tests.jobs.mock_bank import BUSY, PAID, SILENT, UNKNOWN
 from tests.jobs.running import Books, books, members_of, settings_of
 from tests.jobs.test_payout_round import CARDS, DAY, STORY, Round, cards, submitted, told
-from tests.services.sftp_server import SftpServer, sftp_server
+from tests.services.sftp_server import SftpServer
 
 NEXT = DAY + timedelta(days=1)
 TEN = datetime(2026, 5, 19, 2, 0, tzinfo=UTC)
@@ -29,13 +29,6 @@ async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
     async with books(blank(), settings_of(), members_of(STORY / "members.toml"), DAY) as opened:
         await opened.ingest(cards())
         yield opened
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
-    """The SFTP server where platform and banks meet."""
-    with sftp_server(tmp_path_factory.mktemp("sftp")) as found:
-        yield found
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ from tests.jobs.mock_bank import BUSY, CLOCK, PAID, REJECTED, SILENT, UNKNOWN, M
 from tests.jobs.mortal import KILLED, mortals
 from tests.jobs.running import DAYS, Books, books, members_of, settings_of
 from tests.jobs.steps import DISPATCH, RECEIVE
-from tests.services.sftp_server import SftpServer, sftp_server
+from tests.services.sftp_server import SftpServer
 
 STORY = DAYS / "2026-05-18-batch-with-a-bad-row"
 DAY = date(2026, 5, 18)
@@ -78,13 +78,6 @@ async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
     async with books(blank(), settings, members_of(STORY / "members.toml"), DAY) as opened:
         await opened.ingest(cards())
         yield opened
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
-    """The SFTP server where platform and banks meet."""
-    with sftp_server(tmp_path_factory.mktemp("sftp")) as found:
-        yield found
 
 
 class Round:

@@ -27,7 +27,6 @@ from clearing.store.session import transaction
 from tests.conftest import DatabaseServer
 from tests.jobs.reconciled_story import FIRST, break_of, desk, reconcile, story_books
 from tests.jobs.running import Books
-from tests.jobs.test_close import as_superuser
 from tests.jobs.test_sign import all_sign, owned
 
 NOW = datetime(2026, 9, 22, 9, tzinfo=UTC)
@@ -100,7 +99,7 @@ async def test_what_was_sent_is_delivered_signed_and_verified(the: Books, tmp_pa
         desk(the, "ann"), await break_of(the, "AMT-001"), Wanted(ending="ADJUST", why="slips compared")
     )
     assert (await verify(the.engine, the.members))["ok"], "what people do since is not in it"
-    await as_superuser(the, "UPDATE file_part SET content = content || '\\x0a' WHERE name LIKE 'RHC_MIS%'")
+    await the.as_superuser("UPDATE file_part SET content = content || '\\x0a' WHERE name LIKE 'RHC_MIS%'")
     checks = (await verify(the.engine, the.members))["checks"]
     assert checks["reports"].startswith(f"file {one.name}: its bytes, expected what its run's report gives")
 

@@ -40,7 +40,6 @@ from clearing.store.session import transaction
 from tests.conftest import DatabaseServer
 from tests.jobs.reconciled_story import FIRST, SECOND, STORY, break_of, desk, reconcile, story_books
 from tests.jobs.running import Books
-from tests.jobs.test_close import as_superuser
 
 MEMBERS = ("BX", "H1", "PLAT")
 PEOPLE = ("ann", "bob", "cat")
@@ -284,7 +283,7 @@ async def test_what_was_made_again_is_sealed_with_who_and_why(the: Books, tmp_pa
     ] * 2
     assert {Path(one["file"]).suffix for one in told} == {".txt", ".csv"}
     assert await check_archive(the.engine, tmp_path) == []
-    await as_superuser(the, "UPDATE file_again SET why = 'nothing'")
+    await the.as_superuser("UPDATE file_again SET why = 'nothing'")
     assert await check_archive(the.engine, tmp_path) == [
         "day 2026-09-21: the database has other files_again than the archive"
     ]

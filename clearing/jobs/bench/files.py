@@ -47,8 +47,7 @@ async def _close(
     """The file step of the day and COPY TO of its entries, by turns; every file step but the last is undone."""
     await close.cut(database.engine, settings, members, DAY)
     await close.net(database.engine, members, DAY)
-    copied, closed = [], []
-    more: dict[str, Any] = {}
+    copied, closed, more = [], [], {}
     _forget_high_water()
     for run in range(RUNS):
         async with transaction(database.engine) as conn:

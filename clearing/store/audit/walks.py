@@ -103,7 +103,7 @@ class SignedFile(NamedTuple):
     """A signed file's figures, and the signature over them."""
 
     name: str
-    length: int
+    size: int
     records: int
     amount_total_fen: int
     hash_total: str
