@@ -30,6 +30,7 @@ from clearing.console import (
     reference,
     reports,
     signing,
+    trace,
     watch,
 )
 
@@ -84,7 +85,7 @@ app.command("reconcile")(partners.reconcile)
 app.add_typer(reports.report_app, name="report")
 app.add_typer(breaks.breaks_app, name="breaks")
 app.add_typer(look.entries_app, name="entries")
-app.command("trace")(look.trace)
+app.command("trace")(trace.trace_way)
 app.command("sources")(look.sources)
 app.command("watchlist")(watch.watchlist)
 cards.cards_app.command("compare")(compare.compare_snapshot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import AsyncIterator, Mapping
 from datetime import date, datetime, tzinfo
 from pathlib import Path
@@ -275,6 +276,7 @@ async def positions_of(conn: AsyncConnection, the: Books, day: date) -> dict[str
 
 def instruct_again(
     instruction: Annotated[str, typer.Argument(help="Id of an instruction that has FAILED.")],
+    who: Annotated[str, typer.Option("--as", help="Who does it; the account's name when left out.")] = "",
     as_json: Json = False,
 ) -> None:
     """Instruct a settlement that failed again, under a new id linked to the old 重新指令."""
@@ -282,7 +284,8 @@ def instruct_again(
     async def work() -> Instruction:
         async with books() as the:
             today = datetime.now(the.members.clock.zone).date()
-            return await settling.instruct_again(the.engine, the.members, instruction, today=today)
+            by = who or getpass.getuser()
+            return await settling.instruct_again(the.engine, the.members, instruction, today=today, by=by)
 
     new = perform(work)
     if as_json:

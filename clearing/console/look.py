@@ -1,9 +1,9 @@
-"""`entries`, `balances`, `sources`, `trace`: looking into the books. 查询"""
+"""`entries`, `balances`, `sources`: looking into the books. 查询"""
 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, tzinfo
+from datetime import date, tzinfo
 from typing import Annotated, Any, Final
 
 import typer
@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.console import days
 from clearing.console.edge import Day, Json, a_date, answer, books, perform
-from clearing.console.show import grouped, last4, local, money, table, yuan
+from clearing.console.show import last4, local, money, table, yuan
 from clearing.errors import UsageError
 from clearing.ledger.entry import Entry
 from clearing.store import balances as stored_balances
-from clearing.store import entries, producers, registry, views
+from clearing.store import producers, registry, views
 from clearing.store.session import transaction
 
 entries_app = typer.Typer(no_args_is_help=True, help="Entries of the books 记账凭证.")
@@ -61,7 +61,7 @@ def list_entries(  # noqa: PLR0917 - the options of a command
 
     found, zone = perform(work)
     if as_json:
-        answer({"entries": [_entry(one) for one in found]})
+        answer({"entries": [entry_shape(one) for one in found]})
         return
     columns = ["id", "type", "event", "at", "card", "amount", "time"]
     table(
@@ -93,7 +93,8 @@ async def _cards(conn: AsyncConnection, number: str | None, person: str | None) 
     return meant if person is None else meant & owned
 
 
-def _entry(one: Entry) -> dict[str, Any]:
+def entry_shape(one: Entry) -> dict[str, Any]:
+    """An entry as JSON has it. 凭证"""
     return {
         "id": one.id,
         "clearing_date": f"{one.clearing_date}",
@@ -128,7 +129,7 @@ def show_entry(
 
     found, zone = perform(work)
     if as_json:
-        answer(_entry(found))
+        answer(entry_shape(found))
         return
     print(f"{found.id}  {found.type}  {found.clearing_date}{'  late' if found.late else ''}")
     print(f"event {found.source}/{found.event_id} of {local(found.occurred_at, zone)}")
@@ -239,136 +240,3 @@ def sources(day: Day, as_json: Json = False) -> None:
 
 def _gap(first: int, last: int) -> str:
     return f"{first}" if first == last else f"{first} to {last}"
-
-
-def trace(
-    event: Annotated[str, typer.Argument(metavar="SOURCE/ID", help="The event: its sender and id.")],
-    as_json: Json = False,
-) -> None:
-    """An event's whole way: record, outcome, entry, files, breaks 全程追踪."""
-
-    async def work() -> tuple[list[dict[str, Any]], tzinfo]:
-        source, slash, event_id = event.partition("/")
-        if not slash or not source or not event_id:
-            raise UsageError(f"trace {event}: expected SOURCE/ID such as H1/H1-0029")
-        async with books() as the, transaction(the.engine) as conn:
-            return await chain_of(conn, source, event_id), the.members.clock.zone
-
-    found, zone = perform(work)
-    if as_json:
-        answer(found)
-        return
-    table("", ["step", "what", "where"], ([one["step"], _what(one, zone), _where(one)] for one in found))
-
-
-async def chain_of(conn: AsyncConnection, source: str, event_id: str) -> list[dict[str, Any]]:
-    """An event's way as a list of steps, in order.
-
-    Raises:  UsageError when no such event came.
-    """
-    row = await views.event(conn, source, event_id)
-    if row is None:
-        raise UsageError(f"trace {source}/{event_id}: no such event came. See: clearing quarantine list")
-    chain: list[dict[str, Any]] = [
-        {
-            "step": "record",
-            "stream": row["stream"],
-            "partition": row["partition"],
-            "position": row["position"],
-            "batch": row["batch"],
-            "at": row["at"].isoformat(),
-            "type": row["type"],
-            "occurred_at": row["occurred_at"].isoformat(),
-        },
-        _outcome(row, row["batch"]),
-    ]
-    last = row
-    later = await views.woken(conn, source, event_id)
-    if later is not None:
-        chain.append(_outcome(later, later["batch"]))
-        last = later
-    if last["entry_id"] is not None:
-        chain += await _books(conn, last["entry_id"].hex)
-    chain += [
-        {
-            "step": "repeat",
-            **{name: one[name] for name in ("outcome", "reason", "stream", "position", "batch")},
-        }
-        for one in await views.repeats(conn, source, event_id)
-    ]
-    return chain
-
-
-def _outcome(row: views.Row, batch: int) -> dict[str, Any]:
-    return {
-        "step": "outcome",
-        "outcome": row["outcome"],
-        "reason": row["reason"],
-        "detail": row["detail"],
-        "waits_for": row.get("waits_for", ""),
-        "clearing_date": f"{row['clearing_date']}" if row["clearing_date"] else None,
-        "late": row["late"],
-        "batch": batch,
-    }
-
-
-async def _books(conn: AsyncConnection, entry_id: str) -> list[dict[str, Any]]:
-    made = (await entries.of_ids(conn, [entry_id]))[entry_id]
-    before = await entries.of_ids(conn, [made.original_id]) if made.original_id else {}
-    lines = await views.files_with(conn, made.clearing_date, entry_id)
-    found = await views.breaks_with(conn, entry_id, made.bank_ref, f"{made.source}/{made.event_id}")
-    return [
-        {"step": "entry", **_entry(made)},
-        *(
-            {
-                "step": "original",
-                "id": one.id,
-                "event": f"{one.source}/{one.event_id}",
-                "type": one.type,
-                "clearing_date": f"{one.clearing_date}",
-            }
-            for one in before.values()
-        ),
-        *({"step": "file", **one} for one in lines),
-        *(
-            {
-                "step": "break",
-                "id": one["id"],
-                "code": one["code"],
-                "vector": one["vector"],
-                "amount": yuan(one["amount_fen"]),
-                "state": one["state"],
-            }
-            for one in found
-        ),
-    ]
-
-
-def _what(one: dict[str, Any], zone: tzinfo) -> str:
-    match one["step"]:
-        case "record":
-            return f"{one['type']} of {local(datetime.fromisoformat(one['occurred_at']), zone)}"
-        case "outcome" | "repeat":
-            return " ".join(filter(None, (one["outcome"], one["reason"], one.get("detail", ""))))
-        case "entry":
-            return "  ".join(f"{p['account']} {grouped(p['amount'])}" for p in one["postings"])
-        case "original":
-            return f"{one['type']} of {one['clearing_date']}"
-        case "file":
-            return f"{one['type']} for {one['receiver']}"
-        case _:
-            return f"{one['code']} {one['vector']} {grouped(one['amount'])} {one['state']}"
-
-
-def _where(one: dict[str, Any]) -> str:
-    match one["step"]:
-        case "record" | "repeat":
-            return f"{one['stream']}[{one.get('partition', 0)}]@{one['position']} batch {one['batch']}"
-        case "outcome":
-            return f"day {one['clearing_date']}" if one["clearing_date"] else one["waits_for"]
-        case "file":
-            return str(one["name"])
-        case "original":
-            return str(one["event"])
-        case _:
-            return str(one["id"])

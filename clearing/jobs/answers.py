@@ -134,12 +134,7 @@ def answers_of(
         taken += 1
         event: OwnEvent | None
         if isinstance(line, ReturnLine):
-            said_not: dict[str, Any] = {
-                "return_ref": _reference(line),
-                "return_date": day,
-                "reason_code": OTHER,
-            }
-            line = line._replace(**{name: getattr(line, name) or one for name, one in said_not.items()})
+            line = _filled(line, day)
             event, result = _returned(line, order), "R"
             answer = Answer(line.pay_id, result, order.bank_ref, order.bank_date, line.reason_code)
             at = line.return_date
@@ -154,6 +149,22 @@ def answers_of(
         if event is not None:
             said.events.append(event_bytes(event, bank, _instant(at, members.clock.zone), env))
     return said._replace(taken=taken)
+
+
+def event_of(line: Line, order: PayLineRow, day: date) -> OwnEvent | None:
+    """The event that a line became if it was taken and ended its order; None for one that ends none. 回盘事件
+
+    In:      a line under our own id and with its amount, as `answers_of` has it.
+    """
+    if isinstance(line, ReturnLine):
+        return _returned(_filled(line, day), order)
+    return _result(line, order, day, tries_max=0)[0]
+
+
+def _filled(line: ReturnLine, day: date) -> ReturnLine:
+    """A return with what its bank left open."""
+    said_not: dict[str, Any] = {"return_ref": _reference(line), "return_date": day, "reason_code": OTHER}
+    return line._replace(**{name: getattr(line, name) or one for name, one in said_not.items()})
 
 
 def _instant(day: date, zone: tzinfo) -> datetime:

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from clearing.ledger.members import Members
 
 
-async def instruct_again(engine: AsyncEngine, members: Members, id_: str, *, today: date) -> Instruction:
+async def instruct_again(
+    engine: AsyncEngine, members: Members, id_: str, *, today: date, by: str
+) -> Instruction:
     """Take the place of a failed instruction with a new one of the same sum. 重新指令
 
-    In:      the id of an instruction that a bank said FAILED of; `today` at the platform.
+    In:      the id of an instruction that a bank said FAILED of; `today` at the platform; who does it.
     Out:     the new one, WAITING for today or the next working day; the old one is REPLACED, so a late
              confirmation of it is refused. The books do not move: the sum stays in transit until it is confirmed.
-    Writes:  instruction, in one transaction.
+    Writes:  instruction, instruction_again, in one transaction.
     Again:   UsageError: the first one is REPLACED then, the new one goes its own way.
     Raises:  UsageError when there is no such instruction or it has not failed; WorldFailed.
     """
@@ -47,7 +49,7 @@ async def instruct_again(engine: AsyncEngine, members: Members, id_: str, *, tod
             value_date=working_day_after(today - timedelta(days=1)),
             replaces=old.id,
         )
-        await instructions.take_place(conn, new)
+        await instructions.take_place(conn, new, by)
         return new
 
     return await in_transaction(engine, f"instruction {id_}", work)

@@ -185,7 +185,9 @@ def _statement(
     if said.type == SNAPSHOT:
         snapshot = read_plain(plain, name)
         return tuple(fault_of(name, text) for text in snapshot.errors), snapshot.records, range(0)
-    found, partly = (_read(partner, name, plain, said, members, partial=partial) for partial in (False, True))
+    found, partly = (
+        read_rows(partner, name, plain, said, members, partial=partial) for partial in (False, True)
+    )
     if not isinstance(found, Refused):
         return (), len(found.rows), range(0)
     faults = tuple(fault_of(name, text) for text in found.errors)
@@ -195,7 +197,7 @@ def _statement(
     return faults, len(partly.rows) + sum(len(one.bad) for one in partly.files), range(2, lines + 1)
 
 
-def _read(
+def read_rows(
     partner: str, name: str, plain: bytes, said: FileName, members: Members, *, partial: bool
 ) -> Refused | ParsedStatement | ParsedExport | StayList:
     """A statement, export or list as its own reader has it."""

@@ -12,6 +12,7 @@ from clearing.files.iso20022.message import short_id
 from clearing.files.layout import Layout
 from clearing.files.names import FileName
 from clearing.files.outgoing import RenderedFile, file_of
+from clearing.files.parse import Row
 from clearing.files.records import PayLine, ResultLine
 from clearing.jobs.layouts import writing_layout
 from clearing.jobs.seal import seal_files, sealer_of
@@ -123,6 +124,11 @@ def _slices(lines: Sequence[PayLine | ResultLine], size: int) -> Iterable[Sequen
 
 async def orders_of(conn: AsyncConnection, name: str) -> list[PayLine]:
     """The orders of a PAY file of ours, in order. 代付明细"""
+    return [row.record for row in await lines_of(conn, name)]
+
+
+async def lines_of(conn: AsyncConnection, name: str) -> Sequence[Row]:
+    """The lines of a file of ours that was sent, each with its place in it. 明细行"""
     stored = await files.get(conn, name)
     if stored is None:
         raise InvariantViolated(f"file {name}: it was sent, and is not stored")
@@ -130,4 +136,4 @@ async def orders_of(conn: AsyncConnection, name: str) -> list[PayLine]:
     parsed = read_lines(name, await files.content(conn, name), layouts[stored.layout])
     if parsed.faults:
         raise InvariantViolated(f"{parsed.faults[0]}: a file of our own cannot be read")
-    return [row.record for row in parsed.rows]
+    return parsed.rows

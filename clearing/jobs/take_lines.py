@@ -57,7 +57,7 @@ async def against_ours(
     if read.said.type == ACK:
         return read.rows, await _of_ours(conn, name, partner, read.rows)
     orders = await payments.lines(conn, [row.record.pay_id for row in read.rows])
-    rows = [_named(row, orders) for row in read.rows]
+    rows = [named(row, orders) for row in read.rows]
     orders = {one.pay_id: one for one in orders.values()}
     given = {
         line.pay_id: line
@@ -68,7 +68,7 @@ async def against_ours(
     return rows, tuple(replace(one, field=read.fields.get(one.column, 0)) for one in found)
 
 
-def _named(row: Row, orders: Mapping[str, PayLineRow]) -> Row:
+def named(row: Row, orders: Mapping[str, PayLineRow]) -> Row:
     """A line under our own id of its order: a bank may know it by the short one, and repeat less of it."""
     line = row.record
     order = orders.get(line.pay_id)

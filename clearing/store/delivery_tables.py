@@ -91,6 +91,15 @@ pay_line: Final = Table(
     comment="Every payment order and what the bank said of it (代付明细)",
 )
 
+instruction_again: Final = Table(
+    "instruction_again",
+    metadata,
+    _text("id", "Id of an instruction that took the place of one that had failed.", key=True),
+    _now("at", "When."),
+    _text("by_whom", "Who."),
+    comment="Who instructed a settlement again (重新指令)",
+)
+
 verdict: Final = Table(
     "verdict",
     metadata,

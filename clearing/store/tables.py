@@ -151,6 +151,11 @@ event = Table(
     _column("position", BigInteger, "Where in its stream partition it was."),
     *_place(),
     Index("ix_event_batch", "batch"),
+    Index(
+        "ix_event_payout",
+        "batch",
+        postgresql_where=text("type LIKE 'payout.%' OR type LIKE 'settlement.%'"),
+    ),
     comment="Every event that could be read, once",
 )
 

@@ -25,12 +25,16 @@ _COUNTS: Final = """
 """
 _EVENT: Final = """
     SELECT e.source, e.id, e.type, e.outcome, e.reason, e.detail, e.entry_id, e.clearing_date, e.late,
-        e.waits_for, e.occurred_at, e.position, e.batch, b.stream, b.partition, b.at
-    FROM event e JOIN batch b ON b.id = e.batch WHERE e.source = $1 AND e.id = $2
+        e.waits_for, e.occurred_at, e.position, e.batch, b.stream, b.partition, b.at, e.raw,
+        s.announced >= b.id AS announced
+    FROM event e JOIN batch b ON b.id = e.batch JOIN stream s ON s.name = b.stream AND s.partition = b.partition
+    WHERE e.source = $1 AND e.id = $2
 """
 _WOKEN: Final = """
-    SELECT w.outcome, w.reason, w.detail, w.entry_id, w.clearing_date, w.late, w.batch, b.stream, b.partition, b.at
-    FROM woken w JOIN batch b ON b.id = w.batch WHERE w.source = $1 AND w.id = $2
+    SELECT w.outcome, w.reason, w.detail, w.entry_id, w.clearing_date, w.late, w.batch, b.stream, b.partition, b.at,
+        s.announced >= b.id AS announced
+    FROM woken w JOIN batch b ON b.id = w.batch JOIN stream s ON s.name = b.stream AND s.partition = b.partition
+    WHERE w.source = $1 AND w.id = $2
 """
 _REPEATS: Final = """
     SELECT r.outcome, r.reason, r.detail, r.position, r.batch, b.stream, b.partition, b.at
@@ -56,6 +60,10 @@ _BREAKS: Final = """
     SELECT id, clearing_date, code, vector, amount_fen, state FROM break_
     WHERE keys ->> 'entry_id' = $1 OR ($2 <> '' AND keys ->> 'bank_ref' = $2)
         OR id IN (SELECT break_id FROM break_proposal WHERE event = $3) ORDER BY id
+"""
+_LISTED_BREAKS: Final = """
+    SELECT id, clearing_date, code, vector, amount_fen, state FROM break_
+    WHERE keys ->> 'order_no' = $2 AND institution = $1 ORDER BY id
 """
 _VERSIONS: Final = """
     SELECT id, loaded_at, loaded_by, encode(digest, 'hex') AS digest, approved_by, approved_at
@@ -157,6 +165,12 @@ async def files_with(conn: AsyncConnection, day: date, entry_id: str) -> list[Ro
 async def breaks_with(conn: AsyncConnection, entry_id: str, bank_ref: str, event: str) -> list[Row]:
     """The breaks that name this entry or reference, and those that its event (source/id) is to end."""
     return [dict(row) for row in await (await driver(conn)).fetch(_BREAKS, entry_id, bank_ref, event)]
+
+
+async def breaks_on_list(conn: AsyncConnection, payer: str, settlement_id: str) -> list[Row]:
+    """The breaks of a payer's list that name one of its settlements."""
+    found = await (await driver(conn)).fetch(_LISTED_BREAKS, payer, settlement_id)
+    return [dict(row) for row in found]
 
 
 async def members_versions(conn: AsyncConnection) -> list[Row]:

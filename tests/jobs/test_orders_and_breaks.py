@@ -161,7 +161,7 @@ async def test_orders_between_accounts_are_breaks_until_they_are_carried_out(
     for bank in (round_.b1, round_.b2):
         bank.answer([bank.asked(line) for line in list(bank.results.values()) if line.pay_id == first])
     await round_.receive()
-    new = (await instruct_again(the.engine, the.members, second, today=NEXT)).id
+    new = (await instruct_again(the.engine, the.members, second, today=NEXT, by="ann")).id
     await the.close(NEXT + timedelta(days=1))
     later = await funds(the, NEXT + timedelta(days=1), tmp_path)
     assert later == {first: ("FND-001", "AUTO_CLEARED"), second: ("FND-002", "AUTO_CLEARED")}
@@ -185,7 +185,7 @@ async def test_an_order_that_came_back_or_waits_for_a_busy_bank_is_no_less_open(
     await the.close(NEXT)
     found = await funds(the, NEXT, tmp_path)
     assert (found[busy], found[back]) == (("FND-001", "SUSPECT"), ("FND-003", "OPEN"))
-    assert (await instruct_again(the.engine, the.members, back, today=NEXT)).replaces == back
+    assert (await instruct_again(the.engine, the.members, back, today=NEXT, by="ann")).replaces == back
 
 
 async def test_what_a_bank_says_by_message_ends_the_break_too(round_: Round, tmp_path: Path) -> None:

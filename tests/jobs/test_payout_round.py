@@ -490,7 +490,7 @@ async def test_a_failed_instruction_goes_out_again_the_same_way_round(round_: Ro
     assert accounts == {("00", "01"), ("03", "00")}, "one bank pays the hospital, one takes from the fund"
     for turn in (1, 2):
         again = {
-            id_: (await instruct_again(the.engine, the.members, id_, today=date(2026, 5, 19))).id
+            id_: (await instruct_again(the.engine, the.members, id_, today=date(2026, 5, 19), by="ann")).id
             for id_ in ids
         }
         await settle(*world, now=round_.now)

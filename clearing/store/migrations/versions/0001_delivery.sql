@@ -92,6 +92,16 @@ COMMENT ON COLUMN pay_line.bank_date IS 'The bank''s date of that.';
 COMMENT ON COLUMN pay_line.reason_code IS 'Why it was not paid or came back.';
 COMMENT ON COLUMN pay_line.answered_at IS 'When the last answer was taken in.';
 COMMENT ON COLUMN pay_line.asked_at IS 'When the bank was last asked what became of it.';
+CREATE TABLE instruction_again (
+    id TEXT COLLATE "C" NOT NULL,
+    at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    by_whom TEXT COLLATE "C" NOT NULL,
+    CONSTRAINT pk_instruction_again PRIMARY KEY (id)
+);
+COMMENT ON TABLE instruction_again IS 'Who instructed a settlement again (重新指令)';
+COMMENT ON COLUMN instruction_again.id IS 'Id of an instruction that took the place of one that had failed.';
+COMMENT ON COLUMN instruction_again.at IS 'When.';
+COMMENT ON COLUMN instruction_again.by_whom IS 'Who.';
 CREATE TABLE verdict (
     file BIGINT NOT NULL,
     no INTEGER NOT NULL,
@@ -187,7 +197,8 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['dispatch', 'verdict', 'acknowledgement', 'file_again', 'file_report'] LOOP
+    FOREACH name IN ARRAY ARRAY['dispatch', 'instruction_again', 'verdict', 'acknowledgement', 'file_again',
+        'file_report'] LOOP
         EXECUTE format('CREATE TRIGGER %I BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
             FOR EACH STATEMENT EXECUTE FUNCTION clearing_refuse()', name || '_grows', name);
         EXECUTE format('GRANT SELECT, INSERT ON %I TO clearing_app', name);

@@ -75,6 +75,7 @@ CREATE TABLE event (
     CONSTRAINT pk_event PRIMARY KEY (source, id)
 );
 CREATE INDEX ix_event_batch ON event (batch);
+CREATE INDEX ix_event_payout ON event (batch) WHERE type LIKE 'payout.%' OR type LIKE 'settlement.%';
 COMMENT ON TABLE event IS 'Every event that could be read, once';
 COMMENT ON COLUMN event.source IS 'Member code of the producer.';
 COMMENT ON COLUMN event.id IS 'Unique for ever within the source.';
