@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from clearing.errors import InvariantViolated, UsageError
-from clearing.files.day_columns import DayColumns, txn_lines
 from clearing.files.draft import PART_BYTES, Body, Draft, Finished, Part, TextWriter, writer_of
 from clearing.files.items import Deposits, claim_lines, claim_sums, err_lines, repeated
 from clearing.files.layout import Layout
 from clearing.files.lines import Target, Targets, instruction_line, sides
 from clearing.files.names import FileName
+from clearing.files.plans import txn_lines
 from clearing.files.records import ClaimLine, DepLine, ErrLine, InstructionLine, SumLine, UseLine
 from clearing.files.txn_drafts import TxnDrafts
 from clearing.ledger.entry import Entry
-from clearing.ledger.entry_columns import EntryColumns
 from clearing.ledger.facts import Instruction
 from clearing.ledger.members import Members
+
+if TYPE_CHECKING:
+    from clearing.ledger.entry_columns import EntryColumns
 
 ROLL_UP: Final = "day.roll_up"
 ORDER: Final = ("TXN", "SUM", "ERR", "DEP", "NRC", "SWP")
@@ -91,6 +93,8 @@ class DayFiles:
         self._txn = TxnDrafts(
             {target: draft for (target, kind), draft in self._drafts.items() if kind == "TXN"}
         )
+        from clearing.files.day_columns import DayColumns  # noqa: PLC0415 - a large library
+
         self._columns = DayColumns(day, self._targets)
         self._swipes = [draft for (_, kind), draft in self._drafts.items() if kind == "SWP"]
         self._deposits = Deposits(opening.deposits)
@@ -144,22 +148,20 @@ class DayFiles:
 
         In:      in order of id, those of the close too: they say on which side an in-bank instruction is.
         Out:     the parts of files that are full.
-        Raises:  as `DayColumns.plans`.
+        Raises:  as `DayColumns.planned`.
         """
-        plans = self._columns.plans(chunk)
-        lines = self._columns.txn(chunk, plans)
+        planned = self._columns.planned(chunk)
+        lines = self._columns.txn(planned)
         if lines is not None:
             self._txn.write(lines)
-        uses = self._columns.uses(chunk, plans, self._uses + 1) if self._swipes else None
+        uses = self._columns.uses(planned, self._uses + 1) if self._swipes else None
         if uses is not None:
             self._uses += len(uses[0])
             for draft in self._swipes:
                 draft.write("D", UseLine, uses)
-        looked_at = (at for at, plan in enumerate(plans) if plan.looked_at or (chunk.late[at] and plan.lines))
-        self._look([chunk.entry(at) for at in looked_at])
-        for at, kind in enumerate(chunk.type):
-            if kind == ROLL_UP:
-                self._side_of[chunk.id[at]] = sides(chunk.entry(at))
+        self._look(chunk.entries(planned.looked_at()))
+        for entry in chunk.entries((chunk.frame["type"] == ROLL_UP).arg_true().to_list()):
+            self._side_of[entry.id] = sides(entry)
         return [body.take() for body in self._bodies if body.size >= PART_BYTES]
 
     def _look(self, entries: Sequence[Entry]) -> None:

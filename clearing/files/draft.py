@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from clearing.files.columns_out import Lines
+from clearing.files.columns_out import Lines, Values
 from clearing.files.iso20022.writer import XmlWriter
 from clearing.files.layout import Layout
 from clearing.files.names import FileName
@@ -57,13 +57,13 @@ class Body:
         """Over the parts."""
         self.notes: list[str] = []
 
-    def add(self, texts: Sequence[str]) -> None:
+    def add(self, text: str) -> None:
         """Take lines, as its writer wrote them."""
-        text = "".join(texts)
         if text.isascii():
             lines = text.encode("ascii")
         else:  # the codec of GB18030 is slow: it gets only the lines that need it
-            lines = b"".join([one.encode("ascii" if one.isascii() else self.encoding) for one in texts])
+            each = text.splitlines(keepends=True)
+            lines = b"".join([one.encode("ascii" if one.isascii() else self.encoding) for one in each])
         self.held.append(lines)
         self.size += len(lines)
 
@@ -143,15 +143,15 @@ class Draft:
         if records:
             self.write(tag, type(records[0]), tuple(zip(*records, strict=True)))
 
-    def write(self, tag: str, model: type[Any], columns: Sequence[Sequence[Any]]) -> None:
+    def write(self, tag: str, model: type[Any], columns: Sequence[Values]) -> None:
         """Count lines of one kind, one or more, given by field, and write them in every layout."""
         first = self.totals.records + 1
         self.totals.add(model, columns)
         lines = Lines(tag, model, columns, range(first, self.totals.records + 1))
         for body in self.bodies:
-            texts, notes = body.writer.block(lines)
-            body.add(texts)
-            body.notes += [note for _, note in notes]
+            made = body.writer.block(lines)
+            body.add(made.text())
+            body.notes += [note for _, note in made.notes]
 
     def sum_up(self) -> None:
         """Take the file's sums from its groups, once all lines are counted."""

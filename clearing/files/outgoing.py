@@ -16,7 +16,6 @@ from clearing.files.layout import Layout
 from clearing.files.names import FileName
 from clearing.ledger.business_day import BusinessClock
 from clearing.ledger.entry import Entry
-from clearing.ledger.entry_columns import EntryColumns
 from clearing.ledger.facts import Instruction
 from clearing.ledger.members import Members
 
@@ -66,6 +65,8 @@ def day_files(
     Out:     per member in order of code and sequence, types in the order TXN, SUM, ERR, DEP, NRC, SWP; a member
              without lines gets them with count 0.
     """
+    from clearing.ledger.entry_columns import EntryColumns  # noqa: PLC0415 - a large library
+
     made = DayFiles(day, members, {"": [layout]}, opening=opening, versions=versions)
     full = made.feed(EntryColumns.of(entries))
     for one in made.end(instructions, value_date):

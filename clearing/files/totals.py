@@ -11,6 +11,7 @@ from functools import cache
 from itertools import compress
 from typing import Any, Final, Literal
 
+from clearing.files.columns_out import Values
 from clearing.files.layout import Layout
 from clearing.files.records import CARRIED, MODELS, Carried, SumLine, TxnLine
 
@@ -57,14 +58,14 @@ class Totals:
     net_fen: int = 0
     """Sum of what is settled: in - out - fee."""
 
-    def add(self, model: type[Any], columns: Sequence[Sequence[Any]]) -> None:
+    def add(self, model: type[Any], columns: Sequence[Values]) -> None:
         """Count lines of one kind.
 
         In:      their record model, the values by field; a field that their layout does not have is None throughout
                  and counts nothing.
         """
         self.records += len(columns[0])
-        fields: dict[str, Sequence[Any]] = dict(zip(model._fields, columns, strict=True))
+        fields: dict[str, Values] = dict(zip(model._fields, columns, strict=True))
         if model is TxnLine:
             self._add_carried(fields, TXN)
             self.fee_fen += _sum(fields["fee_fen"])
@@ -82,7 +83,7 @@ class Totals:
         else:
             self._add_carried(fields, CARRIED[model])
 
-    def _add_carried(self, fields: Mapping[str, Sequence[Any]], carried: Carried) -> None:
+    def _add_carried(self, fields: Mapping[str, Values], carried: Carried) -> None:
         key, amount, way = carried
         if key:
             self.hash_total = (self.hash_total + hash_sum(list(filter(None, fields[key])))) % HASH_MODULUS

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import compress
+from operator import add
+from typing import TYPE_CHECKING
 
 from clearing.files.columns_out import Lines
-from clearing.files.day_columns import TxnColumns
 from clearing.files.draft import Body, Draft, TextWriter
 from clearing.files.lines import Target
 from clearing.files.records import TxnLine
+
+if TYPE_CHECKING:
+    from clearing.files.day_columns import TxnColumns
 
 
 class TxnDrafts:
@@ -25,48 +28,38 @@ class TxnDrafts:
 
     def write(self, lines: TxnColumns) -> None:
         """Count the next lines, each in its file, and write them."""
-        numbers = self._numbered(lines)
-        whole = Lines("D", TxnLine, lines.columns, numbers)
+        for target, group, added in lines.groups:
+            sums = self._drafts[target].groups.setdefault(group, [0] * len(added))
+            sums[:] = map(add, sums, added)
+        numbers = []
+        for target, count in lines.runs:
+            totals = self._drafts[target].totals
+            numbers.append(range(totals.records + 1, totals.records + count + 1))
+            totals.records += count
         for writer, bodies in self._bodies.items():
-            if len(bodies) == len(self._drafts):
-                _spread(writer, whole, lines.targets, bodies)
-                continue
-            taken = [target in bodies for target in lines.targets]
-            if any(taken):
-                columns = [list(compress(values, taken)) for values in lines.columns]
-                some = Lines("D", TxnLine, columns, list(compress(numbers, taken)))
-                _spread(writer, some, list(compress(lines.targets, taken)), bodies)
-
-    def _numbered(self, lines: TxnColumns) -> list[int]:
-        """Each line counted in its group, and its number in its file: a file's sums are those of its groups."""
-        drafts, numbers = self._drafts, []
-        rows = zip(lines.targets, lines.groups, lines.figures, lines.id_parts, strict=True)
-        for target, group, (way, amount_fen, mode, fee_fen, settle_fen), id_part in rows:
-            draft = drafts[target]
-            sums = draft.groups.get(group)
-            if sums is None:
-                sums = draft.groups[group] = [0] * 7
-            sums[0] += 1
-            if mode == "N":
-                sums[1 if way == "R" else 2] += amount_fen
-            sums[3] += fee_fen
-            sums[4] += settle_fen
-            sums[5] += amount_fen
-            sums[6] += id_part
-            draft.totals.records += 1
-            numbers.append(draft.totals.records)
-        return numbers
+            _write(writer, lines, numbers, bodies)
 
 
-def _spread(
-    writer: TextWriter, lines: Lines, targets: Sequence[Target], bodies: Mapping[Target, Body]
+def _write(
+    writer: TextWriter, lines: TxnColumns, numbers: Sequence[range], bodies: Mapping[Target, Body]
 ) -> None:
     """Write lines of one layout and give each file its own."""
-    texts, notes = writer.block(lines)
-    of_target: dict[Target, list[str]] = defaultdict(list)
-    for target, text in zip(targets, texts, strict=True):
-        of_target[target].append(text)
-    for target, own in of_target.items():
-        bodies[target].add(own)
-    for at, note in notes:
-        bodies[targets[at]].notes.append(note)
+    runs = [
+        (bodies[target], own)
+        for (target, _), own in zip(lines.runs, numbers, strict=True)
+        if target in bodies
+    ]
+    if not runs:
+        return
+    columns = lines.columns
+    if len(runs) < len(lines.runs):
+        taken = lines.taken(bodies)
+        columns = [values.filter(taken) for values in columns]
+    block = Lines("D", TxnLine, columns, [number for _, own in runs for number in own])
+    made, start = writer.block(block), 0
+    bodies_of = [body for body, own in runs for _ in own] if made.notes else []
+    for body, own in runs:
+        body.add(made.text(start, len(own)))
+        start += len(own)
+    for at, note in made.notes:
+        bodies_of[at].notes.append(note)

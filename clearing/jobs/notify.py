@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from clearing.files.day_columns import txn_lines
 from clearing.files.items import claim_lines
 from clearing.files.lines import Targets
 from clearing.files.names import FileName
 from clearing.files.outgoing import file_of
+from clearing.files.plans import txn_lines
 from clearing.files.records import ClaimLine, TxnLine
 from clearing.jobs.layouts import own_layouts
 from clearing.jobs.orders import keep_made

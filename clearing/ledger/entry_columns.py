@@ -1,77 +1,67 @@
 """Many entries column by column: what a day's files are made of. 凭证列
 
 A day has millions of entries and its files show a few fields of each twice. Values that stand under each other are
-taken together; an `Entry` is only made of one that needs a closer look.
+taken together, in a frame that is worked on outside the interpreter's lock; an `Entry` is only made of one that
+needs a closer look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import polars as pl
 
 from clearing.ledger.entry import Entry, Leg, Posting, Status
 
+BETWEEN: Final = "\x1f"
+"""Between the accounts of an entry; no name holds a control character."""
+SCHEMA: Final[dict[str, pl.DataType]] = {
+    "id": pl.String(), "clearing_date": pl.Date(), "type": pl.String(), "source": pl.String(),
+    "event_id": pl.String(), "accounts": pl.String(), "fens": pl.List(pl.Int64()), "legs": pl.String(),
+    "occurred_at": pl.Datetime("us", "UTC"), "late": pl.Boolean(), "amount_fen": pl.Int64(),
+    "status": pl.String(), "institution": pl.String(), "bank": pl.String(), "payer": pl.String(),
+    "route": pl.String(), "partner": pl.String(), "bank_ref": pl.String(), "bank_date": pl.Date(),
+    "order_no": pl.String(), "receipt_no": pl.String(), "admission_no": pl.String(), "terminal": pl.String(),
+    "access": pl.String(), "card": pl.String(), "card_last4": pl.String(), "app_area": pl.String(),
+    "original_id": pl.String(), "original_date": pl.Date(), "text": pl.String(),
+}  # fmt: skip
+"""Fields as in `Entry`; of its postings the accounts (with BETWEEN between them), what each moves (debit positive,
+credit negative) and why it stands there, a letter each."""
+_LEGS: Final = {leg.value: leg for leg in Leg}
 
-class EntryColumns(NamedTuple):
-    """Entries in some order; fields as in `Entry`, one value an entry."""
 
-    id: Sequence[str]
-    clearing_date: Sequence[date]
-    type: Sequence[str]
-    source: Sequence[str]
-    event_id: Sequence[str]
-    accounts: Sequence[tuple[str, ...]]
-    """Of the postings."""
-    fens: Sequence[tuple[int, ...]]
-    """Of the postings: debit positive, credit negative."""
-    legs: Sequence[str]
-    """Of the postings, a letter each."""
-    occurred_at: Sequence[datetime]
-    late: Sequence[bool]
-    amount_fen: Sequence[int]
-    status: Sequence[str]
-    institution: Sequence[str]
-    bank: Sequence[str]
-    payer: Sequence[str]
-    route: Sequence[str]
-    partner: Sequence[str]
-    bank_ref: Sequence[str]
-    bank_date: Sequence[date | None]
-    order_no: Sequence[str]
-    receipt_no: Sequence[str]
-    admission_no: Sequence[str]
-    terminal: Sequence[str]
-    access: Sequence[str]
-    card: Sequence[str]
-    card_last4: Sequence[str]
-    app_area: Sequence[str]
-    original_id: Sequence[str]
-    original_date: Sequence[date | None]
-    text: Sequence[str]
+class EntryColumns:
+    """Entries in some order, as a frame with the columns of `SCHEMA`."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self.frame = frame
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> EntryColumns:
         """Entries as columns."""
         rows = list(entries)
-        of_postings: dict[str, Sequence[Any]] = {
-            "accounts": [tuple([account for account, _, _ in one.postings]) for one in rows],
-            "fens": [tuple([fen for _, fen, _ in one.postings]) for one in rows],
+        of_postings: dict[str, list[Any]] = {
+            "accounts": [BETWEEN.join([account for account, _, _ in one.postings]) for one in rows],
+            "fens": [[fen for _, fen, _ in one.postings] for one in rows],
             "legs": ["".join([leg for _, _, leg in one.postings]) for one in rows],
         }
-        return cls(
-            *(
-                of_postings[name] if name in of_postings else [getattr(one, name) for one in rows]
-                for name in cls._fields
-            )
-        )
+        columns = {
+            name: of_postings[name] if name in of_postings else [getattr(one, name) for one in rows]
+            for name in SCHEMA
+        }
+        return cls(pl.DataFrame(columns, schema=SCHEMA))
 
-    def entry(self, at: int) -> Entry:
-        """One of them as a value, checked as it is made."""
-        values: dict[str, Any] = dict(zip(self._fields, (column[at] for column in self), strict=True))
-        parts = (values.pop(name) for name in _OF_POSTINGS)
-        postings = tuple(Posting(account, fen, Leg(leg)) for account, fen, leg in zip(*parts, strict=True))
-        return Entry(**values | {"postings": postings, "status": Status(values["status"])})
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def entries(self, at: Sequence[int] | None = None) -> list[Entry]:
+        """Some of them, or all, as values, each checked as it is made."""
+        frame = self.frame if at is None else self.frame[list(at)]
+        return list(map(_entry, frame.iter_rows(named=True)))
 
 
-_OF_POSTINGS: Final = ("accounts", "fens", "legs")
+def _entry(values: dict[str, Any]) -> Entry:
+    names, fens, legs = values.pop("accounts").split(BETWEEN), values.pop("fens"), values.pop("legs")
+    postings = tuple(map(Posting, names, fens, map(_LEGS.__getitem__, legs)))
+    return Entry(**values | {"postings": postings, "status": Status(values["status"])})

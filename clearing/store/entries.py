@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from operator import itemgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.ledger.entry import Entry, Leg, Posting, Status
-from clearing.ledger.entry_columns import EntryColumns
 from clearing.store.session import DriverRow, driver
+
+if TYPE_CHECKING:
+    from clearing.ledger.entry_columns import EntryColumns
 
 COLUMNS: Final = (
     "id", "clearing_date", "type", "source", "event_id", "accounts", "fens", "legs", "occurred_at", "late",
@@ -24,8 +27,21 @@ COLUMNS: Final = (
 
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM entry"  # noqa: S608 - our own column names
 _OF_DAY: Final = f"{_SELECT} WHERE id >= $1 AND id < $2 ORDER BY id"
-_CHUNK: Final = 5000
+_CHUNK: Final = 20_000
 """Entries read at once: enough that what a block costs is little, few enough that memory stays flat."""
+_CELL: Final = "\x1e"
+_NULL: Final = "\\N"
+_AS_TEXT: Final = {"format": "csv", "delimiter": _CELL, "null": _NULL}
+"""How COPY sends entries to be read as columns: quoted only where a text holds a control or a quote."""
+_SENT: Final = {
+    "accounts": "array_to_string(accounts, chr(31))",
+    "occurred_at": "(extract(epoch FROM occurred_at) * 1000000)::bigint",
+}
+"""Columns that are sent in another form: BETWEEN between accounts, microseconds since 1970."""
+_NEXT: Final = (
+    f"SELECT {', '.join(_SENT.get(name, name) for name in COLUMNS)} FROM entry "  # noqa: S608 - our own names
+    "WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3"
+)
 _LEGS: Final = {leg.value: leg for leg in Leg}
 _STATUSES: Final = {status.value: status for status in Status}
 _ONE_DAY: Final = timedelta(days=1)
@@ -103,25 +119,64 @@ def _ids_of(day: date) -> tuple[str, str]:
 async def chunks_of(conn: AsyncConnection, day: date) -> AsyncIterator[EntryColumns]:
     """One day's entries in order of id, some thousands at a time, read as they are used. 当日凭证
 
-    In:      a connection in a transaction; what others commit meanwhile is not seen.
+    In:      a connection in a transaction, a day that nobody adds to.
     """
     first, after = _ids_of(day)
     raw = await driver(conn)
-    cursor = await raw.cursor(_OF_DAY, first, after)
-    while rows := await cursor.fetch(_CHUNK):
-        columns: dict[str, Any] = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
-        columns["id"] = [one.hex for one in columns["id"]]
-        columns["original_id"] = ["" if one is None else one.hex for one in columns["original_id"]]
-        for name in ("accounts", "fens"):
-            columns[name] = list(map(tuple, columns[name]))
-        yield EntryColumns(**columns)
+    # In order of id by the index: of a table that has no statistics yet the server would sort the day for each chunk.
+    await raw.execute("SET LOCAL enable_sort = off")
+    count = _CHUNK
+    while count == _CHUNK:
+        sent: list[bytes] = []
+        await raw.copy_from_query(_NEXT, first, after, _CHUNK, output=_taker(sent), **_AS_TEXT)
+        chunk = await asyncio.to_thread(_read, sent)
+        if count := len(chunk):
+            yield chunk
+            first = f"{int(chunk.frame['id'][-1], 16) + 1:032x}"
+    await raw.execute("SET LOCAL enable_sort = on")
+
+
+def _taker(sent: list[bytes]) -> Callable[[bytes], Awaitable[None]]:
+    async def take(data: bytes) -> None:
+        sent.append(data)
+
+    return take
+
+
+def _read(sent: list[bytes]) -> EntryColumns:
+    """What COPY sent, as columns."""
+    import polars as pl  # noqa: PLC0415 - a large library, for whoever reads whole days
+
+    from clearing.ledger.entry_columns import SCHEMA, EntryColumns  # noqa: PLC0415
+
+    if not sent:
+        return EntryColumns(pl.DataFrame(schema=SCHEMA))
+    plain = {"accounts": pl.String(), "fens": pl.String(), "occurred_at": pl.Int64(), "late": pl.String()}
+    dates = ("clearing_date", "bank_date", "original_date")
+    frame = pl.read_csv(
+        b"".join(sent),
+        has_header=False,
+        separator=_CELL,
+        schema=SCHEMA | dict.fromkeys(dates, pl.String()) | plain,
+        null_values=dict.fromkeys((*dates, "original_id"), _NULL),
+        empty_string_is_null=False,
+    )
+    read = frame.with_columns(
+        pl.col("id").str.replace_all("-", "", literal=True),
+        pl.col("original_id").str.replace_all("-", "", literal=True).fill_null(""),
+        pl.col(dates).str.to_date("%Y-%m-%d"),
+        pl.col("fens").str.strip_chars("{}").str.split(",").cast(SCHEMA["fens"]),
+        pl.col("occurred_at").cast(SCHEMA["occurred_at"]),
+        pl.col("late") == "t",
+    )
+    return EntryColumns(read.rechunk())
 
 
 async def entries_of(conn: AsyncConnection, day: date) -> AsyncIterator[Entry]:
     """One day's entries in order of id, one by one; as `chunks_of`."""
     async for chunk in chunks_of(conn, day):
-        for at in range(len(chunk.id)):
-            yield chunk.entry(at)
+        for entry in chunk.entries():
+            yield entry
 
 
 async def sent_out(conn: AsyncConnection, day: date) -> int:

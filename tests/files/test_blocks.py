@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.files import columns_out
 from clearing.files import layout as layout_module
 from clearing.files.check import check_file
 from clearing.files.columns_in import BlockReader
-from clearing.files.columns_out import FEW, BlockWriter
-from clearing.files.layout import SHIPPED, load_layout, parse_layout
+from clearing.files.columns_out import BlockWriter
+from clearing.files.layout import SHIPPED, Layout, load_layout, parse_layout
 from clearing.files.names import FileName
-from clearing.files.outgoing import file_of
-from clearing.files.parse import Scan, parse
+from clearing.files.outgoing import RenderedFile, file_of
+from clearing.files.parse import FEW, Scan, parse
 from clearing.files.records import TxnLine
 from clearing.jobs.bench.large_day import DAY, lines
 from tests.files.any_lines import RARE, carried, lines_of
@@ -44,9 +45,18 @@ TRICKY = {
 }
 
 
-def made(profile: str, records: list[TxnLine]) -> bytes:
+ALONE = 10**9
+
+
+def written(name: FileName, tagged: list[tuple[str, Any]], layout: Layout, few: int = 0) -> RenderedFile:
+    """A file, its lines written together, or so few of them alone."""
+    with patch.object(columns_out, "FEW", few):
+        return file_of(name, tagged, layout, CLOCK)
+
+
+def made(profile: str, records: list[TxnLine], few: int = 0) -> bytes:
     """A TXN file of these lines."""
-    return file_of(NAME, [("D", one) for one in records], LAYOUTS[profile], CLOCK).content
+    return written(NAME, [("D", one) for one in records], LAYOUTS[profile], few).content
 
 
 def file_name(profile: str) -> str:
@@ -62,8 +72,7 @@ def test_a_tricky_value_among_many_lines_is_written_and_read_as_alone(
     """In every profile: the same bytes whichever way is taken, and each value back as a file can carry it."""
     records = [*USUAL[:20], USUAL[20]._replace(**values), *USUAL[21:]]
     content = made(profile, records)
-    with patch.object(BlockWriter, "_usual", lambda *_: False):
-        assert made(profile, records) == content
+    assert made(profile, records, ALONE) == content
     fast = parse(file_name(profile), content, LAYOUTS[profile])
     with patch.object(Scan, "_together", lambda *_: None):
         assert parse(file_name(profile), content, LAYOUTS[profile]) == fast
@@ -89,9 +98,8 @@ def test_instants_are_written_together_as_alone(profile: str, form: str) -> None
     if form and layout.delimiter:
         layout = layout.model_copy(update={"instant_format": form})
     lines_ = [("D", USUAL[at]._replace(event_time=one)) for at, one in enumerate(MOMENTS)]
-    file = file_of(NAME, lines_, layout, CLOCK)
-    with patch.object(BlockWriter, "_usual", lambda *_: False):
-        assert file_of(NAME, lines_, layout, CLOCK).content == file.content
+    file = written(NAME, lines_, layout)
+    assert written(NAME, lines_, layout, ALONE).content == file.content
     fast = parse(file.name, file.content, layout)
     with patch.object(Scan, "_together", lambda *_: None):
         assert parse(file.name, file.content, layout) == fast
@@ -105,13 +113,13 @@ def test_seconds_that_are_none_are_refused_both_ways(profile: str, seconds: str)
     moment = USUAL[0].event_time.replace(second=37)
     layout = LAYOUTS[profile]
     file = file_of(NAME, [("D", one._replace(event_time=moment)) for one in USUAL[:12]], layout, CLOCK)
-    written = next(
+    text = next(
         BlockWriter(layout, "TXN", layout.records("TXN")[0], (), CLOCK.zone)._writers[column.name](moment)
         for column in layout.records("TXN")[0].columns
         if column.key == "event_time"
     )
-    wrong = written.replace("37", seconds).encode(layout.encoding)
-    content = file.content.replace(written.encode(layout.encoding), wrong, 1)
+    wrong = text.replace("37", seconds).encode(layout.encoding)
+    content = file.content.replace(text.encode(layout.encoding), wrong, 1)
     fast = parse(file.name, content, layout)
     with patch.object(Scan, "_together", lambda *_: None):
         assert parse(file.name, content, layout) == fast
@@ -156,9 +164,7 @@ def test_any_lines_are_written_alike_both_ways(profile: str, kind: str, data: st
     """Every type in every profile, whatever its values."""
     layout, name = LAYOUTS[profile], NAME._replace(type=kind)
     tagged = data.draw(lines_of(layout, kind)) * 2
-    file = file_of(name, tagged, layout, CLOCK)
-    with patch.object(BlockWriter, "_usual", lambda *_: False):
-        again = file_of(name, tagged, layout, CLOCK)
+    file, again = written(name, tagged, layout), written(name, tagged, layout, ALONE)
     assert (again.content, again.notes) == (file.content, file.notes)
     with patch.object(BlockReader, "records", side_effect=ValueError):
         careful = parse(file.name, file.content, layout)

@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 from clearing.day.netting import net_day
 from clearing.errors import InvariantViolated, UsageError
 from clearing.files.check import check_file
-from clearing.files.day_columns import txn_lines
+from clearing.files.day_columns import DayColumns
 from clearing.files.layout import load_layout, shipped
-from clearing.files.lines import Targets, instruction_line
+from clearing.files.lines import Target, Targets, instruction_line
 from clearing.files.outgoing import day_files
 from clearing.files.parse import parse
+from clearing.files.plans import txn_lines
 from clearing.files.records import InstructionLine, TxnLine
+from clearing.files.totals import hash_part
 from clearing.ledger.entry import Entry, Status
+from clearing.ledger.entry_columns import EntryColumns
 from clearing.ledger.members import Members, load_members
 from clearing.ledger.money import yuan
 from tests.day.worked_days import fen, members
@@ -101,6 +104,33 @@ def test_a_line_says_what_its_account_sees(kind: str, legs: str, status: str, ex
     ]
     assert shown == expected
     assert {line.status for line in found} <= {status}
+
+
+def test_entries_give_the_same_lines_together_as_alone() -> None:
+    """Each file's lines in order of entry, and the sums of its groups those of its lines."""
+    shapes = [
+        entry(no, kind, legs, status=Status(status)) for no, (kind, legs, status, _) in enumerate(LINES, 100)
+    ]
+    every, targets = sorted((*ENTRIES, *shapes), key=lambda one: one.id), Targets(members().on(DAY))
+    alone: dict[Target, list[TxnLine]] = defaultdict(list)
+    groups: dict[Any, list[int]] = defaultdict(lambda: [0] * 7)
+    for one in every:
+        for target, line in txn_lines(one, targets):
+            alone[target].append(line)
+            way = line.amount_fen if line.settle_mode == "N" else 0
+            came_in, went_out = (way, 0) if line.direction == "R" else (0, way)
+            said = (1, came_in, went_out, line.fee_fen, line.settle_fen, line.amount_fen, hash_part(one.id))
+            sums = groups[target, (one.type, one.institution, one.bank, one.route)]
+            sums[:] = [sum(pair) for pair in zip(sums, said, strict=True)]
+    columns = DayColumns(DAY, targets)
+    found = columns.txn(columns.planned(EntryColumns.of(every)))
+    assert found is not None
+    lines = iter(map(TxnLine._make, zip(*found.columns, strict=True)))
+    assert {target: [next(lines) for _ in range(count)] for target, count in found.runs} == alone
+    added: dict[Any, list[int]] = defaultdict(lambda: [0] * 7)
+    for target, group, more in found.groups:
+        added[target, group] = [sum(pair) for pair in zip(added[target, group], more, strict=True)]
+    assert added == groups
 
 
 TARGETS = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.errors import Fenced, InvariantViolated
+from clearing.ledger.entry import Leg, Posting, Status
+from clearing.ledger.entry_columns import EntryColumns
 from clearing.ledger.facts import BankRef
 from clearing.ledger.outcomes import Decision, Outcome, Reason
 from clearing.store import balances, chain, entries, facts, locks, notices, parked, streams
@@ -278,6 +280,34 @@ async def test_a_days_entries_come_in_order_of_id(three_batches: Database) -> No
     assert found == sorted(found, key=lambda one: one.id)
     assert len(found) == 8
     assert entry("P1") in found
+
+
+AS_SENT: list[dict[str, Any]] = [
+    {"text": 'say "x", y', "bank_ref": '"', "order_no": "{a,b}"},
+    {"text": "\\N", "bank_ref": "\\", "receipt_no": "N"},
+    {"text": "a\nb\r\n", "terminal": "a\x1eb", "event_id": "00012"},
+    {"text": " x ", "admission_no": "预交金 𠮷", "status": Status.HELD, "late": True, "amount_fen": 10**15},
+    {"original_id": "ab" * 16, "original_date": DAY - timedelta(days=1), "bank_date": DAY},
+    {"occurred_at": datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)},
+    {"occurred_at": datetime(2962, 1, 1, 0, 0, 0, 1, tzinfo=UTC)},
+    {"postings": (Posting('9011.H1.{a,"b"} \\', 5, Leg.MEMO), Posting("9011.H1.c", -5, Leg.MEMO))},
+]
+
+
+async def test_a_days_entries_are_read_together_as_they_stand(
+    books: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever their texts hold, and wherever one reading ends and the next begins."""
+    posted_ = [entry(f"P{no}", **values) for no, values in enumerate(AS_SENT)]
+    expected = sorted(posted_, key=lambda one: one.id)
+    async with transaction(books.engine) as conn:
+        await record(conn, batch(stream="jobs", entries=posted_))
+        for chunk, lengths in ((100, [8]), (3, [3, 3, 2]), (4, [4, 4])):
+            monkeypatch.setattr(entries, "_CHUNK", chunk)
+            chunks = [one async for one in entries.chunks_of(conn, DAY)]
+            assert [len(one) for one in chunks] == lengths
+            assert [one for found in chunks for one in found.entries()] == expected
+        assert EntryColumns.of(expected).entries([6, 0]) == [expected[6], expected[0]]
 
 
 async def test_copying_without_a_transaction_is_refused(books: Database) -> None:
