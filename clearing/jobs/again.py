@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clearing.files.layout import Layout
     from clearing.files.outgoing import RenderedFile
     from clearing.files.parse import Row
+    from clearing.jobs.gather import Names
     from clearing.ledger.members import Members
     from clearing.settings import Settings
 
@@ -71,7 +72,7 @@ async def new_version(
              as `close.file`.
     """
 
-    async def work(conn: AsyncConnection, _: frozenset[str]) -> list[StoredFile]:
+    async def work(conn: AsyncConnection, _: Names) -> list[StoredFile]:
         await payments.one_at_a_time(conn)
         await _may(conn, day)
         before = _newest(await files.of_day(conn, day), receiver)
@@ -171,7 +172,7 @@ async def uses_again(
     if not 1 <= first <= last or last - first >= USES_MAX:
         raise UsageError(f"uses {first} to {last}: expected at most {USES_MAX} in order, from 1 on")
 
-    async def work(conn: AsyncConnection, _: frozenset[str]) -> list[StoredFile]:
+    async def work(conn: AsyncConnection, _: Names) -> list[StoredFile]:
         await payments.one_at_a_time(conn)
         stored = [one for one in await files.of_day(conn, day) if one.type == SWP and not _of_uses(one)]
         receivers = sorted({one.receiver for one in stored})

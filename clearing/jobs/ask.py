@@ -14,6 +14,7 @@ from clearing.store import days, payments
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from clearing.jobs.gather import Names
     from clearing.ledger.members import Members
     from clearing.settings import Settings
 
@@ -38,7 +39,7 @@ async def ask(
     Again:   an order is asked after once in `query_after_minutes`.
     """
 
-    async def work(conn: AsyncConnection, _: frozenset[str]) -> list[Asked]:
+    async def work(conn: AsyncConnection, _: Names) -> list[Asked]:
         await payments.one_at_a_time(conn)
         before = now if at_once else now - timedelta(minutes=settings.query_after_minutes)
         told: list[Asked] = []

@@ -19,7 +19,7 @@ from clearing.day.states import State, check_step, day_root
 from clearing.day.working_days import working_day_after
 from clearing.errors import InvariantViolated, WorldFailed
 from clearing.jobs.filing import keep_files
-from clearing.jobs.gather import Busy, gather, waiting_of
+from clearing.jobs.gather import NO_NAMES, Busy, Names, gather, waiting_of
 from clearing.jobs.ingest import (
     DATABASE_ERRORS,
     LOCK_TIMEOUT,
@@ -81,7 +81,7 @@ async def cut(engine: AsyncEngine, settings: Settings, members: Members, day: da
     Again:   nothing; the day stays cut.
     Raises:  UsageError when the day is not open or an earlier one is.
     """
-    known: frozenset[str] = frozenset()
+    known: Names = NO_NAMES
     for _ in range(TRIES_MAX):
         try:
             async with transaction(engine) as conn:
@@ -96,9 +96,7 @@ async def cut(engine: AsyncEngine, settings: Settings, members: Members, day: da
     raise WorldFailed(f"day {day}: cannot cut, keys stayed locked after {TRIES_MAX} tries. Next: try again")
 
 
-async def _cut(
-    conn: AsyncConnection, settings: Settings, members: Members, day: date, known: frozenset[str]
-) -> Cut:
+async def _cut(conn: AsyncConnection, settings: Settings, members: Members, day: date, known: Names) -> Cut:
     await locks.day_exclusive(conn, IDLE_SECONDS_MAX)
     if not await _may(conn, day, "cut"):
         return Cut(day=day, done=False)
@@ -247,7 +245,7 @@ async def preview(
     Again:   the same files, as long as nothing is added.
     Raises:  as the steps.
     """
-    layouts, known = layouts_of(settings, members, day), frozenset[str]()
+    layouts, known = layouts_of(settings, members, day), NO_NAMES
     made: list[files.StoredFile] = []
     for _ in range(TRIES_MAX):
         try:

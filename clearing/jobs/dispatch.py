@@ -27,6 +27,7 @@ from messages import Event, Malformed, decode
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from clearing.jobs.gather import Names
     from clearing.ledger.facts import Payout
     from clearing.ledger.members import Members, MembersOn
     from clearing.settings import Settings
@@ -67,7 +68,7 @@ async def dispatch(
     for code in banks:
         bank = Bank(settings, members, code, now)
 
-        async def work(conn: AsyncConnection, known: frozenset[str], bank: Bank = bank) -> Sent | None:
+        async def work(conn: AsyncConnection, known: Names, bank: Bank = bank) -> Sent | None:
             return await _payouts(conn, bank, window, known)
 
         sent = await in_transaction(engine, f"dispatch to {code}", work)
@@ -82,7 +83,7 @@ def window_of(windows: Sequence[time], local: datetime) -> str:
     return f"{local:%Y-%m-%d} {max(begun):%H:%M}" if begun else ""
 
 
-async def _payouts(conn: AsyncConnection, bank: Bank, window: str, known: frozenset[str]) -> Sent | None:
+async def _payouts(conn: AsyncConnection, bank: Bank, window: str, known: Names) -> Sent | None:
     await payments.one_at_a_time(conn)
     if window and bank.code in await payments.dispatched(conn, PAYOUT, window):
         return None

@@ -8,10 +8,10 @@ when one is busy the batch starts again with all names it knows by then, in orde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearing.ledger.decide import Waiting, may_change, needs
 from clearing.ledger.facts import Fact, Facts, Key, lock_name
@@ -40,10 +40,21 @@ LEADING: Final = frozenset(
 """Kinds of facts that lead to other keys, besides cards that were replaced, took a place or have limits."""
 
 
+class Names(NamedTuple):
+    """Names that an earlier try knew when one of them was busy: all of them are waited for, in order."""
+
+    own: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
+    """Only read: still shared, else whoever reads the same terminal would wait for this batch."""
+
+
+NO_NAMES: Final = Names()
+
+
 class Busy(Exception):
     """A key found on the way is held by another batch."""
 
-    def __init__(self, names: frozenset[str]) -> None:
+    def __init__(self, names: Names) -> None:
         super().__init__("locked by another batch")
         self.names = names
 
@@ -69,7 +80,7 @@ async def gather(
     events: Sequence[Event],
     networks: tuple[str, ...],
     *,
-    known_names: Iterable[str] = (),
+    known_names: Names = NO_NAMES,
     parked_first: Sequence[Waiting] = (),
 ) -> Gathered:
     """Lock and read all that the events need, and all that is parked for them, in turn.
@@ -81,8 +92,8 @@ async def gather(
     out = Gathered(Facts(networks=networks), list(parked_first))
     asked: dict[int, list[Key]] = {}
     todo = [*events, *(one.event for one in parked_first)]
-    held: set[str] = set(known_names)
-    shared: set[str] = set()
+    held: set[str] = set(known_names.own)
+    shared: set[str] = set(known_names.shared)
     looked: set[str] = set()
     first = True
     while todo or first:
@@ -101,7 +112,7 @@ async def gather(
             conn,
             fresh,
             names | held if first else names - held,
-            others if first else others - shared,
+            others | shared if first else others - shared,
             # A name held since an earlier try has been locked, but not yet looked at. What only others may change
             # wakes nobody here.
             waiting=names - looked,
@@ -109,7 +120,7 @@ async def gather(
             day=first,
         )
         if looked_at is None:
-            raise Busy(frozenset(names | held | others | shared))
+            raise Busy(Names(frozenset(names | held), frozenset(others | shared)))
         held |= names
         shared |= others
         found = looked_at.facts

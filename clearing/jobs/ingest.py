@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from clearing.errors import InvariantViolated, WorldFailed
-from clearing.jobs.gather import Busy, Gathered, gather
+from clearing.jobs.gather import NO_NAMES, Busy, Gathered, Names, gather
 from clearing.ledger.case import Context, Limits
 from clearing.ledger.decide import Folded, Incoming, decide
 from clearing.ledger.facts import Key
@@ -140,7 +140,7 @@ async def take(
     Again:   what is durable is refused as Fenced; load the positions and go on from there.
     Raises:  Fenced, WorldFailed when the database cannot be had, InvariantViolated.
     """
-    known: frozenset[str] = frozenset()
+    known: Names = NO_NAMES
     for attempt in range(1, TRIES_MAX + 1):
         try:
             async with transaction(engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
@@ -187,7 +187,7 @@ async def take_in(
     settings: Settings,
     members: Members,
     batches: Sequence[Batch],
-    known: frozenset[str] = frozenset(),
+    known: Names = NO_NAMES,
 ) -> list[Taken]:
     """Decide batches and write them inside a transaction that the caller commits. 入账
 

@@ -16,6 +16,7 @@ from clearing.store import facts, instructions, locks
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from clearing.jobs.gather import Names
     from clearing.ledger.facts import Instruction
     from clearing.ledger.members import Members
 
@@ -33,7 +34,7 @@ async def instruct_again(
     Raises:  UsageError when there is no such instruction or it has not failed; WorldFailed.
     """
 
-    async def work(conn: AsyncConnection, _: frozenset[str]) -> Instruction:
+    async def work(conn: AsyncConnection, _: Names) -> Instruction:
         key = ("instruction", id_)
         await locks.lock(conn, [lock_name(key)])
         old: Instruction | None = (await facts.read(conn, [key])).get(key)

@@ -35,7 +35,14 @@ SESSION_SECONDS = 30
 """A node that is its own controller is not to be taken for dead while the disk stands still for some seconds."""
 _START_SECONDS_MAX = 90
 _STOP_SECONDS_MAX = 20
-_JVM = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+_JVM = (
+    "-Xms256m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    # It lives for minutes: the second compiler would take a third of a core to speed up what soon ends.
+    "-XX:TieredStopAtLevel=1",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)
 
 Tell = Callable[[str], None]
 

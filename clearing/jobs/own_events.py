@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from clearing.jobs.close import jobs_stream
+from clearing.jobs.gather import NO_NAMES, Names
 from clearing.jobs.ingest import Record, decoded, take_in
 from clearing.ledger.outcomes import Decision
 from clearing.store import days, locks
@@ -45,7 +46,7 @@ async def take_own(
     events: Sequence[OwnEvent],
     *,
     now: datetime,
-    known: frozenset[str] = frozenset(),
+    known: Names = NO_NAMES,
 ) -> list[Decision | Malformed]:
     """Take events of the platform's inside the caller's transaction, on the open day. 平台入账
 
@@ -70,7 +71,7 @@ async def take_made(
     settings: Settings,
     members: Members,
     values: Sequence[bytes],
-    known: frozenset[str] = frozenset(),
+    known: Names = NO_NAMES,
 ) -> list[Decision | Malformed]:
     """Take events that a job has made, its own or those that a partner's file says, in the caller's transaction.
 

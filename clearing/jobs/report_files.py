@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from clearing.jobs.gather import Names
     from clearing.ledger.members import Members
     from clearing.reconciliation.breaks import OpenItem
     from clearing.reconciliation.report_detail import DetailLine
@@ -53,7 +54,7 @@ async def send_reports(
     Raises:  UsageError when the day was never reconciled, or for a member that gives no files.
     """
 
-    async def work(conn: AsyncConnection, _: frozenset[str]) -> list[StoredFile]:
+    async def work(conn: AsyncConnection, _: Names) -> list[StoredFile]:
         await payments.one_at_a_time(conn)
         run = await breaks.last_run(conn, day)
         if run is None:

@@ -43,6 +43,7 @@ from messages.sensitive import find_secret_in_bytes
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from clearing.jobs.gather import Names
     from clearing.ledger.members import Members
     from clearing.settings import Settings
     from clearing.store.breaks import StoredBreak
@@ -206,7 +207,7 @@ async def approve(desk: Desk, break_id: str, *, why: str = "", now: datetime | N
     async with transaction(desk.engine) as conn:
         found = await found_break(conn, break_id)
 
-    async def work(conn: AsyncConnection, known: frozenset[str]) -> Json:
+    async def work(conn: AsyncConnection, known: Names) -> Json:
         return await _approved(conn, desk, found.id, why, now, known)
 
     return await in_transaction(desk.engine, f"break {found.id}", work)
@@ -328,7 +329,7 @@ def _same(made: StoredProposal, wanted: StoredProposal) -> bool:
 
 
 async def _approved(  # noqa: PLR0917 - the break, who agrees, and what others hold
-    conn: AsyncConnection, desk: Desk, break_id: str, why: str, now: datetime | None, known: frozenset[str]
+    conn: AsyncConnection, desk: Desk, break_id: str, why: str, now: datetime | None, known: Names
 ) -> Json:
     found = await found_break(conn, break_id, lock=True)
     if found.state != PENDING_APPROVAL:
@@ -353,7 +354,7 @@ async def _approved(  # noqa: PLR0917 - the break, who agrees, and what others h
 async def _try_out(desk: Desk, proposal: StoredProposal, now: datetime | None) -> None:
     """Let the books say whether they would take a correction, and take it back."""
 
-    async def work(conn: AsyncConnection, known: frozenset[str]) -> None:
+    async def work(conn: AsyncConnection, known: Names) -> None:
         await _post(conn, desk, proposal, checker=_NOBODY_YET, now=now, known=known)
         raise _TakenBack
 
@@ -368,7 +369,7 @@ async def _post(
     *,
     checker: str,
     now: datetime | None,
-    known: frozenset[str],
+    known: Names,
 ) -> None:
     """Post the correction of a proposal on the open day, or refuse it with the reason of the books."""
     event = OwnEvent(

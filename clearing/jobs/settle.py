@@ -16,6 +16,7 @@ from clearing.store import entries, instructions, payments
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from clearing.jobs.gather import Names
     from clearing.ledger.facts import Instruction
     from clearing.ledger.members import Members
     from clearing.settings import Settings
@@ -34,7 +35,7 @@ async def settle(engine: AsyncEngine, settings: Settings, members: Members, *, n
     if not is_working_day(local.date()) or local.time() < settings.settle_at:
         return []
 
-    async def work(conn: AsyncConnection, _: frozenset[str]) -> list[Sent]:
+    async def work(conn: AsyncConnection, _: Names) -> list[Sent]:
         await payments.one_at_a_time(conn)
         due = await payments.instructions_due(conn, local.date())
         # One that goes out again has no entry of its own: who pays whom stands in that of the first.

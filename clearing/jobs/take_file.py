@@ -31,6 +31,8 @@ from clearing.store.verdicts import Known, Verdict
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from clearing.jobs.gather import Names
+
 ACCEPTED: Final = ("ACPT", "PART")
 HELD: Final = "HELD"
 IGNORED: Final = "IGNORED"
@@ -95,7 +97,7 @@ async def take_file(site: Site, arrived: Arrived, terms: Terms = Terms()) -> Rec
             manifest=arrived.manifest,
         )
 
-    async def work(conn: AsyncConnection, known: frozenset[str]) -> Received:
+    async def work(conn: AsyncConnection, known: Names) -> Received:
         return await _judged(conn, _Case(site, arrived, number, layouts, terms), known)
 
     return await in_transaction(site.engine, arrived.name, work)
@@ -112,7 +114,7 @@ class _Case(NamedTuple):
     terms: Terms
 
 
-async def _judged(conn: AsyncConnection, case: _Case, busy: frozenset[str]) -> Received:
+async def _judged(conn: AsyncConnection, case: _Case, busy: Names) -> Received:
     site, arrived, number, ruling = case.site, case.arrived, case.number, case.terms.ruling
     await verdicts.one_at_a_time(conn)
     sealer = sealer_of(site.settings, site.members)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from clearing.files.names import FileName
+    from clearing.jobs.gather import Names
     from clearing.jobs.judge import Judged
     from clearing.ledger.members import Members
     from clearing.settings import Settings
@@ -96,7 +97,7 @@ async def _of_ours(conn: AsyncConnection, name: str, partner: str, rows: Sequenc
 
 
 async def answered(
-    conn: AsyncConnection, site: Site, said: FileName, rows: Sequence[Row], busy: frozenset[str]
+    conn: AsyncConnection, site: Site, said: FileName, rows: Sequence[Row], busy: Names
 ) -> tuple[int, int]:
     """Take what a bank says of its orders; gives how many events moved the books, and how many were refused."""
     orders = await payments.lines(conn, [row.record.pay_id for row in rows])

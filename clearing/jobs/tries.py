@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from clearing.errors import Fenced, WorldFailed
-from clearing.jobs.gather import Busy
+from clearing.jobs.gather import NO_NAMES, Busy, Names
 from clearing.jobs.ingest import TRIES_MAX, database_failed, worth_another_try
 from clearing.store.session import transaction
 
@@ -22,7 +22,7 @@ class Moved(Exception):
 
 
 async def in_transaction(
-    engine: AsyncEngine, what: str, work: Callable[[AsyncConnection, frozenset[str]], Awaitable[T]]
+    engine: AsyncEngine, what: str, work: Callable[[AsyncConnection, Names], Awaitable[T]]
 ) -> T:
     """Do a job's step in one transaction, and again where others held what it needs. 重试
 
@@ -30,7 +30,7 @@ async def in_transaction(
              nothing that it wrote before stands.
     Raises:  WorldFailed when it was in vain so often; what `work` raises.
     """
-    known: frozenset[str] = frozenset()
+    known: Names = NO_NAMES
     for attempt in range(1, TRIES_MAX + 1):
         try:
             async with transaction(engine) as conn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +11,17 @@ from typing import Any
 import pytest
 
 from clearing.jobs import close, ingest
-from clearing.jobs.gather import Gathered, gather
+from clearing.jobs.gather import Busy, Gathered, gather
 from clearing.ledger.decide import needs
 from clearing.ledger.facts import Fact, Facts, Key
+from clearing.store import locks
+from clearing.store.facts import look
+from clearing.store.session import transaction
 from messages import CATALOGUE, Event, decode
+from tests.jobs import made
 from tests.jobs.day_folders import stories
-from tests.jobs.running import Books, books, members_of, settings_of
+from tests.jobs.made import CARD, CARDS
+from tests.jobs.running import FIRST_DAY, Books, books, members_of, settings_of, worked_members
 from tests.soaking import SEED, SOAK, size
 
 CASES = stories()
@@ -99,3 +105,30 @@ async def taken_and_cut(the: Books, days: Sequence[tuple[Any, list[bytes]]]) -> 
     for day, lines in days:
         await the.ingest(lines)
         await close.cut(the.engine, the.settings, the.members, day)
+
+
+async def test_a_batch_that_begins_again_still_shares_what_it_only_reads(blank: Callable[[], str]) -> None:
+    """A busy card found on the way is waited for next time; neither it nor the terminal is kept from readers."""
+    alias = made.event(
+        "card.aliased",
+        "A1",
+        {"card": CARD, "bank": "B1", "kind": "HOSPITAL", "token": "tok_H1_0007", "institution": "H1"},
+    )
+    paid = decode(made.line(made.payment("1", card="tok_H1_0007", terminal="990100000001")))
+    assert isinstance(paid, Event)
+    async with books(blank(), settings_of(), worked_members(), FIRST_DAY) as the:
+        await the.ingest([*CARDS, made.line(alias)])
+        async with transaction(the.engine) as other:
+            await locks.lock(other, [f"card/{CARD}"])
+            with pytest.raises(Busy) as busy:
+                async with transaction(the.engine) as conn:
+                    await gather(conn, [paid], ())
+        names = busy.value.names
+        assert {"card/tok_H1_0007", f"card/{CARD}", "terminal/990100000001"} <= names.shared
+        assert f"event/{paid.source}/{paid.id}" in names.own
+        assert names.own.isdisjoint(names.shared)
+        async with transaction(the.engine) as other, transaction(the.engine) as conn:
+            await locks.lock(other, (), names.shared)
+            await asyncio.wait_for(gather(conn, [paid], (), known_names=names), 10)
+            assert await look(other, (), names.own, wait=False) is None, "taken"
+            assert await look(other, (), names.shared, wait=False) is None, "shared by both"
