@@ -8,18 +8,20 @@ that for a file or nothing of it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearing.errors import UsageError, WorldFailed
-from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, read_manifest
+from clearing.files.manifest import MANIFEST_SUFFIX
 from clearing.jobs.delivery.places import folder_of
 from clearing.jobs.delivery.placing import Unreadable
 from clearing.jobs.judge import Arrived, name_of
 from clearing.jobs.layouts import known_layouts
-from clearing.jobs.take_file import HELD, Received, Ruling, Terms, take_file
+from clearing.jobs.take_file import HELD, IGNORED, REJECTED, Received, Ruling, Terms, take_file
 from clearing.jobs.take_lines import RESULTS, Site
-from clearing.store import statements, verdicts
+from clearing.store import inboxes, statements, verdicts
+from clearing.store.inboxes import Lay
 from clearing.store.session import transaction
 from clearing.store.verdicts import Known
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from clearing.store.verdicts import Waiting
 
 FAILED: Final = "FAILED"
+CORRECTED: Final = "Next: its sender corrects it as the next version, under a name of its own"
 SHOWN_MAX: Final = 10
 
 
@@ -46,9 +49,9 @@ async def receive(
 
     In:      `now`, aware: when it is taken in.
     Out:     what is new, in order of inbox and name, and what was held and can now be judged; a file that is there
-             with the bytes that were judged is passed over in silence.
-    Writes:  statement_file, verdict; ACK files; by type pay_line and the books, or acknowledgement; where the inbox
-             has an archive, a judged file moves there.
+             with the bytes that were judged is passed over in silence, one with other bytes under its name is not.
+    Writes:  statement_file, verdict, inbox_file; ACK files; by type pay_line and the books, or acknowledgement;
+             where the inbox has an archive, a judged file moves there.
     Again:   nothing that was judged is judged again; a move that was cut off is made.
     Raises:  WorldFailed for the database; an inbox that cannot be had is told as FAILED, the others go on.
     """
@@ -64,29 +67,36 @@ async def receive(
 
 
 async def _inbox(site: Site, inbox: Inbox, told: list[Received]) -> None:
-    """Take what lies in an inbox with its manifest and was not judged, in order of name; add to what is told."""
+    """Take what lies in an inbox with its manifest and was not judged as it lies, in order of name; tell of it."""
     done: list[str] = []
     async with transaction(site.engine) as conn:
-        known = {one.name: one for one in await verdicts.known(conn, inbox.partner)}
+        judged = await verdicts.known(conn, inbox.partner)
     async with folder_of(inbox, site.settings.sftp_timeout_seconds) as folder:
+        async with transaction(site.engine) as conn:
+            lay = await inboxes.lay(conn, inbox.partner, folder.where)
         names = await folder.names()
         there = set(names)
         for ok in names:
             name = ok.removesuffix(MANIFEST_SUFFIX)
             if name == ok:
                 continue
+            before = [one for one in judged if one.name == name]
             if name not in there:
-                done += [ok] * (name in known)  # its file has gone ahead
+                done += [ok] * bool(before)  # its file has gone ahead
                 continue
-            arrived = await _fetched(folder, inbox.partner, name, known.get(name))
-            held = arrived is None and known[name].verdict == HELD
-            if arrived is not None:
-                taken = await take_file(site, arrived, _terms(inbox))
-                told.append(taken)
-                held = taken.verdict == HELD
+            pair = await _pair(folder, name, lay, dealt_with=name in lay or bool(before))
+            if pair is None:
+                held = bool(before) and before[-1].verdict == HELD
+            else:
+                held = await _as_it_lies(site, inbox, pair, before, told)
+                async with transaction(site.engine) as conn:
+                    await inboxes.note(conn, inbox.partner, folder.where, pair.seen)
             done += [] if held else [name, ok]
         for name in done if inbox.archive else ():
             await _put_away(folder, inbox.archive, name)
+        if inbox.archive and done:
+            async with transaction(site.engine) as conn:
+                await inboxes.forget(conn, inbox.partner, folder.where, done)
 
 
 def _terms(inbox: Inbox) -> Terms:
@@ -106,17 +116,57 @@ async def _put_away(folder: Folder, archive: str, name: str) -> None:
     await folder.rename(name, place)
 
 
-async def _fetched(folder: Folder, partner: str, name: str, known: Known | None) -> Arrived | None:
-    """A file's bytes, None for one that was judged and whose manifest says the same digest as then."""
-    manifest = await _read(folder, name + MANIFEST_SUFFIX)
-    if known is not None:
-        said = read_manifest(name, manifest)
-        if isinstance(said, Manifest) and said.sha256 == known.sha256.hex():
-            return None
-    content = await _read(folder, name)
-    if known is not None and hashlib.sha256(content).digest() == known.sha256:
+class _Pair(NamedTuple):
+    """A file and its manifest as they lie, beside how they lay when they were last read."""
+
+    name: str
+    content: bytes
+    manifest: bytes
+    seen: tuple[Lay, Lay]
+    lay: tuple[Lay | None, Lay | None]
+
+
+async def _pair(folder: Folder, name: str, lay: Mapping[str, Lay], *, dealt_with: bool) -> _Pair | None:
+    """A file and its manifest, None for what was dealt with and lies as it lay then.
+
+    The manifest alone says nothing of that: a file may be mended under the manifest that it had.
+    """
+    names = (name, name + MANIFEST_SUFFIX)
+    stamps = [await folder.stamp(one) for one in names]
+    before = (lay.get(names[0]), lay.get(names[1]))
+    if dealt_with and all(
+        one is not None and one.settled and one.stamp == stamp
+        for one, stamp in zip(before, stamps, strict=True)
+    ):
         return None
-    return Arrived(partner, name, content, manifest)
+    content, manifest = await _read(folder, names[0]), await _read(folder, names[1])
+    first, second = (
+        Lay(one, *(stamp or (0, 0)), hashlib.sha256(found).digest())
+        for one, stamp, found in zip(names, stamps, (content, manifest), strict=True)
+    )
+    return _Pair(name, content, manifest, (first, second), before)
+
+
+async def _as_it_lies(
+    site: Site, inbox: Inbox, pair: _Pair, before: Sequence[Known], told: list[Received]
+) -> bool:
+    """Take a file whose bytes are new under its name, or see what was said of them; gives whether it is held.
+
+    A manifest that was mended beside bytes that were refused judges nothing anew: that is told, once.
+    """
+    (file, ok), (file_then, ok_then) = pair.seen, pair.lay
+    same = next((one for one in reversed(before) if one.sha256 == file.sha256), None)
+    if same is None and (file_then is None or file_then.sha256 != file.sha256):
+        arrived = Arrived(inbox.partner, pair.name, pair.content, pair.manifest)
+        taken = await take_file(site, arrived, _terms(inbox))
+        told.append(taken)
+        return taken.verdict == HELD
+    if same is None:
+        return False
+    if same.verdict == REJECTED and ok_then is not None and ok_then.sha256 != ok.sha256:
+        why = f"its manifest is another, its bytes are those that were refused on {same.at:%Y-%m-%d}. {CORRECTED}"
+        told.append(Received(inbox.partner, pair.name, same.kind, IGNORED, message=why))
+    return same.verdict == HELD
 
 
 async def _read(folder: Folder, name: str) -> bytes:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from clearing.jobs.gather import Names
 
 ACCEPTED: Final = ("ACPT", "PART")
+REJECTED: Final = "RJCT"
 HELD: Final = "HELD"
 IGNORED: Final = "IGNORED"
 """The same bytes again: nothing is done, nothing is said."""
@@ -127,7 +128,7 @@ async def _judged(conn: AsyncConnection, case: _Case, busy: Names) -> Received:
     found, wrong = await against_ours(conn, arrived.name, arrived.partner, read)
     missing = _missing(case, read.said, before)
     refused = [_rejected(case, missing)] if ruling is not None and not ruling.take else []
-    faults = [*read.faults, *_same_name(arrived, number, before), *wrong, *refused]
+    faults = [*read.faults, *_same_name(case, read.said, before), *wrong, *refused]
     rows: Sequence[Row] = ()
     partly = bool(faults) and case.terms.partial and not refused and _lines_only(read, faults)
     if not faults or partly:
@@ -135,7 +136,7 @@ async def _judged(conn: AsyncConnection, case: _Case, busy: Names) -> Received:
         rows = [row for row in found if row.line not in bad]
     left_out = len({one.line for one in faults})
     taken = len(rows) if read.rows else read.records - left_out if partly or not faults else 0
-    verdict = "ACPT" if not faults else "PART" if taken else "RJCT"
+    verdict = "ACPT" if not faults else "PART" if taken else REJECTED
     if verdict in ACCEPTED and missing and ruling is None:
         if mine is None:
             await verdicts.add(conn, Verdict(number, HELD, read.records, 0, (), ""), site.now)
@@ -163,16 +164,29 @@ async def _judged(conn: AsyncConnection, case: _Case, busy: Names) -> Received:
     )
 
 
-def _same_name(arrived: Arrived, number: int, before: Sequence[Known]) -> list[Fault]:
+def _same_name(case: _Case, said: FileName | None, before: Sequence[Known]) -> list[Fault]:
     """The same name with other bytes: a correction is the next version, never the same name."""
+    arrived = case.arrived
     faults = Faults(arrived.name)
     for one in before:
-        if one.name == arrived.name and one.file != number:
-            got = hashlib.sha256(arrived.content).hexdigest()
-            faults.add(
-                "FIL-003", f"the bytes {one.sha256.hex()[:16]}… that came under this name", f"{got[:16]}…"
-            )
+        if one.name == arrived.name and one.file != case.number:
+            wanted = f"the bytes {one.sha256.hex()[:16]}… that came first{_next_name(case, said, before)}"
+            faults.add("FIL-003", wanted, f"{hashlib.sha256(arrived.content).hexdigest()[:16]}…")
     return faults.found
+
+
+def _next_name(case: _Case, said: FileName | None, before: Sequence[Known]) -> str:
+    """Under which name a correction may come, where the layout has versions in its names."""
+    name = case.arrived.name
+    layout = next((one for one in case.layouts if one.parse_name(name)), None)
+    if layout is None or said is None:
+        return ""
+    others = (name_of(one.name, case.layouts, case.arrived.partner) for one in before)
+    version = max(one.version for one in (said, *others) if one is not None and one[:-1] == said[:-1])
+    meant = f"{layout.stem(said._replace(version=version + 1))}.{layout.extension}"
+    return (
+        f"; corrected, as {meant}" if layout.parse_name(meant) not in {None, layout.parse_name(name)} else ""
+    )
 
 
 def _again(case: _Case, said: FileName | None, before: Sequence[Known]) -> bool:
@@ -184,7 +198,7 @@ def _again(case: _Case, said: FileName | None, before: Sequence[Known]) -> bool:
         return False
     digest = hashlib.sha256(case.arrived.content).digest()
     same = [
-        one for one in before if one.sha256 == digest and one.file != case.number and one.verdict != "RJCT"
+        one for one in before if one.sha256 == digest and one.file != case.number and one.verdict != REJECTED
     ]
     others = (name_of(one.name, case.layouts, case.arrived.partner) for one in same)
     return any(other is not None and other[:-1] == said[:-1] for other in others)

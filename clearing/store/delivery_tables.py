@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Date, Index, Integer, LargeBinary, Table, text
+from sqlalchemy import BigInteger, Boolean, Date, Index, Integer, LargeBinary, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from clearing.store.tables import Instant, _column, _now, _number, _text, metadata
@@ -98,6 +98,20 @@ instruction_again: Final = Table(
     _now("at", "When."),
     _text("by_whom", "Who."),
     comment="Who instructed a settlement again (重新指令)",
+)
+
+inbox_file: Final = Table(
+    "inbox_file",
+    metadata,
+    _text("partner", "Whose inbox.", key=True),
+    _text("place", "Where that is: machine and folder.", key=True),
+    _text("name", "The file, or its manifest.", key=True),
+    _column("size", BigInteger, "Its length in bytes when it was read."),
+    _column("modified", BigInteger, "When it was last changed, by the other side's clock and in its unit."),
+    _column("sha256", LargeBinary, "SHA-256 of what was read."),
+    _now("since", "When this was first read so."),
+    _column("settled", Boolean, "Whether it was read so again some seconds later: then the stamp is enough."),
+    comment="How files lay in inboxes: one that was changed after it was judged is noticed (收件箱)",
 )
 
 verdict: Final = Table(

@@ -381,6 +381,26 @@ async def test_the_bank_may_say_it_twice(round_: Round) -> None:
     await round_.holds()
 
 
+async def test_an_answer_that_is_mended_in_place_moves_nothing(round_: Round) -> None:
+    """On the server: taken as paid, then edited under its manifest to another reference: refused, told, paid once."""
+    await round_.the.ingest([submitted(1, "B1"), submitted(2, "B1")])
+    await round_.dispatch()
+    round_.b1.decide = lambda line: PAID if line.pay_id == "F1/P1/1" else UNKNOWN
+    await round_.turn()
+    answer = round_.b1.outbox / "RHC_PYR_B1_PLAT_20260518_001_V1.txt"
+    mended = answer.read_bytes().replace(b"|U|", b"|S|")
+    assert mended != answer.read_bytes()
+    answer.write_bytes(mended)
+    (refused,) = await round_.receive()
+    assert (refused.verdict, refused.taken, refused.posted) == ("RJCT", 0, 0)
+    assert "corrected, as RHC_PYR_B1_PLAT_20260518_001_V2.txt" in str(refused.faults[-1])
+    round_.b1.work()
+    assert [verdict for name, verdict in round_.b1.verdicts if name == answer.name] == ["ACPT", "RJCT"]
+    assert await round_.receive() == []
+    assert await round_.states() == {"P1": "PAID", "P2": "SENT"}
+    await round_.holds()
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -184,6 +185,62 @@ async def test_the_same_name_with_other_bytes_is_refused(the: Books, tmp_path: P
     put(tmp_path, STM.replace("V1", "V3"), other)
     assert [one.verdict for one in await taken(the, tmp_path)] == ["IGNORED"]
     assert [one[1:] for one in await acks(the)] == [("ACPT", 0), ("RJCT", 1), ("ACPT", 0)]
+
+
+async def test_bytes_that_change_under_the_manifest_they_had_are_an_alarm(the: Books, tmp_path: Path) -> None:
+    """Taken, then mended in place, of the same length and second: refused once, with an ACK that says what to do."""
+    put(tmp_path, STM)
+    assert [one.verdict for one in await taken(the, tmp_path)] == ["ACPT"]
+    lay = (tmp_path / STM).stat().st_mtime_ns
+    other = STATEMENT.replace(b".00,", b".01,", 1)
+    (tmp_path / STM).write_bytes(other)
+    os.utime(tmp_path / STM, ns=(lay, lay))
+    (refused,) = await taken(the, tmp_path)
+    assert (refused.verdict, refused.taken) == ("RJCT", 0)
+    assert {one.code for one in refused.faults} == {"FIL-003", "FMT-012"}
+    assert f"that came first; corrected, as {STM.replace('V1', 'V2')}" in " ".join(map(str, refused.faults))
+    assert await taken(the, tmp_path) == []
+    (tmp_path / STM).write_bytes(STATEMENT)
+    assert await taken(the, tmp_path) == [], "what was taken first stands, and was told"
+    assert [one[1] for one in await acks(the)] == ["ACPT", "RJCT"]
+    async with transaction(the.engine) as conn:
+        assert [one.content for one, _ in await statements.accepted(conn, DAY)] == [STATEMENT]
+
+
+async def test_a_file_that_was_refused_is_mended_as_the_next_version(the: Books, tmp_path: Path) -> None:
+    """In place it is refused and told under which name it may come; its manifest alone judges nothing, told once."""
+    put(tmp_path, STM, BAD)
+    assert [one.verdict for one in await taken(the, tmp_path)] == ["RJCT"]
+    put(tmp_path, STM, BAD, run_id="mended")
+    (told,) = await taken(the, tmp_path)
+    assert (told.verdict, told.ack) == ("IGNORED", "")
+    assert "its manifest is another" in told.message
+    assert "Next: " in told.message
+    assert await taken(the, tmp_path) == []
+    put(tmp_path, STM)
+    (refused,) = await taken(the, tmp_path)
+    (fault,) = refused.faults
+    assert (refused.verdict, fault.code) == ("RJCT", "FIL-003")
+    assert fault.expected.endswith(f"; corrected, as {STM.replace('V1', 'V2')}")
+    put(tmp_path, STM.replace("V1", "V2"))
+    assert [one.verdict for one in await taken(the, tmp_path)] == ["ACPT"]
+    assert await taken(the, tmp_path) == []
+
+
+async def test_what_lies_as_it_lay_is_read_twice_and_no_more(the: Books, tmp_path: Path) -> None:
+    """Once to take it, once some seconds later; from then on length and time of change are enough."""
+    put(tmp_path, STM)
+    await taken(the, tmp_path)
+    async with the.engine.begin() as conn:
+        await conn.exec_driver_sql("UPDATE inbox_file SET since = since - interval '1 minute'")
+    assert await taken(the, tmp_path) == []
+    assert await the.rows("SELECT DISTINCT settled FROM inbox_file") == [(True,)]
+    lay = (tmp_path / STM).stat().st_mtime_ns
+    (tmp_path / STM).write_bytes(STATEMENT.replace(b".00,", b".01,", 1))
+    os.utime(tmp_path / STM, ns=(lay, lay))
+    assert await taken(the, tmp_path) == [], "nothing shows that it is another"
+    os.utime(tmp_path / STM, ns=(lay, lay + 1))
+    assert [one.verdict for one in await taken(the, tmp_path)] == ["RJCT"]
 
 
 async def test_a_gap_holds_what_comes_after_it(the: Books, tmp_path: Path) -> None:

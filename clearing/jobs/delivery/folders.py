@@ -28,12 +28,18 @@ class Directory:
 
     async def size(self, name: str) -> int | None:
         """Bytes of a file, None when there is none."""
+        found = await self.stamp(name)
+        return None if found is None else found[0]
 
-        def look() -> int | None:
+    async def stamp(self, name: str) -> tuple[int, int] | None:
+        """(bytes, nanosecond of its last change), None when there is none."""
+
+        def look() -> tuple[int, int] | None:
             try:
-                return (self.path / name).stat().st_size
+                found = (self.path / name).stat()
             except FileNotFoundError:
                 return None
+            return found.st_size, found.st_mtime_ns
 
         return await self._do(look)
 

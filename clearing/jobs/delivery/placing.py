@@ -36,6 +36,10 @@ class Folder(Protocol):
         """Bytes of a file, None when there is none."""
         ...
 
+    async def stamp(self, name: str) -> tuple[int, int] | None:
+        """(bytes, when it was last changed) as the other side has it, None when there is no such file."""
+        ...
+
     async def names(self) -> list[str]:
         """The names of the files, in order."""
         ...

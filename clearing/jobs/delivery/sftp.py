@@ -38,11 +38,17 @@ class SftpFolder:
 
     async def size(self, name: str) -> int | None:
         """Bytes of a file, None when there is none."""
+        found = await self.stamp(name)
+        return None if found is None else found[0]
+
+    async def stamp(self, name: str) -> tuple[int, int] | None:
+        """(bytes, second of its last change), None when there is none."""
         with _said(f"{self.where}/{name}"):
             try:
-                return (await self.client.stat(self._at(name))).size
+                found = await self.client.stat(self._at(name))
             except asyncssh.SFTPNoSuchFile:
                 return None
+            return found.size or 0, found.mtime or 0
 
     async def names(self) -> list[str]:
         """The names of the files, in order."""

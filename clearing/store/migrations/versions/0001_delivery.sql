@@ -102,6 +102,26 @@ COMMENT ON TABLE instruction_again IS 'Who instructed a settlement again (重新
 COMMENT ON COLUMN instruction_again.id IS 'Id of an instruction that took the place of one that had failed.';
 COMMENT ON COLUMN instruction_again.at IS 'When.';
 COMMENT ON COLUMN instruction_again.by_whom IS 'Who.';
+CREATE TABLE inbox_file (
+    partner TEXT COLLATE "C" NOT NULL,
+    place TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    size BIGINT NOT NULL,
+    modified BIGINT NOT NULL,
+    sha256 BYTEA NOT NULL,
+    since TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    settled BOOLEAN NOT NULL,
+    CONSTRAINT pk_inbox_file PRIMARY KEY (partner, place, name)
+);
+COMMENT ON TABLE inbox_file IS 'How files lay in inboxes: one that was changed after it was judged is noticed (收件箱)';
+COMMENT ON COLUMN inbox_file.partner IS 'Whose inbox.';
+COMMENT ON COLUMN inbox_file.place IS 'Where that is: machine and folder.';
+COMMENT ON COLUMN inbox_file.name IS 'The file, or its manifest.';
+COMMENT ON COLUMN inbox_file.size IS 'Its length in bytes when it was read.';
+COMMENT ON COLUMN inbox_file.modified IS 'When it was last changed, by the other side''s clock and in its unit.';
+COMMENT ON COLUMN inbox_file.sha256 IS 'SHA-256 of what was read.';
+COMMENT ON COLUMN inbox_file.since IS 'When this was first read so.';
+COMMENT ON COLUMN inbox_file.settled IS 'Whether it was read so again some seconds later: then the stamp is enough.';
 CREATE TABLE verdict (
     file BIGINT NOT NULL,
     no INTEGER NOT NULL,
@@ -207,5 +227,6 @@ END $$;
 CREATE TRIGGER pay_line_stays BEFORE DELETE OR TRUNCATE ON pay_line
     FOR EACH STATEMENT EXECUTE FUNCTION clearing_refuse();
 GRANT SELECT, INSERT, UPDATE ON pay_line TO clearing_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON inbox_file TO clearing_app;
 ALTER TABLE verdict ADD CONSTRAINT ck_verdict_verdict CHECK (verdict IN ('ACPT', 'PART', 'RJCT', 'HELD'));
 ALTER TABLE pay_line ADD CONSTRAINT ck_pay_line_result CHECK (result IN ('', 'S', 'F', 'U', 'AGAIN', 'R'));
