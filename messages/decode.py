@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from messages.catalogue import CATALOGUE
 from messages.envelope import RECORD_BYTES_MAX, SAID, Body, Envelope, Event, Malformed
@@ -99,7 +99,9 @@ def _read_quickly(value: bytes) -> Event | None:
     """Read the usual record in half the time; None when it is unusual in any way, right or wrong.
 
     The fast parser keeps the last of two equal keys. Without a backslash every quotation mark in the record
-    is one of JSON's own, so a key that was lost shows as marks that the canonical text does not have.
+    is one of JSON's own, so a key that was lost shows as marks that the canonical text does not have. Nor is
+    there anything then that one writer of JSON would escape and another not, and no model has a field for a number
+    with a point, so the fast writer gives the canonical text.
     """
     if len(value) > RECORD_BYTES_MAX or b"\\" in value:
         return None
@@ -112,10 +114,17 @@ def _read_quickly(value: bytes) -> Event | None:
         if said.producerseq is not None:
             del sent["producerseq"]
             marks -= 2
-        canonical = _CANONICAL(sent).encode()
+        canonical = to_json(_in_order(sent))
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     return _event(said, canonical) if canonical.count(b'"') == marks else None
+
+
+def _in_order(part: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The same JSON, the keys of every object sorted."""
+    if type(part) is dict:
+        return {name: one if type(one := part[name]) is str else _in_order(one) for name in sorted(part)}
+    return [_in_order(one) for one in part] if type(part) is list else part
 
 
 def _read_with_care(value: bytes) -> Event | Malformed:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from clearing.ledger.decide import Waiting, may_change, needs
+from clearing.ledger.decide import Waiting, is_of_registry, may_change, needs
 from clearing.ledger.facts import Fact, Facts, Key, lock_name
 from clearing.store import facts as store_facts
 from clearing.store import parked
@@ -98,14 +98,13 @@ async def gather(
     first = True
     while todo or first:
         out.facts.expect(todo)
-        fresh: set[Key] = set()
-        own: set[Key] = set()
+        needed: set[Key] = set()
+        of_registry: set[Key] = set()
         for event in todo:
             keys = asked[id(event)] = needs(event, out.facts)
-            fresh.update(keys)
-            own.update(may_change(event, keys))
-        own -= out.own
-        fresh -= out.read
+            (of_registry if is_of_registry(event) else needed).update(keys)
+        own = may_change(needed, of_registry) - out.own
+        fresh = (needed | of_registry) - out.read
         names = {lock_name(key) for key in own}
         others = {lock_name(key) for key in fresh - own} - names - held
         looked_at = await store_facts.look(

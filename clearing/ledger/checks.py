@@ -17,7 +17,7 @@ from clearing.ledger.facts import Facts, Key, Seen
 from clearing.ledger.members import INSTITUTION, PAYER
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Parked, Reason, Rejected, Verdict
-from clearing.ledger.permission import Cell, Use, judge
+from clearing.ledger.permission import NO, PARK, Cell, Use, judge
 from messages.reimbursements import Payee
 
 Check: TypeAlias = Callable[[Case], Verdict | None]
@@ -92,7 +92,7 @@ def currency_is_cny(case: Case) -> Rejected | None:
 def members_known(case: Case) -> Rejected | None:
     """unknown_member: every member code in the data, of the kind its field needs, on the event's date."""
     said, known = case.said, case.members.kinds
-    for field, kinds in named_in(type(case.data)):
+    for field, kinds in named_in(type(case.event.data)):
         code = said[field]
         if code is not None and known.get(code) not in kinds:
             return member_of(case, field, code, kinds)
@@ -204,9 +204,9 @@ def permission(case: Case, use: Use) -> Cell | Rejected | Parked:
             return Cell.YES
         return Parked(("card", case.token), "the card is not registered by its bank")
     cell = judge(use, card, case.event.time, case.latest(card))
-    if cell is Cell.PARK:
+    if cell is PARK:
         return Parked(("card", case.token), f"the card is {card.state}, registrations are not complete")
-    if cell is Cell.NO:
+    if cell is NO:
         state = card.state_at(case.event.time)
         return Rejected(
             Reason.CARD_NOT_ALLOWED,

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearing.ledger.case import Case
 from clearing.ledger.facts import REGISTRY, VIRTUAL, Fact, Facts, Key, Original, Place, Seen, lock_name
@@ -25,8 +25,7 @@ DAY: Final = "day"
 DEPENDENCY: Final = "settlement"
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One event to decide, as it came."""
 
     event: Event
@@ -86,9 +85,17 @@ def needs(event: Event, facts: Facts) -> list[Key]:
     return [("seen", event.source, event.id), *RULES[event.type].needs(event, facts)]
 
 
-def may_change(event: Event, keys: Sequence[Key]) -> Sequence[Key]:
-    """Those of its needs that an event may change; what it only reads, others may read at the same time."""
-    return keys if RULES[event.type].registry else [key for key in keys if key[0] not in REGISTRY]
+def may_change(needed: Iterable[Key], of_registry: Iterable[Key]) -> set[Key]:
+    """The keys that events may change; what they only read, others may read at the same time.
+
+    In:      what they need, those of the registry's events apart (`is_of_registry`).
+    """
+    return {key for key in needed if key[0] not in REGISTRY}.union(of_registry)
+
+
+def is_of_registry(event: Event) -> bool:
+    """Whether an event may change cards and terminals, which all others only read."""
+    return RULES[event.type].registry
 
 
 def judge(
@@ -220,15 +227,13 @@ class _Fold:
             decision = Decision(
                 event=event,
                 outcome=Outcome.REJECTED,
-                reason=verdict.reason.value,
+                reason=str(verdict.reason),
                 detail=verdict.detail,
                 woken=woken,
                 notice_no=2 if woken else 1,
             )
         self.facts.update(changes)
-        for key, fact in changes.items():
-            if key[0] not in VIRTUAL:
-                self.changes[key] = fact
+        self.changes.update(changes)
         self._see(event, decision)
         if self.by_name:
             self.wake(lock_name(("seen", event.source, event.id)))
@@ -245,7 +250,7 @@ class _Fold:
                 id=event.id,
                 type=event.type,
                 sm3=event.sm3,
-                outcome=decision.outcome.value,
+                outcome=str(decision.outcome),
                 reason=decision.reason,
                 entry_id=decision.entry.id if decision.entry else "",
                 clearing_date=decision.clearing_date,
@@ -347,7 +352,8 @@ class _Fold:
             for key, waiter in self.waiters.items()
             if key in self.touched
         }
-        return Folded(self.decisions, self.woken, parked, self.changes)
+        changes = {key: fact for key, fact in self.changes.items() if key[0] not in VIRTUAL}
+        return Folded(self.decisions, self.woken, parked, changes)
 
     def _limit_days(self, waiter: _Waiter) -> int:
         kind = waiter.waits_for.split("/", 1)[0]
@@ -384,4 +390,4 @@ def repeated(event: Event, seen: Seen) -> Decision:
         f"(digest {seen.sm3.hex()[:8]}, this one {event.sm3.hex()[:8]}); "
         "send it under a new id"
     )
-    return Decision(event=event, outcome=Outcome.REJECTED, reason=Reason.ID_REUSED.value, detail=detail)
+    return Decision(event=event, outcome=Outcome.REJECTED, reason=str(Reason.ID_REUSED), detail=detail)

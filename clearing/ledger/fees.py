@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -66,11 +67,17 @@ class FeeRule(BaseModel):
         """Whether every key of the rule has the event's value."""
         return all(keys.get(name) == value for name, value in self.applies_to.items())
 
+    @cached_property
+    def _of_amount(self) -> tuple[int, int, int | None]:
+        """The rate as a fraction of the amount, and the cap in fen."""
+        top, bottom = self.rate_bp.as_integer_ratio()
+        return top, bottom * BP_PER_UNIT, int(self.cap.replace(".", "")) if self.cap else None
+
     def fee(self, amount_fen: int) -> int:
         """The fee on one transaction: half-up to the fen, capped; both amounts are fen, positive."""
-        top, bottom = self.rate_bp.as_integer_ratio()
-        fee_fen = half_up(amount_fen * top, bottom * BP_PER_UNIT)
-        return min(fee_fen, int(self.cap.replace(".", ""))) if self.cap else fee_fen
+        top, bottom, cap_fen = self._of_amount
+        fee_fen = half_up(amount_fen * top, bottom)
+        return fee_fen if cap_fen is None else min(fee_fen, cap_fen)
 
     def parts(self, fee_fen: int, *, issuer: str, acquirer: str) -> tuple[tuple[str, int], ...]:
         """Who receives what of a fee: payees in listed order, equal ones added up, zero parts left out.

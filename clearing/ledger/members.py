@@ -236,19 +236,21 @@ class Members:
     fees: tuple[FeeRule, ...]
     clock: BusinessClock
     _on: dict[date, MembersOn] = field(default_factory=dict, compare=False, repr=False)
-    _chosen: dict[tuple[date | str, ...], FeeRule | None] = field(
+    _chosen: dict[tuple[date | str | None, ...], FeeRule | None] = field(
         default_factory=dict, compare=False, repr=False
     )
 
-    def fee_rule(self, day: date, keys: Mapping[str, str]) -> FeeRule | None:
-        """The fee rule for a payment with these keys on a clearing date; chosen once for equal keys.
-
-        In:      always the same keys, in one order: only their values are remembered.
-        """
-        at: tuple[date | str, ...] = (day, *keys.values())
+    def fee_rule(
+        self, day: date, member: Institution, *, bank: str, acquirer: str, access: str, route: str
+    ) -> FeeRule | None:
+        """The fee rule for a payment at an institution on a clearing date; chosen once for equal payments."""
+        kind, ownership, level = member.kind, member.ownership, member.level
+        at = (day, kind, ownership, level, member.code, bank, acquirer, access, route)
         if at not in self._chosen:
             if len(self._chosen) >= CHOSEN_MAX:
                 self._chosen.clear()
+            keys = {"kind": kind, "ownership": ownership, "level": level or "", "institution": member.code}
+            keys |= {"bank": bank, "acquirer": acquirer, "access": access, "route": route}
             self._chosen[at] = choose(self.fees, keys, day)
         return self._chosen[at]
 

@@ -33,6 +33,8 @@ def split(amount_fen: int, shares: Sequence[int]) -> tuple[int, ...]:
     In:      shares >= 0 with a positive sum; the amount may be negative (parts mirror those of its absolute).
     Out:     as many parts as shares, in their order, fen.
     """
+    if len(shares) == 1:
+        return (amount_fen,)
     total = sum(shares)
     sign = -1 if amount_fen < 0 else 1
     whole = [divmod(abs(amount_fen) * share, total) for share in shares]

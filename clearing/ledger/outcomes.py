@@ -101,9 +101,12 @@ class Parked:
     """Whether later events of its stay or payout have to wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
-    """Posted when there is an entry, else noted; with every fact that changed. 入账"""
+    """Posted when there is an entry, else noted; with every fact that changed. 入账
+
+    Nobody changes one. Like an event it is not frozen only because that makes building it three times as slow.
+    """
 
     entry: Entry | None
     changes: Mapping[Key, Fact] = field(default_factory=dict)

@@ -49,11 +49,8 @@ def by_route(
     Source:  contract "Books", rule 6.
     """
     if route == "UNIONPAY":
-        cleared, paid = (
-            account(accounts.NETWORK_CLEARED, network),
-            account(accounts.NETWORK_PAID, institution),
-        )
-        return two(cleared, paid, amount_fen)
+        cleared = account(accounts.NETWORK_CLEARED, network)
+        return two(cleared, account(accounts.NETWORK_PAID, institution), amount_fen)
     debit = account(accounts.CHANNEL, channel) if route == "CHANNEL" else account(accounts.BANK, bank)
     return two(debit, payable(case.settling(institution)), amount_fen)
 
@@ -76,7 +73,7 @@ def immediate(case: Case, institution: str, route: str, bank: str, amount_fen: i
     Source:  contract "Books", rule 6: DIRECT, and the card's bank is its settlement bank.
     """
     settling = case.settling(institution)
-    if settling.mode != "immediate" or route != "DIRECT" or bank != settling.settlement_bank:
+    if route != "DIRECT" or settling.mode != "immediate" or bank != settling.settlement_bank:
         return []
     return two(payable(settling), account(accounts.BANK, bank), amount_fen, Leg.SETTLED)
 
@@ -103,8 +100,9 @@ def credited(
 def paid(case: Case, amount_fen: int, *, channel: str = "") -> list[Posting]:
     """The postings of money that the event's card pays its institution: gross, settlement and fee legs."""
     data, route = case.data, case.route
+    network = case.network if route == "UNIONPAY" else ""
     gross = by_route(
-        case, data.institution, route, amount_fen, bank=data.bank, network=case.network, channel=channel
+        case, data.institution, route, amount_fen, bank=data.bank, network=network, channel=channel
     )
     return gross + credited(
         case,
@@ -140,17 +138,14 @@ def fee_rule(
         return None
     then = case.context.members.on(day).by_code.get(institution) if day else None
     member = then if isinstance(then, Institution) else case.institution(institution)
-    keys = {
-        "kind": member.kind,
-        "ownership": member.ownership,
-        "level": member.level or "",
-        "institution": institution,
-        "bank": bank,
-        "acquirer": acquirer_of(case, terminal),
-        "access": access,
-        "route": route,
-    }
-    return case.context.members.fee_rule(day or case.clearing_date, keys)
+    return case.context.members.fee_rule(
+        day or case.clearing_date,
+        member,
+        bank=bank,
+        acquirer=acquirer_of(case, terminal),
+        access=access,
+        route=route,
+    )
 
 
 def acquirer_of(case: Case, terminal: str) -> str:

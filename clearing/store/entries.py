@@ -52,7 +52,7 @@ def row_of(entry: Entry) -> tuple[Any, ...]:
     accounts, fens, legs = zip(*entry.postings, strict=True)
     return (
         entry.id, entry.clearing_date, entry.type, entry.source, entry.event_id, accounts, fens,
-        "".join(legs), entry.occurred_at, entry.late, entry.amount_fen, entry.status.value, entry.institution,
+        "".join(legs), entry.occurred_at, entry.late, entry.amount_fen, str(entry.status), entry.institution,
         entry.bank, entry.payer, entry.route, entry.partner, entry.bank_ref, entry.bank_date, entry.order_no,
         entry.receipt_no, entry.admission_no, entry.terminal, entry.access, entry.card, entry.card_last4,
         entry.app_area, entry.original_id or None, entry.original_date, entry.text,

@@ -8,7 +8,7 @@ Key: TypeAlias = tuple[str, ...]
 EventKey: TypeAlias = tuple[str, str]
 """(source, id) of an event."""
 
-OF_EVENT: Final = frozenset({"seen", "original", "undo", "timeout", "payout", "tombstone", "entry"})
+OF_EVENT: Final = frozenset({"seen", "original", "undo", "timeout", "payout", "tombstone"})
 """Kinds keyed by an event's (source, id): they share one lock and one name to wait for."""
 
 OF_CARD: Final = frozenset({"card", "alias", "aliases_of", "held"})
@@ -27,10 +27,11 @@ payout, the first to arrive first.
 def lock_name(key: Key) -> str:
     """The name under which a key is locked and waited for: one for all that is kept of one event or card."""
     kind = key[0]
+    if kind in OF_EVENT:
+        _, source, id_ = key
+        return f"event/{source}/{id_}"
+    if kind in OF_CARD:
+        return f"card/{key[1]}"
     if kind == "line":
         return lock_name(key[1:])
-    if kind in OF_EVENT:
-        kind = "event"
-    elif kind in OF_CARD:
-        kind = "card"
-    return "/".join((kind, *key[1:]))
+    return "/".join(key)

@@ -57,7 +57,7 @@ class Card:
 
     def has(self, stage: str) -> bool:
         """Whether the card is registered at BANK, PLATFORM or any HOSPITAL."""
-        return any(one.stage == stage for one in self.registrations)
+        return stage in [one.stage for one in self.registrations]
 
     @property
     def state(self) -> str:

@@ -91,7 +91,7 @@ def from_anyone_with_cards(case: Case) -> Rejected | None:
 def card_event_needs(event: Event, facts: Facts) -> Iterable[Key]:
     """The card by any number, those that follow it, its aliases, and payouts held for it."""
     data: Any = event.data
-    keys = list(number_needs(data.card, facts))
+    keys = number_needs(data.card, facts)
     for name in ("new_card", "kept_card", "token"):
         if data.__dict__.get(name):
             keys += number_needs(data.__dict__[name], facts)

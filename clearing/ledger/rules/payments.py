@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from clearing.ledger import checks as c
@@ -21,13 +20,15 @@ if TYPE_CHECKING:
 # -- payment.made --------------------------------------------------------------------------------------------
 
 
-def payment_needs(event: Event, facts: Facts) -> Iterable[Key]:
+def payment_needs(event: Event, facts: Facts) -> list[Key]:
     """Card, terminal, its bank reference and order number, and a reversal that may have come first."""
     data: Any = event.data
-    yield from card_needs(data, facts)
-    yield ("order", data.institution, data.order_no)
-    yield ("tombstone", event.source, event.id)
-    yield from reference_needs(event, facts)
+    return [
+        ("order", data.institution, data.order_no),
+        ("tombstone", event.source, event.id),
+        *card_needs(data, facts),
+        *reference_needs(event, facts),
+    ]
 
 
 def from_institution_or_channel(case: Case) -> Rejected | None:

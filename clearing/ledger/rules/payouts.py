@@ -48,7 +48,7 @@ def payout_needs(event: Event, facts: Facts) -> Iterable[Key]:
             yield ("area", payout.treat_area, payout.insured_area)
     yield t.payout_line(event, facts)
     if data.__dict__.get("card") is not None:
-        keys = list(card_needs(data, facts))
+        keys = card_needs(data, facts)
         yield from keys
         yield from r.limit_needs(keys, facts)
     yield from reference_needs(event, facts)

@@ -56,7 +56,7 @@ def submitted_needs(event: Event, facts: Facts) -> Iterable[Key]:
     """The card with its payouts, the settlement, the batch, and what it depends on."""
     data: Any = event.data
     claim = data.claim
-    keys = list(card_needs(data, facts))
+    keys = card_needs(data, facts)
     yield from keys
     yield from limit_needs(keys, facts)
     yield ("settlement", claim.payer, claim.settlement_id)

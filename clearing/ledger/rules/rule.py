@@ -43,59 +43,58 @@ class Rule:
     """Whether it is an event of the registry, which changes cards or terminals; others only read them."""
 
 
-def card_needs(data: Any, facts: Facts) -> Iterable[Key]:  # noqa: ANN401 - any body with a card
+def card_needs(data: Any, facts: Facts) -> list[Key]:  # noqa: ANN401 - any body with a card
     """The card, or the card behind an alias, those that took its place, and the terminal."""
-    yield from number_needs(data.card, facts)
+    keys = number_needs(data.card, facts)
     terminal = data.__dict__.get("terminal")
     if terminal:
-        yield ("terminal", terminal)
+        keys.append(("terminal", terminal))
+    return keys
 
 
-def number_needs(token: str, facts: Facts) -> Iterable[Key]:
+def number_needs(token: str, facts: Facts) -> list[Key]:
     """The keys behind one number of a card."""
-    yield ("card", token)
-    yield ("alias", token)
-    found = [token]
+    keys: list[Key] = [("card", token), ("alias", token)]
     alias = facts.get("alias", token)
     if alias is not None:
-        found += [pointing.card for pointing in alias.cards]
-    for start in found:
+        keys += [("card", pointing.card) for pointing in alias.cards]
+    for kind, start in keys.copy():
         at, seen = start, {start}
-        yield ("card", at)
         while (
-            (card := facts.get("card", at)) is not None and card.replaced_by and card.replaced_by not in seen
+            kind == "card"
+            and (card := facts.get("card", at)) is not None
+            and card.replaced_by
+            and card.replaced_by not in seen
         ):
             at = card.replaced_by
             seen.add(at)
-            yield ("card", at)
+            keys.append(("card", at))
+    return keys
 
 
-def reference_needs(event: Event, facts: Facts) -> Iterable[Key]:
+def reference_needs(event: Event, facts: Facts) -> list[Key]:
     """The bank reference, under every partner whose it may be.
 
     Which partner a route means can depend on the original and on the only network in force, so all that it
     may be are named: reading one too many costs nothing, one too few would be a double entry.
     """
-    data: Any = event.data
-    ref = data.__dict__.get("bank_ref")
+    said = event.data.__dict__
+    ref = said.get("bank_ref")
     if ref is None:
-        return
-    day = data.bank_date.isoformat()
-    partners = {event.source, data.__dict__.get("bank"), data.__dict__.get("network")}
-    partners.add(data.__dict__.get("payer_bank"))
-    if data.__dict__.get("route") == "UNIONPAY":
+        return []
+    day = said["bank_date"].isoformat()
+    partners = {event.source, said.get("bank"), said.get("network"), said.get("payer_bank")}
+    if said.get("route") == "UNIONPAY":
         partners.update(facts.networks)
-    original = data.__dict__.get("original")
+    original = said.get("original")
     if original is not None:
         named = facts.event(original.source, original.id)
         if named is not None:
-            said = named.data.__dict__
-            partners |= {named.source, said.get("bank"), said.get("network")}
-            if said.get("route") == "UNIONPAY":
+            before = named.data.__dict__
+            partners |= {named.source, before.get("bank"), before.get("network")}
+            if before.get("route") == "UNIONPAY":
                 partners.update(facts.networks)
         known = facts.get("original", original.source, original.id)
         if known is not None and known.entry is not None:
             partners.add(known.entry.partner)
-    for partner in partners:
-        if partner:
-            yield ("bank_ref", partner, day, ref)
+    return [("bank_ref", partner, day, ref) for partner in partners if partner]
