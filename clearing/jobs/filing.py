@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 DIGESTERS: Final = 2
 """Threads that digest whole files: as many as the machine it was measured on has cores."""
+IN_HAND: Final = 8
+"""Parts that wait for them at most, so that several files are digested at once and memory stays flat."""
 
 
 class Kept(NamedTuple):
@@ -100,9 +102,16 @@ async def keep_files(
         async with aclosing(passing(conn, made, day)) as full:
             async for parts in full:
                 await files.add_parts(conn, parts)
+        room = asyncio.Semaphore(IN_HAND)
+        digested = []
         for whole in made.end(await instructions.of_day(conn, day), working_day_after(day)):
             await files.add_parts(conn, whole.parts)
-            kept.append(Kept(await _stored(conn, whole, number, digesters), whole.file.notes))
+            digests = Digests(digesters, room)
+            await _read_again(conn, whole, digests)
+            digested.append((whole.file, digests))
+        for one, digests in digested:
+            sha256, sm3 = await digests.end()
+            kept.append(Kept(files.stored_of(one, sha256, sm3, number), one.notes))
     await files.add(conn, [one.file for one in kept])
     return kept
 
@@ -124,22 +133,47 @@ async def passing(conn: AsyncConnection, made: DayFiles, day: date) -> AsyncGene
     yield last
 
 
-async def _stored(
-    conn: AsyncConnection, whole: Whole, members: int, digesters: ThreadPoolExecutor
-) -> StoredFile:
-    """What is kept of a file, once its parts are: the digests over the whole begin with the head."""
-    loop = asyncio.get_running_loop()
-    digests: tuple[Any, ...] = (hashlib.sha256(), hashlib.new("sm3"))
-    digested: list[asyncio.Future[None]] = []
+class Digests:
+    """The digests over one whole file, taken beside whatever else is done. 摘要"""
+
+    def __init__(self, digesters: ThreadPoolExecutor, room: asyncio.Semaphore) -> None:
+        self._digesters = digesters
+        self._room = room
+        self._each: tuple[Any, ...] = (hashlib.sha256(), hashlib.new("sm3"))
+        self._last: asyncio.Task[None] | None = None
+
+    async def take(self, content: bytes) -> None:
+        """Take the next bytes; returns as soon as there is room for more of any file."""
+        await self._room.acquire()
+        self._last = asyncio.create_task(self._update(self._last, content))
+
+    async def _update(self, last: asyncio.Task[None] | None, content: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if last is not None:
+                await last
+            await asyncio.gather(
+                *(loop.run_in_executor(self._digesters, each.update, content) for each in self._each)
+            )
+        finally:
+            self._room.release()
+
+    async def end(self) -> tuple[bytes, bytes]:
+        """SHA-256 and SM3 of all that was taken."""
+        if self._last is not None:
+            await self._last
+        sha256, sm3 = self._each
+        return sha256.digest(), sm3.digest()
+
+
+async def _read_again(conn: AsyncConnection, whole: Whole, digests: Digests) -> None:
+    """Digest a file whose parts are kept: the digests over the whole begin with the head, which came last."""
     in_hand = b"".join(part.content for part in whole.parts)
-    if len(in_hand) == whole.file.size:  # else parts of it have been stored before
-        digested = [loop.run_in_executor(digesters, each.update, in_hand) for each in digests]
-    else:
-        async for content in files.parts(conn, whole.file.name):  # read while those before are digested
-            await asyncio.gather(*digested)
-            digested = [loop.run_in_executor(digesters, each.update, content) for each in digests]
-    await asyncio.gather(*digested)
-    return files.stored_of(whole.file, digests[0].digest(), digests[1].digest(), members)
+    if len(in_hand) == whole.file.size:
+        await digests.take(in_hand)
+        return
+    async for content in files.parts(conn, whole.file.name):  # parts of it have been stored before
+        await digests.take(content)
 
 
 async def _same(conn: AsyncConnection, one: Finished) -> bool:
