@@ -59,17 +59,9 @@ class Lines(NamedTuple):
 class Written(NamedTuple):
     """Lines as they stand in the file, with their ends."""
 
-    texts: Values
+    texts: list[str]
     notes: list[tuple[int, str]]
     """Which of them, from 0, says something else than it was given, and what was done: the column, not the value."""
-
-    def text(self, start: int = 0, count: int | None = None) -> str:
-        """All of them, or some that stand together, as one text."""
-        count = len(self.texts) - start if count is None else count
-        if isinstance(self.texts, list):
-            return "".join(self.texts[start : start + count])
-        joined: str = self.texts.slice(start, count).str.join("").item()  # type: ignore[union-attr]
-        return joined
 
 
 class BlockWriter:
@@ -124,7 +116,9 @@ class BlockWriter:
         if not odd:
             return Written(texts, [])
         own, notes = self._one_by_one(lines.taken(odd), odd)
-        return Written(texts.scatter(odd, own), notes)
+        for at, text in zip(odd, own, strict=True):
+            texts[at] = text
+        return Written(texts, notes)
 
     def _one_by_one(self, lines: Lines, places: Sequence[int]) -> Written:
         notes: list[tuple[int, str]] = []

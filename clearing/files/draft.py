@@ -57,13 +57,13 @@ class Body:
         """Over the parts."""
         self.notes: list[str] = []
 
-    def add(self, text: str) -> None:
+    def add(self, texts: Sequence[str]) -> None:
         """Take lines, as its writer wrote them."""
+        text = "".join(texts)
         if text.isascii():
             lines = text.encode("ascii")
         else:  # the codec of GB18030 is slow: it gets only the lines that need it
-            each = text.splitlines(keepends=True)
-            lines = b"".join([one.encode("ascii" if one.isascii() else self.encoding) for one in each])
+            lines = b"".join([one.encode("ascii" if one.isascii() else self.encoding) for one in texts])
         self.held.append(lines)
         self.size += len(lines)
 
@@ -150,7 +150,7 @@ class Draft:
         lines = Lines(tag, model, columns, range(first, self.totals.records + 1))
         for body in self.bodies:
             made = body.writer.block(lines)
-            body.add(made.text())
+            body.add(made.texts)
             body.notes += [note for _, note in made.notes]
 
     def sum_up(self) -> None:

@@ -60,7 +60,7 @@ class Together:
         self._cells += [self._cell(column, field) for column, field in columns]
         self._bytes = len(shown) + sum(column.width for column, _ in columns if column) + len(layout.line_end)
 
-    def block(self, lines: Lines) -> tuple[pl.Series, list[int]] | None:
+    def block(self, lines: Lines) -> tuple[list[str], list[int]] | None:
         """The texts of lines with their ends, and the places of those that are not to be used.
 
         Out:     None when not all values can stand in a frame, or a number is wider than its column.
@@ -73,7 +73,7 @@ class Together:
             texts = self._joined(frame)
         except (TypeError, ValueError, OverflowError):
             return None
-        return texts, self._unusual(frame, texts)
+        return texts.to_list(), self._unusual(frame, texts)
 
     def _values(self, field: str, column: Column, values: Values) -> pl.Series:
         if column.kind == "instant":

@@ -59,7 +59,7 @@ def _write(
     made, start = writer.block(block), 0
     bodies_of = [body for body, own in runs for _ in own] if made.notes else []
     for body, own in runs:
-        body.add(made.text(start, len(own)))
+        body.add(made.texts[start : start + len(own)])
         start += len(own)
     for at, note in made.notes:
         bodies_of[at].notes.append(note)
