@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -17,6 +18,10 @@ T = TypeVar("T")
 RETRY_SECONDS_MAX: Final = 30.0
 WORTH_WAITING: Final = (WorldFailed, KafkaError, *DATABASE_ERRORS)
 """What goes away by itself, or when somebody has mended the database, the broker or the disk."""
+NO_RIGHT: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+)
+"""What a machine answers to whoever may not, or names what cannot be: waiting does not mend it."""
 AWAY: Final = frozenset({"08", "53", "57"})
 """Classes of a database's errors: no connection, no room for one more, being started or stopped."""
 
@@ -55,8 +60,10 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
 
 
 def passes(error: Exception) -> bool:
-    """Whether a failure means that a service is away or busy, rather than that it refuses us."""
+    """Whether a failure means that a service is away or busy or a disk full, rather than that we are refused."""
     cause = error.__cause__ if isinstance(error, WorldFailed) else error
+    if isinstance(cause, OSError) and cause.errno in NO_RIGHT:
+        return False
     state = state_of(cause) if cause else ""
     if state:
         return state[:2] in AWAY

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -45,6 +46,8 @@ PARAMETERS = {
 _START_SECONDS_MAX = 600  # a server that was killed replays its log first
 _LOG_END_BYTES = 16_384
 _MAJOR = 18
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_ROOM_BYTES_MIN = 65_536  # with less a server cannot even say why it ends
 _SOCKET_PATH_BYTES_MAX = 100  # the kernel's limit is 107 on Linux and 103 on macOS
 _INITDB = (
     "--username=postgres",
@@ -162,10 +165,36 @@ def _world(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        where, said = error.filename or directory, error.strerror or type(error).__name__
+        if error.errno in _NO_ROOM:
+            raise _no_room(directory, f"{where}: {said}") from error
         raise WorldFailed(
-            f"embedded database in {directory}: {error}. "
-            "Next: make room, or choose a directory that can be written"
+            f"embedded database in {directory}: expected a directory that {_account(os.geteuid())} may write, "
+            f"got {where}: {said}. Next: give that account the right to it, or name another directory in "
+            "CLEARING_DATABASE_URL"
         ) from error
+
+
+def _no_room(directory: Path, said: str) -> WorldFailed:
+    """The disk is full: it passes when somebody makes room, so its cause says so to whoever can wait."""
+    failed = WorldFailed(
+        f"embedded database in {directory}: expected room on its disk, got {_free_bytes(directory) // 1_000_000} MB "
+        f"free ({said}). Next: make room there and run again"
+    )
+    failed.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return failed
+
+
+def _free_bytes(directory: Path) -> int:
+    found = os.statvfs(next(one for one in (directory, *directory.parents) if one.exists()))
+    return found.f_bavail * found.f_frsize
+
+
+def _account(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container's account need not have a name
+        return f"uid {uid}"
 
 
 def _leave(use: _Use) -> None:
@@ -213,7 +242,8 @@ def _build_cluster(directory: Path) -> None:
             [str(programs() / "initdb"), "--pgdata", str(new), *_INITDB],
         )
         if done.returncode:
-            raise WorldFailed(f"embedded database in {directory}: cannot be made: {_last_lines(done.stderr)}")
+            shutil.rmtree(new, ignore_errors=True)
+            raise _gave_up(directory, "cannot be made", done.stderr)
         new.rename(cluster)
     version = cluster / "PG_VERSION"
     found = version.read_text().strip() if version.exists() else "no cluster"
@@ -232,12 +262,22 @@ def _run_server(server: Embedded) -> None:
     parameters = {**PARAMETERS, "unix_socket_directories": str(server.socket_directory)}
     options = " ".join(f"-c {name}='{value}'" for name, value in parameters.items())
     log = cluster / "server.log"
+    before = log.stat().st_size if log.exists() else 0
     done = _pg_ctl(cluster, "-w", "-t", str(_START_SECONDS_MAX), "-l", str(log), "-o", options, "start")
     if done.returncode:
-        told = _end_of(log) if log.exists() else done.stderr
-        raise WorldFailed(
-            f"embedded database in {server.directory}: does not start: {_why(told)}. Next: mend that"
-        )
+        told = _end_of(log, before) if log.exists() else ""
+        raise _gave_up(server.directory, "does not start", told or done.stderr or done.stdout)
+
+
+def _gave_up(directory: Path, what: str, told: str) -> WorldFailed:
+    """Why a program of the server's ended, from its own words."""
+    full = [line for line in told.splitlines() if any(os.strerror(code) in line for code in _NO_ROOM)]
+    if full or _free_bytes(directory) < _ROOM_BYTES_MIN:
+        return _no_room(directory, f"{what}: {full[0].strip() if full else _last_lines(told)}")
+    return WorldFailed(
+        f"embedded database in {directory}: {what}: expected PostgreSQL {_MAJOR} to run there, got {_why(told)}. "
+        "Next: mend that, or restore the directory from a backup"
+    )
 
 
 def _pg_ctl(cluster: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -293,9 +333,9 @@ def run_as_owner(directory: Path, command: Sequence[str]) -> subprocess.Complete
             # opening it to every account of the machine for good.
             prefix += [f"--inh-caps={_REACH}", f"--ambient-caps={_REACH}"]
     elif owner.st_uid != os.geteuid():
-        name = pwd.getpwuid(owner.st_uid).pw_name
         raise WorldFailed(
-            f"embedded database in {directory.parent}: it belongs to {name}. Next: choose another directory"
+            f"embedded database in {directory.parent}: expected one of {_account(os.geteuid())}, got one of "
+            f"{_account(owner.st_uid)}. Next: run as that account, or name another directory in CLEARING_DATABASE_URL"
         )
     return subprocess.run(
         [*prefix, *command], check=False, text=True, capture_output=True, stdin=subprocess.DEVNULL, cwd="/"
@@ -321,10 +361,10 @@ def give_to_server_account(directory: Path) -> None:
     )
 
 
-def _end_of(log: Path) -> str:
-    """What a log says at its end; it may be as long as the server is old."""
+def _end_of(log: Path, start: int) -> str:
+    """What a log says at its end, from a place on: before it stands why an earlier start failed."""
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _LOG_END_BYTES))
+        file.seek(max(start, log.stat().st_size - _LOG_END_BYTES))
         return file.read().decode(errors="replace")
 
 

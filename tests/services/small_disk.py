@@ -27,6 +27,11 @@ class SmallDisk:
                 filler.write(bytes(4096))
             filler.flush()
 
+    def read_only(self, yes: bool = True) -> None:  # noqa: FBT001, FBT002 - a switch
+        """Let nobody write, root neither; or everybody again."""
+        mode = "ro" if yes else "rw"
+        subprocess.run(["mount", "-o", f"remount,{mode}", str(self.path)], check=True)
+
     def empty(self) -> None:
         """Make room again."""
         (self.path / "filler").unlink()
