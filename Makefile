@@ -11,6 +11,9 @@ stale = [str(path) for path, text in files().items() if not path.exists() or pat
 raise SystemExit("not what the models say, run make schemas: " + ", ".join(stale) if stale else 0)
 endef
 
+# A process a core, files of tests whole, so that what a module sets up is set up once; each has its own services.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 # What kills, freezes, cuts, races, fills and repeats.
 FAULTS := $(addprefix tests/jobs/test_,$(addsuffix .py,kill_matrix killed_worker storm rebalance cutover parking \
   registry_races turns duplicates failing_world full_disk clocks payout_round memory)) tests/console/test_full_disk.py
@@ -21,7 +24,7 @@ demo: .venv/ready  ## a generated city day, cleared, reconciled and told on one 
 	$(BIN)/clearing demo
 
 test: .venv/ready  ## every test, on real PostgreSQL and Apache Kafka; TESTS="tests/ledger -k fees" for some
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest $(SIDE_BY_SIDE) $(TESTS)
 
 check: .venv/ready  ## format, lint, types, who may import whom, generated schemas
 	$(BIN)/ruff format --check .

@@ -295,6 +295,24 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     yield
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what ran in this process to the one that tells it, when the suite runs in several."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["services"] = {service: sorted(nodes) for service, nodes in ran.items()}
+        output["how"], output["did"], output["notes"] = how, dict(soaking.done), soaking.notes
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - pytest-xdist names no type
+    """Add what ran in another process."""
+    output = getattr(node, "workeroutput", {})
+    for service, nodes in output.get("services", {}).items():
+        ran[service].update(nodes)
+    how.update(output.get("how", {}))
+    soaking.done.update(output.get("did", {}))
+    soaking.notes.extend(output.get("notes", []))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests ran on which real service, and what the faults' tests did."""
     counted = [f"{len(ran[service])} on {how.get(service, service)}" for service in SERVICES if ran[service]]
