@@ -106,7 +106,7 @@ def _read_quickly(value: bytes) -> Event | None:
     if len(value) > RECORD_BYTES_MAX or b"\\" in value:
         return None
     try:
-        sent = from_json(value, allow_inf_nan=False)
+        sent = from_json(value, allow_inf_nan=False, cache_strings="keys")
         said = _VALIDATE[sent["type"]](sent)
         if said.__pydantic_extra__ or said.keyid is not None or said.signature is not None:
             return None
@@ -149,18 +149,19 @@ def _read_with_care(value: bytes) -> Event | Malformed:
 
 
 def _event(said: Envelope[Body], canonical: bytes) -> Event:
+    field = said.__dict__  # a model takes four times as long to give one: 0.14 µs
     return Event(
-        said.id,
-        said.source,
-        said.type,
-        said.time,
-        said.env,
-        said.correlationid,
-        said.producerseq,
-        said.data,
+        field["id"],
+        field["source"],
+        field["type"],
+        field["time"],
+        field["env"],
+        field["correlationid"],
+        field["producerseq"],
+        field["data"],
         _sm3(canonical),
-        said.keyid,
-        said.signature,
+        field["keyid"],
+        field["signature"],
     )
 
 

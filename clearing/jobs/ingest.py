@@ -24,7 +24,7 @@ from clearing.ledger.case import Context, Limits
 from clearing.ledger.decide import Folded, Incoming, decide
 from clearing.ledger.facts import Key
 from clearing.ledger.members import Members
-from clearing.ledger.outcomes import Decision, Outcome
+from clearing.ledger.outcomes import PARKED, REJECTED, Decision
 from clearing.settings import Settings
 from clearing.store import days, locks
 from clearing.store.chain import GENESIS
@@ -227,7 +227,7 @@ async def take_in(
     # What earlier batches had parked stands with the first of these, and what changed is written with it.
     changes, new = folded.changes, new_keys(folded, gathered)
     recorded[0] = replace(recorded[0], woken=woken, changes=changes, new=new)
-    told = [one for one in woken if one.outcome is not Outcome.PARKED]
+    told = [one for one in woken if one.outcome is not PARKED]
     return [
         Taken(
             number=number,
@@ -262,7 +262,7 @@ def ends_of(
             outcomes.append(one)
             continue
         decision = next(decisions)
-        if decision.outcome is Outcome.PARKED:
+        if decision.outcome is PARKED:
             key = (one.source, one.id)
             waits = folded.parked.get(key)
             if (final := last.pop(key, None)) is not None:
@@ -280,7 +280,7 @@ def ends_of(
     earlier += [
         Decision(
             event=waits.event,
-            outcome=Outcome.PARKED,
+            outcome=PARKED,
             detail=waits.detail,
             waits_for=waits.waits_for,
             woken=True,
@@ -340,10 +340,10 @@ class Totals:
             if isinstance(one, Malformed):
                 self.counts["malformed"] += 1
                 continue
-            self.counts[one.outcome.value] += 1
-            if one.outcome is Outcome.REJECTED:
+            self.counts[str(one.outcome)] += 1
+            if one.outcome is REJECTED:
                 self.reasons[one.reason] += 1
-            elif one.outcome is Outcome.PARKED:
+            elif one.outcome is PARKED:
                 self._parked_here[one.event.source, one.event.id] = None
                 if self.parked_max is not None and len(self._parked_here) > self.parked_max:
                     del self._parked_here[next(iter(self._parked_here))]
@@ -352,8 +352,8 @@ class Totals:
             if key in self._parked_here:
                 del self._parked_here[key]
                 self.counts["parked"] -= 1
-                self.counts[one.outcome.value] += 1
-                if one.outcome is Outcome.REJECTED:
+                self.counts[str(one.outcome)] += 1
+                if one.outcome is REJECTED:
                     self.reasons[one.reason] += 1
             else:
                 self.woken += 1

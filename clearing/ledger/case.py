@@ -188,7 +188,7 @@ class Case:
     def token(self) -> str:
         """The card's own token; an alias is resolved at the event's time, an unknown token is itself."""
         if self._token is None:
-            self._token = self.resolve(self.data.card)
+            self._token = self.resolve(self.said["card"])
         return self._token
 
     @property
@@ -377,7 +377,7 @@ class Case:
             "terminal": known("terminal") or "",
             "access": known("access") or "",
             "route": known("route", ""),
-            "app_area": app_area_of(event),
+            "app_area": known("app_area") or app_area_of(event),
         }
         if known("card") is not None:
             found["card"], found["card_last4"] = self.token, known("card_last4") or ""

@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearing.ledger.case import Case
 from clearing.ledger.facts import REGISTRY, VIRTUAL, Fact, Facts, Key, Original, Place, Seen, lock_name
-from clearing.ledger.outcomes import Accepted, Decision, Outcome, Parked, Reason, Rejected, Verdict
+from clearing.ledger.outcomes import (
+    DUPLICATE,
+    NOTED,
+    PARKED,
+    POSTED,
+    REJECTED,
+    Accepted,
+    Decision,
+    Parked,
+    Reason,
+    Rejected,
+    Verdict,
+)
 from clearing.ledger.rules import RULES
 
 if TYPE_CHECKING:
@@ -197,7 +209,7 @@ class _Fold:
             self._line_up(waiter)
             self.touched.add(case.key)
             decision = Decision(
-                event=event, outcome=Outcome.PARKED, detail=verdict.detail, waits_for=waiter.waits_for
+                event=event, outcome=PARKED, detail=verdict.detail, waits_for=waiter.waits_for
             )
             self.decisions.append(decision)
             self._see(event, decision)
@@ -212,7 +224,7 @@ class _Fold:
             entry, changes = verdict.entry, verdict.changes
             decision = Decision(
                 event=event,
-                outcome=Outcome.POSTED if entry else Outcome.NOTED,
+                outcome=POSTED if entry else NOTED,
                 detail=verdict.detail,
                 entry=entry,
                 clearing_date=case.clearing_date,
@@ -226,7 +238,7 @@ class _Fold:
             changes = refused(case, verdict) if refused else {}
             decision = Decision(
                 event=event,
-                outcome=Outcome.REJECTED,
+                outcome=REJECTED,
                 reason=str(verdict.reason),
                 detail=verdict.detail,
                 woken=woken,
@@ -376,7 +388,7 @@ def repeated(event: Event, seen: Seen) -> Decision:
     if event.sm3 == seen.sm3:
         return Decision(
             event=event,
-            outcome=Outcome.DUPLICATE,
+            outcome=DUPLICATE,
             reason=seen.reason,
             detail=f"first outcome: {seen.outcome}",
             clearing_date=seen.clearing_date,
@@ -390,4 +402,4 @@ def repeated(event: Event, seen: Seen) -> Decision:
         f"(digest {seen.sm3.hex()[:8]}, this one {event.sm3.hex()[:8]}); "
         "send it under a new id"
     )
-    return Decision(event=event, outcome=Outcome.REJECTED, reason=str(Reason.ID_REUSED), detail=detail)
+    return Decision(event=event, outcome=REJECTED, reason=str(Reason.ID_REUSED), detail=detail)

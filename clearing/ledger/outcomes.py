@@ -31,6 +31,10 @@ class Outcome(StrEnum):
     MALFORMED = "malformed"
 
 
+POSTED, NOTED, DUPLICATE, REJECTED, PARKED, MALFORMED = Outcome
+"""By names of their own: to ask an enum's class for a member takes 0.2 µs, ten times as long."""
+
+
 class Reason(StrEnum):
     """Why an event was refused; the order of the general part is the order in which they are checked."""
 

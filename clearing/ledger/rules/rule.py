@@ -54,21 +54,15 @@ def card_needs(data: Any, facts: Facts) -> list[Key]:  # noqa: ANN401 - any body
 
 def number_needs(token: str, facts: Facts) -> list[Key]:
     """The keys behind one number of a card."""
-    keys: list[Key] = [("card", token), ("alias", token)]
     alias = facts.get("alias", token)
-    if alias is not None:
-        keys += [("card", pointing.card) for pointing in alias.cards]
-    for kind, start in keys.copy():
-        at, seen = start, {start}
-        while (
-            kind == "card"
-            and (card := facts.get("card", at)) is not None
-            and card.replaced_by
-            and card.replaced_by not in seen
-        ):
-            at = card.replaced_by
-            seen.add(at)
-            keys.append(("card", at))
+    starts = [token] if alias is None else [token, *[pointing.card for pointing in alias.cards]]
+    keys: list[Key] = [("alias", token), *[("card", start) for start in starts]]
+    for start in starts:
+        card, seen = facts.get("card", start), {start}
+        while card is not None and card.replaced_by and card.replaced_by not in seen:
+            seen.add(card.replaced_by)
+            keys.append(("card", card.replaced_by))
+            card = facts.get("card", card.replaced_by)
     return keys
 
 
