@@ -35,7 +35,8 @@ from clearing.jobs.ingest import Totals, quiet_collector, take
 from clearing.jobs.outflow import Outflow
 from clearing.jobs.patience import WORTH_WAITING, said, waiting
 from clearing.jobs.positions import Positions, partition_of
-from clearing.jobs.topics import event_topics
+from clearing.jobs.topics import FAMILIES, event_topics
+from messages.notices import topic_name
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -46,8 +47,10 @@ if TYPE_CHECKING:
 STOP_SECONDS_MAX: Final = 8.0
 """How long a worker that is told to stop may take for each of: its batch, its consumer, its producer."""
 HANDS: Final = 2
-"""Transactions under way at once: while one waits for the database the other decides. Each hand has its own
-partitions, by their number, so that the topics keyed by card are in one hand and never wait for each other."""
+"""Transactions under way at once: while one waits for the database the other decides."""
+BY_CARD: Final = frozenset({"cards", "payments"})
+"""Families of the first hand, keyed by card: in one hand they never wait for each other. What the other has (rows of
+a fund's batch, claims of a stay, spread over all partitions) waits for its like, and no payment waits with it."""
 CLOCK_SECONDS: Final = 0.05
 """How often it is looked whether something is due by the clock."""
 PARKED_MAX: Final = 50_000
@@ -73,7 +76,10 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self.totals = Totals(parked_max=PARKED_MAX)
         self._consumer = new_consumer(settings)
         self._inflow = Inflow(
-            self._consumer, hands=HANDS, most=settings.batch_events_max, wait_ms=settings.batch_wait_ms_max
+            self._consumer,
+            {topic_name(family, settings.kafka_prefix): int(family not in BY_CARD) for family in FAMILIES},
+            most=settings.batch_events_max,
+            wait_ms=settings.batch_wait_ms_max,
         )
         self._positions = Positions(engine, settings, self._consumer, self._inflow)
         self._outflow = Outflow(engine, settings, members, self._consumer)

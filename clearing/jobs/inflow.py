@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError
@@ -28,10 +29,15 @@ we would do little else, and a thousand events a second would be more than two w
 
 
 class Inflow:
-    """What has come and was not taken yet, by hand. A partition belongs to the hand of its number."""
+    """What has come and was not taken yet, by hand."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, *, hands: int, most: int, wait_ms: int) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, hand_of: Mapping[str, int], *, most: int, wait_ms: int
+    ) -> None:
+        """Take whose hand each topic is in, and how many records make a group at most."""
+        hands = max(hand_of.values()) + 1
         self._consumer = consumer
+        self._hand_of = hand_of
         self._hands = hands
         self._most = most
         self._wait_ms = wait_ms
@@ -49,7 +55,7 @@ class Inflow:
     def close(self, partition: TopicPartition) -> None:
         """It is somebody else's, or will be opened again: nothing of it is given any more."""
         self._begun.pop(partition, None)
-        hand = partition.partition % self._hands
+        hand = self._hand_of[partition.topic]
         kept = [one for one in self._queues[hand] if one[0] != partition]
         self._queues[hand] = deque(kept)
         self._held[hand] = sum(len(records) for _, records in kept)
@@ -64,7 +70,7 @@ class Inflow:
         then = {
             one: begun
             for one, begun in self._begun.items()
-            if self._held[one.partition % self._hands] < GROUPS_AHEAD * self._most
+            if self._held[self._hand_of[one.topic]] < GROUPS_AHEAD * self._most
         }
         found: dict[TopicPartition, list[Any]] | None = None
         if then:
@@ -80,7 +86,7 @@ class Inflow:
         for partition, records in found.items():
             begun = self._begun.get(partition)
             if begun is then[partition]:
-                hand = partition.partition % self._hands
+                hand = self._hand_of[partition.topic]
                 self._queues[hand].append((partition, records))
                 self._held[hand] += len(records)
                 self._came[hand].set()

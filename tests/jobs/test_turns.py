@@ -8,8 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from clearing.jobs.broker import Broker
+from clearing.store import locks
+from clearing.store.session import transaction
 from messages import Event
-from tests.jobs.running import Sent, all_told, books, send, taken, topics, working
+from tests.jobs.made import CARDS, payment, sent_under, submitted
+from tests.jobs.running import Sent, all_told, books, keyed, send, taken, topics, worked_members, working
 from tests.ledger.straight import PLATFORM, Straight, by_topic, record_key
 from tests.ledger.world import OPEN_DAY, A, World, members
 from tests.soaking import SEED, size
@@ -53,3 +56,21 @@ async def test_any_order_between_topics_gives_the_books_of_the_right_one(
         assert refused == [], f"seed {SEED}"
         assert await the.balances() == {name: fen for name, fen in straight.world.balances.items() if fen}
         await all_told(the)
+
+
+async def test_a_payment_does_not_wait_with_a_claim(blank: Callable[[], str], broker: Broker) -> None:
+    """While somebody else holds a claim's settlement, the payments of the same number are taken."""
+    settings = await topics(broker.bootstrap, partitions=1)
+    claim = sent_under(submitted("W"), "W", "reimbursements")
+    async with books(blank(), settings, worked_members()) as the, working(the):
+        await send(settings, keyed(CARDS))
+        await taken(the)
+        async with transaction(the.engine) as other:
+            await locks.lock(other, ["settlement/F1/SW"])
+            await send(settings, [claim, sent_under(payment("W"), "W")])
+            async with asyncio.timeout(20):
+                while not await the.one("SELECT count(*) FROM event WHERE id = 'PAY-W'"):
+                    await asyncio.sleep(0.05)
+            assert await the.one("SELECT count(*) FROM event WHERE id = 'PO-W'") == 0
+        await taken(the)
+        assert await the.one("SELECT count(*) FROM event WHERE id = 'PO-W'") == 1

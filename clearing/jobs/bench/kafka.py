@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import uvloop
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from clearing.errors import WorldFailed
 from clearing.jobs.consume import Worker
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 SECONDS_MAX: Final = 900
 _LINGER_MS: Final = 20
+_JOIN_SECONDS_MAX: Final = 60
 
 
 STAY: Final = "--stay"
@@ -107,10 +110,14 @@ async def worker_processes(settings: Settings, dsn: str, count: int = WORKERS) -
 async def running_workers(settings: Settings, dsn: str, count: int = WORKERS) -> AsyncIterator[None]:
     """Workers that take what comes while the block runs, a process each, and are told to stop at its end.
 
-    Raises:  WorldFailed when one ended by itself.
+    The block begins when all have joined: whoever joins stops the others for a moment, which is no part of a
+    measurement at a steady rate.
+
+    Raises:  WorldFailed when one ended by itself, or does not join.
     """
     processes = [await _started(settings, dsn, STAY) for _ in range(count)]
     try:
+        await _joined(settings, count)
         yield
         ended = [one.returncode for one in processes if one.returncode is not None]
         if ended:
@@ -120,6 +127,35 @@ async def running_workers(settings: Settings, dsn: str, count: int = WORKERS) ->
             with contextlib.suppress(ProcessLookupError):
                 one.terminate()
         await asyncio.gather(*(one.communicate() for one in processes))
+
+
+async def _joined(settings: Settings, count: int) -> None:
+    """Wait until so many share the group's partitions.
+
+    Raises:  WorldFailed when they do not within a minute.
+    """
+    admin = AIOKafkaAdminClient(**kafka_options(settings))
+    await admin.start()
+    try:
+        async with asyncio.timeout(_JOIN_SECONDS_MAX):
+            while await _members(admin, settings.kafka_group) != count:  # noqa: ASYNC110 - the broker is asked
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise WorldFailed(
+            f"bench: {count} workers did not join within {_JOIN_SECONDS_MAX} s. Next: try again"
+        ) from None
+    finally:
+        await admin.close()
+
+
+async def _members(admin: AIOKafkaAdminClient, group: str) -> int:
+    """How many have their share of a group's partitions; 0 while they are being shared out."""
+    try:
+        [told] = await admin.describe_consumer_groups([group])
+    except KafkaError:  # its coordinator is not there yet
+        return 0
+    _, _, state, _, _, members, *_ = told.groups[0]
+    return len(members) if state == "Stable" else 0
 
 
 async def _started(settings: Settings, dsn: str, *arguments: str) -> asyncio.subprocess.Process:
