@@ -18,7 +18,7 @@ from clearing.store.breaks import Asked
 from messages import fen_of
 
 if TYPE_CHECKING:
-    from clearing.jobs.resolve import Desk
+    from clearing.jobs.desk import Desk
 
 from clearing.console.breaks import (
     ID_SHOWN,
@@ -102,7 +102,8 @@ def resolve_break(  # noqa: PLR0917 - the options of a command
     """Say how a break is to end; somebody else has to approve it 申请处理."""
 
     async def work(desk: Desk) -> dict[str, Any]:
-        from clearing.jobs.resolve import Wanted, resolve  # noqa: PLC0415 - for this command only
+        from clearing.jobs.propose import Wanted  # noqa: PLC0415 - for this command only
+        from clearing.jobs.resolve import resolve  # noqa: PLC0415 - for this command only
 
         digest = hashlib.new("sm3", read_file(evidence)).digest() if evidence else None
         legs = tuple(_leg(one) for one in leg or ())
@@ -193,7 +194,7 @@ def _stands(found: dict[str, Any]) -> None:
 
 
 def _desk(the: Books, who: str) -> Desk:
-    from clearing.jobs.resolve import Desk  # noqa: PLC0415 - for these commands only
+    from clearing.jobs.desk import Desk  # noqa: PLC0415 - for these commands only
 
     person = who or getpass.getuser()
     return Desk(engine=the.engine, settings=the.settings, members=the.members, person=person)

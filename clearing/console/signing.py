@@ -36,7 +36,7 @@ def sign_day(  # noqa: PLR0917 - the options of a command
 
     async def work() -> tuple[dict[str, Any], dict[str, Any] | None, Any]:
         from clearing.jobs.archive import archive  # noqa: PLC0415 - for this command only
-        from clearing.jobs.resolve import Desk  # noqa: PLC0415 - the same
+        from clearing.jobs.desk import Desk  # noqa: PLC0415 - the same
         from clearing.jobs.sign import Pen, sign, sign_text, signed  # noqa: PLC0415 - the same
 
         async with books() as the:

@@ -7,27 +7,21 @@ The folder is the demo's own. It carries a marker; one that does not is never to
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import secrets
 import shutil
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-
-from clearing.errors import UsageError, WorldFailed
-from clearing.jobs import close, consume, deliver, setup, topics
+from clearing.errors import UsageError
+from clearing.jobs import close, consume, deliver, setup
 from clearing.jobs import generate as generator
-from clearing.jobs.broker import Broker, NoBroker, kafka
 from clearing.jobs.day_reports import write_day
+from clearing.jobs.demo_broker import Say, a_broker, own_topics, records_of, remove_topics, through
 from clearing.jobs.ingest_file import ingest_lines
 from clearing.jobs.reconcile import reconcile_day
 from clearing.jobs.reports import possible_here, write_report
@@ -47,16 +41,11 @@ if TYPE_CHECKING:
     from clearing.settings import Settings
 
 MARKER: Final = ".clearing-demo"
-TOTALS: Final = ("taken", "posted", "noted", "duplicate", "rejected", "parked", "malformed", "woken")
-CARDS: Final = "cards"
-"""The family of events that others wait for."""
 DAY: Final = date(2026, 3, 10)
 """An ordinary Tuesday: the same day every time, so that two people see the same figures."""
 
 PLAN: Final = generator.Plan(breaks=12, refused=0.004)
 """Every kind of break that makes a good demo, and refusals of several kinds."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,24 +152,24 @@ async def _take(  # noqa: PLR0917 - the day, the books, and who is told
     say: Say,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Take the day in, by Kafka or from the file, close it and write its files; how it went, and the totals."""
-    async with _broker(asked, settings, say) as (broker, why):
+    async with a_broker(asked.out, settings, say, wanted=asked.with_kafka) as (broker, why):
         if broker is None:
             say(f"taking the events from {written.events_file}")
             with written.events_file.open("rb") as lines:
                 totals = await ingest_lines(engine, settings, members, lines)
             await _close(asked, settings, engine, members, say)
             return {"kafka": False, "how": f"{written.events_file}", "why": why}, totals
-        own = _own_topics(settings, broker)
+        own = own_topics(settings, broker)
         try:
-            totals = await _through(own, engine, members, generated, say)
+            totals = await through(own, engine, members, generated, say)
             await _close(asked, settings, engine, members, say)
             await consume.work(
                 engine, own, members, until_idle=True
             )  # tells the members that the day is closed
-            notices = await _records(own, topic_name(RESULTS, own.kafka_prefix))
+            notices = await records_of(own, topic_name(RESULTS, own.kafka_prefix))
         finally:
             if settings.kafka_bootstrap:
-                await _remove_topics(own)
+                await remove_topics(own)
         way = {"kafka": True, "how": broker.how, "notices": notices, "partitions": own.kafka_partitions}
         return way, totals
 
@@ -189,111 +178,6 @@ async def _close(asked: Asked, settings: Settings, engine: AsyncEngine, members:
     say("closing the day: cut, net, file")
     await close.close(engine, settings, members, asked.day)
     await deliver.write_files(engine, asked.day, asked.out / "files")
-
-
-@contextlib.asynccontextmanager
-async def _broker(asked: Asked, settings: Settings, say: Say) -> AsyncIterator[tuple[Broker | None, str]]:
-    """A broker, or None and why there is none. One that was named and does not answer is an error."""
-    if not asked.with_kafka:
-        yield None, "--no-kafka was given"
-        return
-    say("looking for an Apache Kafka")
-    directory = asked.out / ".kafka"
-    having = kafka(directory, bootstrap=settings.kafka_bootstrap or None, tell=say)
-    with contextlib.ExitStack() as stack:
-        try:
-            # Starting takes seconds and waits in its own way: beside the loop, not in it.
-            broker = await asyncio.to_thread(stack.enter_context, having)
-        except NoBroker as none:
-            if settings.kafka_bootstrap:
-                raise
-            yield None, f"{none}"
-            return
-        leaving = stack.pop_all()
-    try:
-        say(f"using {broker.how}")
-        yield broker, ""
-    finally:
-        await asyncio.to_thread(leaving.close)
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _own_topics(settings: Settings, broker: Broker) -> Settings:
-    """Settings that lead to this broker; on one that is the site's, to topics of the demo's own."""
-    if settings.kafka_bootstrap:
-        name = f"{settings.kafka_prefix}-demo-{secrets.token_hex(4)}"
-        return replace(settings, kafka_prefix=name, kafka_group=name)
-    return replace(settings, kafka_bootstrap=broker.bootstrap, kafka_security="PLAINTEXT")
-
-
-async def _through(
-    settings: Settings, engine: AsyncEngine, members: Members, generated: generator.Generated, say: Say
-) -> dict[str, Any]:
-    """Produce the day to its topics and let one worker take all of it.
-
-    A whole day comes at once here, so topics overtake each other by hours. Cards go first, as in a city where a
-    card is known long before it pays; everything else finds its own order.
-    """
-    await topics.create_topics(settings)
-    cards = [one for one in generated.events() if one.family == CARDS]
-    others = [one for one in generated.events() if one.family != CARDS]
-    totals: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    began = time.monotonic()
-    for what, part in ((f"{len(cards):,} events of cards", cards), (f"{len(others):,} other events", others)):
-        say(f"producing {what} to their topics; a worker takes them")
-        await _produce(settings, part)
-        taken = (await consume.work(engine, settings, members, until_idle=True)).as_json(0.0)
-        reasons.update(taken.pop("reasons"))
-        totals.update(taken)
-    if totals["taken"] < generated.count:
-        raise WorldFailed(
-            f"demo: {totals['taken']:,} of {generated.count:,} records were taken; the worker was stopped. "
-            "Next: run it again"
-        )
-    return {
-        **{name: totals[name] for name in TOTALS},
-        "seconds": round(time.monotonic() - began, 3),
-        "reasons": dict(sorted(reasons.items())),
-    }
-
-
-async def _produce(settings: Settings, records: Iterable[generator.Sent]) -> None:
-    producer = AIOKafkaProducer(**topics.kafka_options(settings), enable_idempotence=True, linger_ms=5)
-    await producer.start()
-    try:
-        sent = [
-            await producer.send(topic_name(one.family, settings.kafka_prefix), one.value, one.key.encode())
-            for one in records
-        ]
-        await asyncio.gather(*sent)
-    finally:
-        await producer.stop()
-
-
-async def _records(settings: Settings, topic: str) -> int:
-    """How many records a topic holds."""
-    consumer = AIOKafkaConsumer(topic, **topics.kafka_options(settings))
-    await consumer.start()
-    try:
-        parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        return sum((await consumer.end_offsets(parts)).values())
-    finally:
-        await consumer.stop()
-
-
-async def _remove_topics(settings: Settings) -> None:
-    """Leave the site's broker as it was; where that is not allowed the topics stay."""
-    admin = AIOKafkaAdminClient(**topics.kafka_options(settings))
-    with contextlib.suppress(Exception):
-        await admin.start()
-        try:
-            mine = [
-                name for name in await admin.list_topics() if name.startswith(f"{settings.kafka_prefix}.")
-            ]
-            await admin.delete_topics(mine)
-        finally:
-            await admin.close()
 
 
 # -- what happened ---------------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from clearing.day.states import State, reached
 from clearing.errors import NotBalanced, UsageError
 from clearing.files.public_keys import key_of
 from clearing.files.seal import trust_of
+from clearing.jobs.desk import Desk
 from clearing.jobs.keys import key_store, read_private
-from clearing.jobs.resolve import Desk
 from clearing.reconciliation.life import OVER, STATES
 from clearing.reconciliation.report import digest
 from clearing.store import breaks, days, signing

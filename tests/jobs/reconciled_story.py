@@ -14,8 +14,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from clearing.jobs.desk import Desk
 from clearing.jobs.reconcile import reconcile_day
-from clearing.jobs.resolve import Desk, approve
+from clearing.jobs.resolve import approve
 from tests.conftest import DatabaseServer
 from tests.jobs.running import DAYS, Books, books, members_of, prepare, settings_of
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from clearing.errors import UsageError
-from clearing.jobs.resolve import Wanted, approve, assign, close, reject, reopen, resolve
+from clearing.jobs.propose import Wanted
+from clearing.jobs.resolve import approve, assign, close, reject, reopen, resolve
 from clearing.jobs.worklist import break_show
 from clearing.reconciliation.life import Leg
 from clearing.store import breaks

@@ -6,8 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from clearing.jobs.propose import Wanted
 from clearing.jobs.reconcile import reconcile_day
-from clearing.jobs.resolve import Wanted, approve, assign, resolve
+from clearing.jobs.resolve import approve, assign, resolve
 from clearing.jobs.sign import Pen, sign, signed
 from clearing.jobs.verify import verify
 from clearing.jobs.worklist import break_show

@@ -17,6 +17,8 @@ import pytest
 
 from clearing.errors import UsageError
 from clearing.jobs import resolve
+from clearing.jobs.desk import Desk as OfPerson
+from clearing.jobs.propose import Wanted
 from clearing.jobs.reconcile import reconcile_day
 from clearing.jobs.worklist import break_show, breaks_list
 from clearing.store import breaks
@@ -523,10 +525,10 @@ async def test_a_row_after_the_cutover_waits(the: Books, desk: Desk) -> None:
 async def ended(the: Books, break_id: str, ending: str) -> None:
     """Two people end a break."""
     ann, bob = (
-        resolve.Desk(engine=the.engine, settings=the.settings, members=the.members, person=person)
+        OfPerson(engine=the.engine, settings=the.settings, members=the.members, person=person)
         for person in ("ann", "bob")
     )
-    await resolve.resolve(ann, break_id, resolve.Wanted(ending=ending, why="claimed"))
+    await resolve.resolve(ann, break_id, Wanted(ending=ending, why="claimed"))
     await resolve.approve(bob, break_id)
 
 

@@ -15,8 +15,9 @@ from clearing.files.manifest import Manifest, read_manifest
 from clearing.jobs.deliver import deliver
 from clearing.jobs.delivery.partners import Partners
 from clearing.jobs.keys import FILES, make_pair, write_pair
+from clearing.jobs.propose import Wanted
 from clearing.jobs.report_files import send_reports
-from clearing.jobs.resolve import Wanted, resolve
+from clearing.jobs.resolve import resolve
 from clearing.jobs.seal import manifest_bytes
 from clearing.jobs.verify import verify
 from clearing.ledger.seal_terms import SM2_SM3

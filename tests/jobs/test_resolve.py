@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from clearing.errors import UsageError
+from clearing.jobs.propose import Wanted
 from clearing.jobs.reconcile import reconcile_day
-from clearing.jobs.resolve import Wanted, approve, assign, close, reject, reopen, resolve
+from clearing.jobs.resolve import approve, assign, close, reject, reopen, resolve
 from clearing.jobs.verify import verify
 from clearing.jobs.worklist import break_show, breaks_list
 from clearing.reconciliation.life import Leg

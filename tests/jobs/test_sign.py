@@ -25,8 +25,9 @@ from clearing.jobs.again import Order, new_version
 from clearing.jobs.archive import archive, check_archive
 from clearing.jobs.judge import Arrived
 from clearing.jobs.keys import make_pair, write_pair
+from clearing.jobs.propose import Wanted
 from clearing.jobs.report_files import send_reports
-from clearing.jobs.resolve import Wanted, approve, assign, resolve
+from clearing.jobs.resolve import approve, assign, resolve
 from clearing.jobs.settle import settle
 from clearing.jobs.sign import Pen, sign, sign_text, signed
 from clearing.jobs.take_file import take_file
