@@ -27,7 +27,7 @@ COLUMNS: Final = (
 
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM entry"  # noqa: S608 - our own column names
 _OF_DAY: Final = f"{_SELECT} WHERE id >= $1 AND id < $2 ORDER BY id"
-_CHUNK: Final = 30_000
+_CHUNK: Final = 25_000
 """Entries read at once: enough that what a block costs is little, few enough that memory stays flat."""
 _CELL: Final = "\x1e"
 _NULL: Final = "\\N"
