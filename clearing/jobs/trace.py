@@ -148,7 +148,7 @@ class Way:
             steps += [one.step for way in ways.values() for one in way.answers if one.event == key]
             steps += await self.event(key)
             if said["type"] == "payout.sent":
-                steps += blocks.pop(said["data"]["attempt"], [])
+                steps += blocks.pop(said["data"].get("attempt", 1), [])
         return steps + [one for block in blocks.values() for one in block]
 
     # ------------------------------------------------------------ one event

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from clearing.errors import UsageError
 from clearing.files.check import read_lines
-from clearing.jobs.judge import FRAMED, STATEMENTS, name_of, read_rows
-from clearing.jobs.layouts import reading_layouts
+from clearing.files.names import FileName
+from clearing.jobs.judge import FRAMED, STATEMENTS, read_rows
 from clearing.jobs.orders import PAYOUT
 from clearing.jobs.trace_orders import World, framed_rows, plain_bytes
 from clearing.reconciliation.partner_files import Refused
@@ -158,10 +158,11 @@ def _theirs(world: World, kept: StatementFile, line: int) -> Any:  # noqa: ANN40
     plain = plain_bytes(world, kept)
     if kept.kind in FRAMED:
         return next((row.record for row in framed_rows(world, kept, plain) if row.line == line), None)
-    layouts = reading_layouts(world.settings, world.members, kept.partner, kept.clearing_date)
-    said = name_of(kept.name, layouts, kept.partner)
-    if said is None or said.type not in STATEMENTS:
+    if kept.kind not in STATEMENTS:
         return None
+    said = FileName(
+        kept.kind, kept.partner, "", kept.clearing_date, 1, 1
+    )  # a name given by hand says nothing
     read = read_rows(kept.partner, kept.name, plain, said, world.members, partial=True)
     rows: Iterator[Any] = iter(()) if isinstance(read, Refused) else iter(read.rows)
     return next((row for row in rows if getattr(row, "line", 0) == line), None)

@@ -13,6 +13,7 @@ from clearing.errors import UsageError
 from clearing.files.iso20022.message import short_id
 from clearing.jobs.ask import ask
 from clearing.jobs.instruct_again import instruct_again
+from clearing.jobs.reconcile import reconcile_day
 from clearing.jobs.settle import settle
 from clearing.jobs.trace import trace
 from clearing.jobs.trace_orders import Step, World
@@ -22,6 +23,7 @@ from tests.jobs.running import Books, books, members_of, settings_of
 from tests.jobs.test_payout_round import CARDS, DAY, STORY, Round, cards, submitted, told
 from tests.services.sftp_server import SftpServer
 
+STATEMENT = "bank_ref,platform_ref,bank_date,bank_time,type,direction,amount,status,card,original_bank_ref\n"
 PAY = "RHC_PAY_PLAT_B1_20260518_001_V1.txt"
 PYR = "RHC_PYR_B1_PLAT_20260518_001_V1.txt"
 LONG = "P" * 40
@@ -117,7 +119,7 @@ async def test_a_payout_is_shown_from_its_list_to_the_card_and_back(round_: Roun
     assert {one["order"] for one in other if one["step"] == "order"} == {"F1/P2/1"}
 
 
-async def test_it_is_found_by_every_number_that_somebody_holds(round_: Round) -> None:
+async def test_it_is_found_by_every_number_that_somebody_holds(round_: Round, tmp_path: Path) -> None:
     """Event, order, settlement, row of a list, entry, and lines of PAY, PYR, TXN and a statement: the same way."""
     the = round_.the
     lines = [
@@ -147,6 +149,12 @@ async def test_it_is_found_by_every_number_that_somebody_holds(round_: Round) ->
     ]  # fmt: skip
     for said in held:
         assert await way(the, said) == steps, said
+    statement = tmp_path / "STM_B1.csv"
+    ours = f"{paid.bank_ref},,{DAY},10:00:00,PAYOUT,C,100.00,SUCC,{CARDS['B1']},\n"
+    statement.write_text(STATEMENT + ours, encoding="utf-8")
+    await reconcile_day(the.engine, the.settings, the.members, DAY, {"B1": statement}, {})
+    line = await way(the, "STM_B1.csv:2")
+    assert [one for one in line if one["step"] != "break"] == steps
     listed = await the.rows(
         "SELECT source, id, batch_id, row_no FROM payout WHERE batch_id <> '' ORDER BY id"
     )
@@ -177,6 +185,8 @@ async def test_what_the_books_refused_and_what_nobody_knows_yet_is_shown(round_:
     bank.decide = lambda _: UNKNOWN
     await round_.dispatch()
     await round_.turn()
+    named = {"original": {"source": "F1", "id": "P1"}}
+    await the.ingest([told("payout.sent", "B1-S", named, "09:30", "B1")])
     wrong = {"original": {"source": "F1", "id": "P1"}, "result": "PAID", "amount": "1.00", "bank_ref": "X1"}
     await the.ingest([told("payout.result", "B1-X", wrong | {"bank_date": f"{DAY}"}, "10:00", "B1")])
     line = bank.ordered(next(iter(bank.orders.values())))
@@ -186,9 +196,10 @@ async def test_what_the_books_refused_and_what_nobody_knows_yet_is_shown(round_:
     await ask(the.engine, the.settings, the.members, now=round_.now)
     await round_.receive()
     steps = await way(the, "F1/P1")
-    assert short(steps)[-9:] == [
+    assert short(steps)[-11:] == [
         *("sent 2", "delivery DELIVERED", "acknowledged ACPT", "asked 2", "delivery DELIVERED"),
-        *("answer U", "answer U", "record payout.result", "outcome rejected"),
+        *("answer U", "answer U", "record payout.sent", "outcome noted"),
+        *("record payout.result", "outcome rejected"),
     ]
     refused = [one for one in steps if one["step"] == "answer"][-1]
     assert refused["verdict"] == "RJCT"
