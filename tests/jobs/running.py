@@ -42,6 +42,7 @@ from clearing.store.database import open_database
 from clearing.store.migrations import upgrade
 from clearing.store.session import transaction
 from messages import CATALOGUE, Event, decode
+from messages.notices import topic_name
 
 ROOT = Path(__file__).parents[2]
 DAYS = ROOT / "fixtures" / "days"
@@ -242,7 +243,8 @@ async def topics(bootstrap: str, *, partitions: int = PARTITIONS, **given: objec
         await admin.create_topics([NewTopic(one, partitions, 1, topic_configs=keep) for one in names])
     finally:
         await admin.close()
-    assert len(await create_topics(settings)) == len(NOTICES)
+    made = await create_topics(settings)  # a busy broker may name the others late: they are then among these
+    assert {topic_name(family, prefix) for family in NOTICES} <= {*made}
     return settings
 
 
