@@ -9,7 +9,8 @@ import typer
 
 from clearing.console.edge import Json, answer, books, perform
 from clearing.console.look import Rows
-from clearing.console.show import money, table, yuan
+from clearing.console.show import money, table
+from clearing.jobs.orders import order_shape
 from clearing.store import payments
 from clearing.store.payments import SentOrder
 from clearing.store.session import transaction
@@ -75,20 +76,4 @@ def list_orders(
 
 
 def _shape(one: SentOrder) -> dict[str, Any]:
-    order = one.order
-    return {
-        "order": order.pay_id,
-        "short": order.pay_ref,
-        "kind": order.kind,
-        "bank": order.bank,
-        "amount": yuan(order.amount_fen),
-        "file": order.file,
-        "sent": order.sent,
-        "sent_at": one.at.isoformat(),
-        "result": order.result or None,
-        "bank_ref": order.bank_ref or None,
-        "bank_date": f"{order.bank_date}" if order.bank_date else None,
-        "reason_code": order.reason_code or None,
-        "answered_at": order.answered_at.isoformat() if order.answered_at else None,
-        "asked_at": order.asked_at.isoformat() if order.asked_at else None,
-    }
+    return order_shape(one) | {"file": one.order.file}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearing.errors import InvariantViolated
 from clearing.files.check import read_lines
@@ -16,6 +16,7 @@ from clearing.files.parse import Row
 from clearing.files.records import PayLine, ResultLine
 from clearing.jobs.layouts import writing_layout
 from clearing.jobs.seal import seal_files, sealer_of
+from clearing.ledger.money import yuan
 from clearing.store import files, payments, reference
 from clearing.store.payments import Dispatched
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from clearing.jobs.seal import Sealer
     from clearing.ledger.members import Members
     from clearing.settings import Settings
+    from clearing.store.payments import SentOrder
 
 PAYOUT: Final = "PAYOUT"
 IN_BANK: Final = "IN_BANK"
@@ -137,3 +139,23 @@ async def lines_of(conn: AsyncConnection, name: str) -> Sequence[Row]:
     if parsed.faults:
         raise InvariantViolated(f"{parsed.faults[0]}: a file of our own cannot be read")
     return parsed.rows
+
+
+def order_shape(sent: SentOrder) -> dict[str, Any]:
+    """An order and what its bank last said of it, for JSON. 指令"""
+    order = sent.order
+    return {
+        "order": order.pay_id,
+        "short": order.pay_ref,
+        "kind": order.kind,
+        "bank": order.bank,
+        "amount": yuan(order.amount_fen),
+        "sent": order.sent,
+        "sent_at": sent.at.isoformat(),
+        "result": order.result or None,
+        "bank_ref": order.bank_ref or None,
+        "bank_date": f"{order.bank_date}" if order.bank_date else None,
+        "reason_code": order.reason_code or None,
+        "answered_at": order.answered_at.isoformat() if order.answered_at else None,
+        "asked_at": order.asked_at.isoformat() if order.asked_at else None,
+    }

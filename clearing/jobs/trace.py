@@ -46,6 +46,7 @@ class Way:
         self.conn = conn
         self.world = world
         self.events: set[EventKey] = set()
+        self._known: dict[EventKey, tuple[views.Row | None, views.Row | None]] = {}
         self.breaks: set[str] = set()
 
     async def of(self, subject: Subject) -> list[Step]:
@@ -55,7 +56,7 @@ class Way:
         if subject.kind == "entry":
             return await self.entry(subject.key[0])
         source, id_ = subject.key
-        row = await views.event(self.conn, source, id_)
+        row, _ = await self._decided((source, id_))
         if row is None:
             raise UsageError(f"trace {source}/{id_}: no such event came. See: clearing quarantine list")
         data = from_json(row["raw"])["data"]
@@ -75,7 +76,7 @@ class Way:
     async def payout(self, payout: Payout) -> list[Step]:
         """A payout: submitted, each attempt with its order, and all that was said of it since."""
         key = (payout.source, payout.id)
-        row = await views.event(self.conn, *key)
+        row, _ = await self._decided(key)
         about = await trails.naming(self.conn, payout.id, row["batch"] if row else 0)
         entry_id = await self._entry_of(key)
         cards = {payout.card, *(one.card for one in payout.attempts)}
@@ -155,7 +156,7 @@ class Way:
 
     async def event(self, key: EventKey) -> list[Step]:
         """One event: its record, its outcomes, its entry with files and breaks, and records that repeated it."""
-        row = await views.event(self.conn, *key)
+        row, later = await self._decided(key)
         if row is None or key in self.events:
             return []
         self.events.add(key)
@@ -175,7 +176,6 @@ class Way:
             },
             _outcome(name, row),
         ]
-        later = await views.woken(self.conn, *key)
         if later is not None:
             steps.append(_outcome(name, later))
         entry_id = (later or row)["entry_id"]
@@ -225,10 +225,15 @@ class Way:
         found.sort(key=lambda one: (one.batch, one.no))
         return [step for one in found for step in await self.event((one.source, one.id))]
 
+    async def _decided(self, key: EventKey) -> tuple[views.Row | None, views.Row | None]:
+        """An event as it was decided first, and as it was once it had waited; None for what is not there."""
+        if key not in self._known:
+            self._known[key] = (await views.event(self.conn, *key), await views.woken(self.conn, *key))
+        return self._known[key]
+
     async def _entry_of(self, key: EventKey) -> str:
         """The id of an event's entry, empty where it has none."""
-        row = await views.event(self.conn, *key)
-        later = await views.woken(self.conn, *key)
+        row, later = await self._decided(key)
         found = (later or row or {}).get("entry_id")
         return found.hex if found is not None else ""
 

@@ -12,10 +12,10 @@ from clearing.files.manifest import Manifest, read_manifest
 from clearing.files.records import ResultLine, ReturnLine
 from clearing.jobs.answers import event_of
 from clearing.jobs.layouts import reading_layouts
-from clearing.jobs.orders import lines_of
+from clearing.jobs.orders import lines_of, order_shape
 from clearing.jobs.seal import sealer_of
+from clearing.jobs.take_file import ACCEPTED
 from clearing.jobs.take_lines import named
-from clearing.ledger.money import yuan
 from clearing.store import deliveries, files, payments, statements, trails, verdicts
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clearing.ledger.facts import EventKey
     from clearing.ledger.members import Members
     from clearing.settings import Settings
-    from clearing.store.payments import PayLineRow, SentOrder
+    from clearing.store.payments import PayLineRow
     from clearing.store.statements import StatementFile
 
 Step: TypeAlias = dict[str, Any]
@@ -33,7 +33,6 @@ Step: TypeAlias = dict[str, Any]
 
 BEFORE: Final = timedelta(days=1)
 """A bank's day may be the one before ours when an order goes out behind the cutover."""
-TAKEN: Final = ("ACPT", "PART")
 
 
 class World(NamedTuple):
@@ -70,32 +69,12 @@ async def order_way(conn: AsyncConnection, world: World, pay_id: str, since: dat
         return OrderWay([], [])
     order = found[0].order
     refs = {order.pay_id, order.pay_ref}
-    steps = [_order(found[0])]
+    steps = [{"step": "order", **order_shape(found[0])}]
     for name in await trails.orders_out(conn, order.bank, since - BEFORE, sorted(refs)):
         steps += await _out(conn, name, refs)
     numbers = await trails.answers_in(conn, order.bank, since - BEFORE, sorted(refs))
     answers = [one for number in numbers for one in await _back(conn, world, number, order)]
     return OrderWay(steps, answers)
-
-
-def _order(sent: SentOrder) -> Step:
-    order = sent.order
-    return {
-        "step": "order",
-        "order": order.pay_id,
-        "short": order.pay_ref,
-        "kind": order.kind,
-        "bank": order.bank,
-        "amount": yuan(order.amount_fen),
-        "sent": order.sent,
-        "sent_at": sent.at.isoformat(),
-        "result": order.result or None,
-        "bank_ref": order.bank_ref or None,
-        "bank_date": f"{order.bank_date}" if order.bank_date else None,
-        "reason_code": order.reason_code or None,
-        "answered_at": order.answered_at.isoformat() if order.answered_at else None,
-        "asked_at": order.asked_at.isoformat() if order.asked_at else None,
-    }
 
 
 async def _out(conn: AsyncConnection, name: str, refs: set[str]) -> list[Step]:
@@ -153,7 +132,7 @@ async def _back(conn: AsyncConnection, world: World, number: int, order: PayLine
     told: list[Answered] = []
     for line, record in _lines(world, kept, order):
         faults = [str(Fault(kept.name, *one)) for one in (said.faults if said else ()) if one[0] in {0, line}]
-        taken = said is not None and said.verdict in TAKEN and not faults
+        taken = said is not None and said.verdict in ACCEPTED and not faults
         event = event_of(record, order, kept.clearing_date) if taken and record is not None else None
         told.append(
             Answered(
