@@ -11,6 +11,16 @@ ClearingError                 everything this package raises on purpose
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+_PLAIN: Final = {
+    "missing": "is missing",
+    "extra_forbidden": "there is no setting of this name; remove it or correct its spelling",
+}
+
 
 class ClearingError(Exception):
     """Base of all errors raised on purpose; the message says where, what, expected, got, next step."""
@@ -48,3 +58,25 @@ class Fenced(WorldFailed):
 
 class InvariantViolated(ClearingError):
     """A promise of the books does not hold. Nothing is retried: a person must look."""
+
+
+def setting_faults(problem: ValidationError, *, got: bool = False) -> list[str]:
+    """Tell every fault of a file that a person wrote: the name as it stands there, and what is wrong. 设置错误
+
+    In:      `got` says what stands there too; not for files that may hold what must not be seen.
+    """
+    told = []
+    for fault in problem.errors(include_url=False):
+        where = ".".join(map(str, fault["loc"])) or "record"
+        plain = _PLAIN.get(fault["type"])
+        value = f", got {fault['input']!r}" if got and plain is None else ""
+        told.append(f"{where}: {plain or fault['msg']}{value}")
+    return told
+
+
+def toml_fault(problem: ValueError) -> str:
+    """Tell why a file that a person wrote is no TOML: the line and what was expected. TOML 错误"""
+    if isinstance(problem, UnicodeDecodeError):
+        line = problem.object.count(b"\n", 0, problem.start) + 1
+        return f"line {line}: expected UTF-8, got another encoding, perhaps GBK. Next: save it as UTF-8"
+    return str(problem)

@@ -6,18 +6,25 @@ directory; the environment wins. The command line, the README's table and the te
 
 from __future__ import annotations
 
+import difflib
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from clearing.errors import UsageError
+from clearing.errors import UsageError, toml_fault
 
 PREFIX: Final = "CLEARING_"
 FILE: Final = "clearing.toml"
+
+_NEAR: Final = 0.6
+"""How alike a name is to a setting's that is refused as misspelt, 1 being the same."""
+_OTHERS: Final = re.compile(r"^(test|soak)_|(^|_)(service_host|service_port.*|port(_.*)?)$")
+"""Variables of our prefix that are others' business: the tests', and those a Kubernetes service leaves in a pod."""
 
 Read: TypeAlias = Callable[[str], Any]
 
@@ -34,10 +41,9 @@ class Setting:
 
 
 def _whole(text: str) -> int:
-    number = int(text)
-    if number <= 0:
+    if not text.strip().isdecimal() or int(text) == 0:
         raise ValueError("expected a whole number above 0")
-    return number
+    return int(text)
 
 
 def _yes_or_no(text: str) -> bool:
@@ -48,20 +54,33 @@ def _yes_or_no(text: str) -> bool:
     raise ValueError("expected true or false")
 
 
-def _env(text: str) -> str:
-    if text not in ("PROD", "TEST"):
-        raise ValueError("expected PROD or TEST")
-    return text
+def _one_of(*known: str) -> Read:
+    def read(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"expected {', '.join(known[:-1])} or {known[-1]}")
+        return text
+
+    return read
 
 
 def _zone(text: str) -> str:
     if text:
-        ZoneInfo(text)
+        try:
+            ZoneInfo(text)
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+            raise ValueError("expected a time zone such as Asia/Shanghai") from error
     return text
 
 
+def _clock_time(text: str) -> time:
+    try:
+        return time.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError("expected a time of day such as 22:30") from error
+
+
 def _clock(text: str) -> time | None:
-    return time.fromisoformat(text) if text else None
+    return _clock_time(text) if text else None
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -69,7 +88,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _clocks(text: str) -> tuple[time, ...]:
-    return tuple(sorted(map(time.fromisoformat, _words(text))))
+    return tuple(sorted(map(_clock_time, _words(text))))
 
 
 TABLE: Final = (
@@ -82,11 +101,23 @@ TABLE: Final = (
     Setting("kafka_bootstrap", "", "host:port,…", "Kafka brokers; the worker needs them"),
     Setting("kafka_prefix", "clearing", "", "first part of every topic's name"),
     Setting("kafka_group", "clearing", "", "consumer group of the workers"),
-    Setting("kafka_security", "PLAINTEXT", "", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+    Setting(
+        "kafka_security",
+        "PLAINTEXT",
+        "",
+        "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+        _one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    ),
     Setting("kafka_ca", "", "path", "certificate authority of the brokers, PEM"),
     Setting("kafka_certificate", "", "path", "client certificate, PEM"),
     Setting("kafka_key", "", "path", "key of the client certificate, PEM"),
-    Setting("kafka_sasl_mechanism", "SCRAM-SHA-512", "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+    Setting(
+        "kafka_sasl_mechanism",
+        "SCRAM-SHA-512",
+        "",
+        "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+        _one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+    ),
     Setting("kafka_sasl_username", "", "", "SASL user"),
     Setting("kafka_sasl_password", "", "", "SASL password"),
     Setting("kafka_partitions", "6", "", "partitions of topics that `worker --create-topics` makes", _whole),
@@ -95,7 +126,7 @@ TABLE: Final = (
     Setting("cutover", "", "HH:MM", "cutover, when it differs from the members file's", _clock),
     Setting("timezone", "", "", "business time zone, when it differs from the members file's", _zone),
     Setting("cards_required", "true", "", "false takes cards that nobody registered as active", _yes_or_no),
-    Setting("env", "PROD", "", "TEST lets test events and test cards in", _env),
+    Setting("env", "PROD", "", "TEST lets test events and test cards in", _one_of("PROD", "TEST")),
     Setting(
         "keys",
         "",
@@ -222,11 +253,14 @@ def load(environment: Mapping[str, str], directory: Path, **given: str) -> Setti
         try:
             written = tomllib.loads(file.read_text(encoding="utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file}: not a TOML file: {error}. Next: mend or remove it") from error
+            raise UsageError(
+                f"{file}: not a TOML file: {toml_fault(error)}. Next: mend or remove it"
+            ) from error
     known = {row.name for row in TABLE}
     strange = sorted(set(written) - known)
     if strange:
         raise UsageError(f"{file}: {strange[0]} is no setting. Next: see the settings table of the README")
+    _expect_spelt(environment, known)
     values: dict[str, Any] = {}
     for row in TABLE:
         variable = PREFIX + row.name.upper()
@@ -244,6 +278,18 @@ def load(environment: Mapping[str, str], directory: Path, **given: str) -> Setti
             shown = "***" if "password" in row.name else repr(text)
             raise UsageError(f"{where}: {error}, got {shown}. {row.help}") from error
     return Settings(**values)
+
+
+def _expect_spelt(environment: Mapping[str, str], known: Collection[str]) -> None:
+    """Refuse a variable that is nearly a setting: who sets CLEARING_CUTOFF must not clear by another cutover."""
+    for variable in sorted(environment):
+        name = variable.removeprefix(PREFIX).lower()
+        if not variable.startswith(PREFIX) or name in known or _OTHERS.search(name):
+            continue
+        if near := difflib.get_close_matches(name, known, n=1, cutoff=_NEAR):
+            raise UsageError(
+                f"{variable} is no setting; expected {PREFIX}{near[0].upper()}? Next: correct or unset it"
+            )
 
 
 def _text(value: object) -> str:

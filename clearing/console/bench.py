@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.table import Table
@@ -10,6 +11,8 @@ from rich.table import Table
 from clearing.console.edge import Json, answer, perform, say, settings_now
 from clearing.console.show import page
 
+Measured: TypeAlias = tuple[dict[str, Any], list[Table]]
+"""The figures, and the same as people read them."""
 bench_app = typer.Typer(help="The measurements of the README, on this machine 测速.")
 
 
@@ -30,7 +33,7 @@ def bench_ingest(
 ) -> None:
     """File → durable and Kafka → durable, beside single transactions and a raw COPY 入账测速."""
 
-    async def work() -> tuple[dict[str, Any], list[Table]]:
+    async def work() -> Measured:
         from clearing.jobs.bench import ingest as bench  # noqa: PLC0415 - for this command only
 
         measured = await bench.bench_ingest(
@@ -38,12 +41,7 @@ def bench_ingest(
         )
         return measured, [bench.table(measured), bench.stage_table(measured)]
 
-    found, tables = perform(work, fast=True)
-    if as_json:
-        answer(found)
-        return
-    for one in tables:
-        page().print(one)
+    _tell(work, as_json=as_json)
 
 
 @bench_app.command("reconcile")
@@ -80,16 +78,15 @@ def bench_shapes(
 ) -> None:
     """One hot hospital, records sent again, a long history, beside the uniform day 负载形态测速."""
 
-    async def work() -> tuple[dict[str, Any], Table]:
+    async def work() -> Measured:
         from clearing.jobs.bench import shapes  # noqa: PLC0415 - for this command only
 
         measured = await shapes.bench_shapes(
             settings_now(), events, history=history, seed=seed, repeats=repeats, told=say
         )
-        return measured, shapes.table(measured)
+        return measured, [shapes.table(measured)]
 
-    found, shown = perform(work, fast=True)
-    answer(found) if as_json else page().print(shown)
+    _tell(work, as_json=as_json)
 
 
 @bench_app.command("latency")
@@ -102,16 +99,15 @@ def bench_latency(
 ) -> None:
     """From a producer's send to the result at its consumer, at steady rates 时延测速."""
 
-    async def work() -> tuple[dict[str, Any], Table]:
+    async def work() -> Measured:
         from clearing.jobs.bench import latency  # noqa: PLC0415 - for this command only
 
         measured = await latency.bench_latency(
             settings_now(), rates or (200, 1_000), seconds=seconds, told=say
         )
-        return measured, latency.table(measured)
+        return measured, [latency.table(measured)]
 
-    found, shown = perform(work, fast=True)
-    answer(found) if as_json else page().print(shown)
+    _tell(work, as_json=as_json)
 
 
 @bench_app.command("files")
@@ -124,11 +120,19 @@ def bench_files(
 ) -> None:
     """One large file rendered and checked, a large day's close, beside COPY TO 文件测速."""
 
-    async def work() -> tuple[dict[str, Any], Table]:
+    async def work() -> Measured:
         from clearing.jobs.bench import files as measure  # noqa: PLC0415 - for this command only
 
         measured = await measure.bench_files(settings_now(), lines, profile=profile, told=say)
-        return measured, measure.table(measured)
+        return measured, [measure.table(measured)]
 
-    found, shown = perform(work, fast=True)
-    answer(found) if as_json else page().print(shown)
+    _tell(work, as_json=as_json)
+
+
+def _tell(work: Callable[[], Coroutine[Any, Any, Measured]], *, as_json: bool) -> None:
+    found, tables = perform(work, fast=True)
+    if as_json:
+        answer(found)
+        return
+    for one in tables:
+        page().print(one)

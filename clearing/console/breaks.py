@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from clearing.console.edge import Json, a_date, answer, books, perform
+from clearing.console.edge import Json, a_date, answer, books, expect_known, perform
 from clearing.console.show import grouped, last4, table, yuan
 from clearing.errors import UsageError
 from clearing.reconciliation.codes import CODES
@@ -97,7 +97,12 @@ def asked_of(  # noqa: PLR0917 - what may be asked of breaks
     institution: str | None,
     owner: str | None,
 ) -> Asked:
-    """What is asked of breaks, as options say it."""
+    """What is asked of breaks, as options say it.
+
+    Raises:  UsageError for a code with which none begins.
+    """
+    if code and not any(one.startswith(code.upper()) for one in CODES):
+        raise UsageError(f"--code {code}: expected a code or how it begins, such as SID-101 or SID")
     return Asked(
         day=day,
         states=states,
@@ -128,7 +133,10 @@ def list_breaks(  # noqa: PLR0917 - the options of a command
 
         asked = asked_of(day, states_of(state, live=live), code, bank, institution, owner)
         async with books() as the:
-            return await breaks_list(the.engine, asked, age_days_min=age)
+            there = await breaks_list(the.engine, asked, age_days_min=age)
+            if not there:
+                expect_known(the.members, bank=bank, institution=institution)
+            return there
 
     found = perform(work)
     if as_json:
@@ -184,7 +192,7 @@ def _tell(found: dict[str, Any]) -> None:
     working = found["age_working_days"]
     print(
         f"owner {found['owner'] or 'nobody'} (desk: {found['desk']})  {due}  "
-        f"{found['age_days']} days old, {'?' if working is None else working} working days"
+        f"{_days(found['age_days'], 'day')} old, {'?' if working is None else _days(working, 'working day')}"
     )
     print(f"amount {grouped(found['amount'])}  codes {', '.join(found['codes'])}")
     for partner, amount in found["differences"].items():
@@ -209,6 +217,10 @@ def _tell(found: dict[str, Any]) -> None:
             for one in found["steps"]
         ),
     )
+
+
+def _days(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

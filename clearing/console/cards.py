@@ -239,8 +239,7 @@ async def instant_after(conn: AsyncConnection, the: Books, day: date | None) -> 
     """
     if day is None:
         return None
-    if await days.get(conn, day) is None:
-        raise UsageError(f"cards: day {day} was never opened. See: clearing day show {day}")
+    await days.opened(conn, day)
     return the.members.clock.cut_to(day)
 
 

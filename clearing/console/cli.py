@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 import clearing
 from clearing.console import (
@@ -31,6 +33,7 @@ from clearing.console import (
     payouts,
     positions,
     reference,
+    rejected,
     reports,
     resolve,
     signing,
@@ -38,7 +41,26 @@ from clearing.console import (
     watch,
 )
 
+
+class Program(TyperGroup):
+    """The program: with `--json` a wrong word on the command line, too, is answered with one object."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own copy of click
+        """See whether a machine asks."""
+        edge.for_machine.set("--json" in args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except TyperException as error:
+            edge.no_answer(f"{error.format_message()}", error.exit_code)
+            raise
+
+
 app = typer.Typer(
+    cls=Program,
     name="clearing",
     help="A clearing engine between banks and hospitals 银医清算.",
     no_args_is_help=True,
@@ -97,6 +119,7 @@ app.add_typer(breaks.breaks_app, name="breaks")
 app.add_typer(look.entries_app, name="entries")
 app.command("trace")(trace.trace_way)
 app.command("sources")(look.sources)
+app.command("rejected")(rejected.rejected)
 app.command("watchlist")(watch.watchlist)
 cards.cards_app.command("compare")(compare.compare_snapshot)
 app.add_typer(cards.cards_app, name="cards")

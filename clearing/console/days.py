@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.console.edge import Books, Day, Json, answer, books, perform
-from clearing.console.show import table, yuan
+from clearing.console.edge import Books, Day, Json, answer, books, perform, say
+from clearing.console.show import local, table, yuan
+from clearing.day.states import State
 from clearing.errors import UsageError
 from clearing.jobs import close as closing
 from clearing.store import days, views
@@ -19,6 +21,36 @@ from clearing.store.files import StoredFile
 from clearing.store.session import transaction
 
 day_app = typer.Typer(no_args_is_help=True, help="One clearing date, step by step 清算日.")
+
+
+@day_app.command("list")
+def list_days(
+    rows_max: Annotated[int, typer.Option("--rows", min=1, help="How many of the last ones.")] = 31,
+    as_json: Json = False,
+) -> None:
+    """The last days and how far each is closed 清算日清单."""
+
+    async def work() -> list[dict[str, Any]]:
+        async with books() as the, transaction(the.engine) as conn:
+            zone = the.members.clock.zone
+            return [
+                {
+                    "date": f"{one.clearing_date}",
+                    "state": one.state,
+                    "cut_at": one.cut_at and one.cut_at.astimezone(zone).isoformat(timespec="seconds"),
+                }
+                for one in (await days.every(conn))[-rows_max:]
+            ]
+
+    found = perform(work)
+    if as_json:
+        answer({"days": found})
+        return
+    table(
+        "Days 清算日",
+        ["date", "state", "cut at"],
+        ([one["date"], one["state"], (one["cut_at"] or "")[:19].replace("T", " ")] for one in found),
+    )
 
 
 @day_app.command("show")
@@ -42,7 +74,7 @@ def show(day: Day, as_json: Json = False) -> None:
 
 async def shown(conn: AsyncConnection, the: Books, day: date) -> dict[str, Any]:
     """The shape of `clearing day show --json`."""
-    known = await known_day(conn, day)
+    known = await days.opened(conn, day)
     counts = await views.day_counts(conn, day)
     zone = the.members.clock.zone
     return {
@@ -57,25 +89,13 @@ async def shown(conn: AsyncConnection, the: Books, day: date) -> dict[str, Any]:
     }
 
 
-async def known_day(conn: AsyncConnection, day: date) -> days.Day:
-    """A day that was opened.
-
-    Raises:  UsageError that says which days there are.
-    """
-    found = await days.get(conn, day)
-    if found is None:
-        every = await days.every(conn)
-        there = f"{every[0].clearing_date} to {every[-1].clearing_date}" if every else "none"
-        raise UsageError(f"day {day}: was never opened; there are {there}")
-    return found
-
-
 @day_app.command("cut")
 def cut(day: Day, as_json: Json = False) -> None:
     """Cut a day: from now on nobody can add an entry of it 日切."""
 
     async def work() -> None:
         async with books() as the:
+            await _ask_if_early(the, day, as_json=as_json)
             done = await closing.cut(the.engine, the.settings, the.members, day)
         if as_json:
             answer({"date": f"{day}", "done": done.done, "expired": done.expired, "woken": done.woken})
@@ -83,6 +103,24 @@ def cut(day: Day, as_json: Json = False) -> None:
             print(_cut_line(done))
 
     perform(work)
+
+
+async def _ask_if_early(the: Books, day: date, *, as_json: bool) -> None:
+    """Warn before a day is cut that is not over, and ask whoever sits at a terminal: a cut cannot be undone.
+
+    Raises:  UsageError when the answer is no.
+    """
+    async with transaction(the.engine) as conn:
+        is_open = (await days.opened(conn, day)).state == State.OPEN
+    ends, zone = the.members.clock.cut_to(day), the.members.clock.zone
+    if not is_open or datetime.now(zone) >= ends:
+        return
+    say(
+        f"warning: {day} goes on until {local(ends, zone)}. What comes after the cut counts to the next day, and a "
+        "cut cannot be undone"
+    )
+    if sys.stdin.isatty() and not as_json and not typer.confirm("Cut it now?", err=True):
+        raise UsageError(f"day {day}: not cut. Next: clearing close {day} after {local(ends, zone)}")
 
 
 def _cut_line(done: closing.Cut) -> str:
@@ -142,6 +180,7 @@ def close(
 
     async def work() -> None:
         async with books() as the:
+            await _ask_if_early(the, day, as_json=as_json)
             was_cut, netted, filed = await closing.close(the.engine, the.settings, the.members, day)
             async with transaction(the.engine) as conn:
                 found = await shown(conn, the, day)

@@ -1,7 +1,8 @@
 """Where the program meets the shell: settings, the database, exit codes, one object of JSON. 程序边界
 
 Exit codes: 0 done · 1 books or a proof do not come out · 2 asked for what cannot be · 3 the world failed, try
-again · 4 a promise of ours is broken. Messages, logs and progress go to stderr; stdout has the answer only.
+again · 4 a promise of ours is broken. Messages, logs and progress go to stderr; stdout has the answer only, with
+`--json` also where there is none: an object with `error`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -30,9 +32,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from clearing import settings as settings_table
 from clearing.errors import ClearingError, UsageError, WorldFailed
-from clearing.jobs.ingest import database_failed
+from clearing.jobs.ingest import database_failed, state_of
 from clearing.jobs.patience import patiently
 from clearing.jobs.setup import members_in_force, with_settings
+from clearing.ledger.accounts import CHART
 from clearing.ledger.members import Members
 from clearing.settings import Settings
 from clearing.store.database import open_database
@@ -42,10 +45,23 @@ T = TypeVar("T")
 DEBUG: Final = "CLEARING_DEBUG"
 STOPPED: Final = 130
 """What a shell expects of a program that Ctrl-C ended."""
-_OTHER_SCHEMA: Final = "42703"
-"""No such column."""
-_NO_BOOKS: Final = frozenset({"42P01", "3F000", "22023", "42704"})
-"""No such table, schema or role: nobody has run `init` on this database."""
+_OTHER_TABLES: Final = UsageError(
+    "database: its tables are not those of this release. Next: clearing init with the same members and day"
+)
+_NO_BOOKS: Final = UsageError(
+    "database: there are no books in it. Next: clearing init --members FILE --open-day DATE"
+)
+_NOT_OURS: Final = {
+    "42703": _OTHER_TABLES,  # no such column
+    "42P01": _NO_BOOKS,  # no such table, schema or role: nobody has run `init` on this database
+    "3F000": _NO_BOOKS,
+    "22023": _NO_BOOKS,
+    "42704": _NO_BOOKS,
+}
+"""What the database says, by its code, of books that are not there or of another release."""
+
+for_machine: Final = ContextVar("for_machine", default=False)
+"""Whether this command was given `--json`."""
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
 
@@ -88,7 +104,7 @@ async def books(*, patient: bool = False) -> AsyncIterator[Books]:
 
     async def opened() -> Books:
         async with contextlib.AsyncExitStack() as opening:
-            database = await opening.enter_async_context(open_database(settings.database_url))
+            database = await opening.enter_async_context(open_database(settings.database_url, make=False))
             members = with_settings(await members_in_force(database.engine), settings)
             stack.push_async_callback(opening.pop_all().aclose)
         return Books(database.engine, settings, members, database.how)
@@ -124,17 +140,21 @@ def perform(
 
 def failed(error: Exception) -> int:
     """Say what went wrong and give the exit code. No traceback, unless CLEARING_DEBUG is set."""
-    known = _known(error)
-    if os.environ.get(DEBUG):
-        Console(stderr=True).print_exception()
-    if known is not None:
-        say(str(known))
-        return known.exit_code
-    say(
+    known = _known(error) or ClearingError(
         f"unexpected: {type(error).__name__}. This is a fault of ours; nothing is retried. "
         f"Next: run again with {DEBUG}=1 to see where, and: clearing verify"
     )
-    return ClearingError.exit_code
+    if os.environ.get(DEBUG):
+        Console(stderr=True).print_exception()
+    say(str(known))
+    no_answer(str(known), known.exit_code, retriable=known.retriable)
+    return known.exit_code
+
+
+def no_answer(message: str, exit_code: int, *, retriable: bool = False) -> None:
+    """Where a machine waits for one object of JSON, say in one that there is no answer and why."""
+    if for_machine.get():
+        answer({"error": message, "exit_code": exit_code, "retriable": retriable})
 
 
 def _known(error: Exception) -> ClearingError | None:
@@ -143,19 +163,8 @@ def _known(error: Exception) -> ClearingError | None:
         return _known(error.exceptions[0])
     if isinstance(error, ClearingError):
         return error
-    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
-        return database_failed(error)
-    if isinstance(error, DBAPIError):
-        if getattr(error.orig, "sqlstate", None) == _OTHER_SCHEMA:
-            return UsageError(
-                "database: its tables are not those of this release. "
-                "Next: clearing init with the same members and day"
-            )
-        if getattr(error.orig, "sqlstate", None) in _NO_BOOKS:
-            return UsageError(
-                "database: there are no books in it. Next: clearing init --members FILE --open-day DATE"
-            )
-        return database_failed(error)
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | DBAPIError):
+        return _NOT_OURS.get(state_of(error)) or database_failed(error)
     if isinstance(error, KafkaError):
         return WorldFailed(f"Kafka: {type(error).__name__}: {error}. Next: see that it runs, then try again")
     if isinstance(error, OSError):
@@ -171,7 +180,12 @@ def say(message: str) -> None:
 
 def answer(found: object) -> None:
     """The one JSON object of a command, on stdout."""
-    print(json.dumps(found, ensure_ascii=False, indent=1 if sys.stdout.isatty() else None, default=str))
+    print(json.dumps(found, ensure_ascii=False, indent=1 if sys.stdout.isatty() else None, default=_text))
+
+
+def _text(value: object) -> str:
+    """What JSON has no form for: dates and instants as ISO 8601, all else as it says itself."""
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def logs(level: int) -> None:
@@ -200,6 +214,30 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.update(task, advance=count)
+
+
+def expect_known(members: Members, **named: str | None) -> None:
+    """Refuse a misspelt code or account where nothing was found: "none" would be taken for an answer.
+
+    In:      what was asked for by option: `account` as it begins, all others codes of members.
+    Raises:  UsageError.
+    """
+    codes = members.codes()
+    for option, asked in named.items():
+        if not asked:
+            continue
+        if option == "account":
+            known = (f"{code}.{owner}" for code in CHART for owner in codes)
+            if not any(one.startswith(asked) or asked.startswith(f"{one}.") for one in known):
+                raise UsageError(
+                    f"--account {asked}: expected an account or how it begins, such as 2010 or 2010.H1; there is "
+                    "no account of that code, or no member. See: clearing members show"
+                )
+        elif asked not in codes:
+            raise UsageError(
+                f"--{option} {asked}: expected the code of a member, got none of that name. "
+                "See: clearing members show"
+            )
 
 
 def read_file(path: Path) -> bytes:

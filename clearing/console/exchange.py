@@ -9,16 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from clearing.console.edge import Json, a_date, answer, books, perform, settings_now
+from clearing.console.edge import Books, Json, a_date, answer, books, perform, settings_now
 from clearing.console.files import files_app
 from clearing.console.show import local, table
 from clearing.errors import UsageError, WorldFailed
 from clearing.jobs.deliver import Delivered, deliver
-from clearing.jobs.delivery.partners import Partners, load_partners
+from clearing.jobs.delivery.partners import Partners, expect_known, load_partners
+from clearing.jobs.layouts import known_layouts
 from clearing.jobs.receive import FAILED, SHOWN_MAX, receive, rule, waiting
 from clearing.jobs.take_file import Received, Ruling
 from clearing.jobs.take_lines import Site
-from clearing.store import deliveries
+from clearing.store import days, deliveries
 from clearing.store.session import transaction
 from clearing.store.verdicts import Waiting
 
@@ -44,7 +45,7 @@ def deliver_files(
 
     async def work() -> list[Delivered]:
         async with books() as the:
-            partners = load_partners(Path(the.settings.partners))
+            partners = _partners(the)
             return await deliver(the.engine, the.settings, partners, day=day, at_once=at_once)
 
     found = perform(work)
@@ -65,18 +66,24 @@ def deliver_files(
         raise typer.Exit(WorldFailed.exit_code)
 
 
+def _partners(the: Books) -> Partners:
+    """The partners that the settings name, each a member in known layouts."""
+    file = Path(the.settings.partners)
+    partners = load_partners(file)
+    expect_known(partners, file, the.members.codes(), known_layouts(the.settings))
+    return partners
+
+
 def _told(found: list[Delivered], counts: dict[str, int]) -> None:
     print(", ".join(f"{n} {name.lower()}" for name, n in counts.items() if n) or "nothing to deliver")
-    table(
-        "Delivered 交付",
-        ["file", "target", "attempt", "bytes", "sent", "result"],
-        (
-            [one.file, one.target, one.attempt, one.bytes, one.sent, one.result]
-            for one in found
-            if one.result in deliveries.DONE
-        ),
-        right=["attempt", "bytes", "sent"],
-    )
+    done = [one for one in found if one.result in deliveries.DONE]
+    if done:
+        table(
+            "Delivered 交付",
+            ["file", "target", "attempt", "bytes", "sent", "result"],
+            ([one.file, one.target, one.attempt, one.bytes, one.sent, one.result] for one in done),
+            right=["attempt", "bytes", "sent"],
+        )
     said: set[str] = set()
     for one in found:
         if one.message and one.message not in said:
@@ -97,7 +104,7 @@ def receive_files(as_json: Json = False) -> None:
 
     async def work() -> list[Received]:
         async with books() as the:
-            partners = load_partners(Path(the.settings.partners))
+            partners = _partners(the)
             return await receive(the.engine, the.settings, the.members, partners, now=datetime.now(UTC))
 
     tell_received(perform(work), as_json=as_json)
@@ -111,16 +118,17 @@ def tell_received(found: list[Received], *, as_json: bool, wanted: str = "") -> 
     elif not found:
         print("nothing new")
     else:
-        table(
-            "Received 收文",
-            ["file", "verdict", "records", "taken", "posted", "refused", "ack"],
-            (
-                [one.file, one.verdict, one.records, one.taken, one.posted, one.refused, one.ack]
-                for one in found
-                if one.file
-            ),
-            right=["records", "taken", "posted", "refused"],
-        )
+        judged = [one for one in found if one.file]
+        if judged:
+            table(
+                "Received 收文",
+                ["file", "verdict", "records", "taken", "posted", "refused", "ack"],
+                (
+                    [one.file, one.verdict, one.records, one.taken, one.posted, one.refused, one.ack]
+                    for one in judged
+                ),
+                right=["records", "taken", "posted", "refused"],
+            )
         for one in found:
             if one.message:
                 print(f"{one.verdict} {one.file or one.partner}: {one.message}")
@@ -197,11 +205,14 @@ def list_deliveries(
 ) -> None:
     """Every attempt to deliver a day's files: where, when, how much, what the receiver said 交付记录."""
 
-    async def work() -> list[deliveries.Attempt]:
+    async def work() -> tuple[list[deliveries.Attempt], tzinfo]:
         async with books() as the, transaction(the.engine) as conn:
-            return await deliveries.attempts(conn, day=day)
+            there = await deliveries.attempts(conn, day=day)
+            if not there:
+                await days.opened(conn, day)
+            return there, the.members.clock.zone
 
-    found = perform(work)
+    found, zone = perform(work)
     if as_json:
         instants = ("started_at", "ended_at", "next_at")
         rows = [one._asdict() | {name: _instant(getattr(one, name)) for name in instants} for one in found]
@@ -215,7 +226,7 @@ def list_deliveries(
                 one.file,
                 one.target,
                 one.attempt,
-                f"{one.started_at.astimezone():%m-%d %H:%M:%S}",
+                local(one.started_at, zone)[5:],
                 one.bytes,
                 one.result,
                 one.ack,

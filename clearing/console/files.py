@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from clearing.console.days import known_day
 from clearing.console.edge import Day, Json, answer, books, perform, read_file, settings_now
 from clearing.console.keys import named_key
 from clearing.console.show import grouped, table, yuan
@@ -24,10 +23,10 @@ from clearing.jobs.judge import name_of
 from clearing.jobs.keys import KeyStore, key_store
 from clearing.jobs.layouts import known_layouts
 from clearing.jobs.setup import document_of
-from clearing.ledger.members import load_members
+from clearing.ledger.members_file import load_members
 from clearing.ledger.seal_terms import PLAIN, Seal
 from clearing.reports import machine
-from clearing.store import files
+from clearing.store import days, files
 from clearing.store.session import transaction
 
 files_app = typer.Typer(no_args_is_help=True, help="Clearing files: list, write out, check 清算文件.")
@@ -39,7 +38,7 @@ def list_files(day: Day, as_json: Json = False) -> None:
 
     async def work() -> list[files.StoredFile]:
         async with books() as the, transaction(the.engine) as conn:
-            await known_day(conn, day)
+            await days.opened(conn, day)
             return await files.of_day(conn, day)
 
     found = perform(work)

@@ -13,7 +13,7 @@ import typer
 from clearing.console.edge import Json, a_date, answer, perform, progress, read_file
 from clearing.errors import MembersRefused, UsageError
 from clearing.jobs.setup import document_of
-from clearing.ledger.members import load_members
+from clearing.ledger.members_file import load_members
 
 
 def generate(  # noqa: PLR0917 - the options of a command

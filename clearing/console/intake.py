@@ -77,6 +77,7 @@ def told_totals(found: dict[str, Any]) -> None:
         print(f"{found['woken']} parked earlier were decided")
     if found["reasons"]:
         table("Rejected 拒绝", ["reason", "events"], found["reasons"].items(), right=["events"])
+        print("see: clearing rejected DATE")
     if found["malformed"]:
         print("see: clearing quarantine list")
 

@@ -15,8 +15,8 @@ from clearing.files.check import Checker
 from clearing.files.describe import Described, describe
 from clearing.files.faults import Fault
 from clearing.files.iso20022.profile import Document
-from clearing.files.layout import Layout, parse_layout
-from clearing.jobs.layouts import known_layouts
+from clearing.files.layout import Layout
+from clearing.jobs.layouts import known_layouts, layout_at
 
 layout_app = typer.Typer(no_args_is_help=True, help="File layouts: list, propose, check 文件格式.")
 
@@ -94,21 +94,22 @@ def check_sample(
     ],
     sample: Annotated[Path, typer.Argument(metavar="SAMPLE", help="A file as the partner sends it.")],
     file_type: Annotated[
-        str, typer.Option("--type", help="What the sample is, when its name does not say it.")
+        str,
+        typer.Option(
+            "--type", help="What the sample is when its name does not say it, which is no fault then."
+        ),
     ] = "",
     as_json: Json = False,
 ) -> None:
     """Say line by line what of a sample does not fit a layout 格式校验."""
 
     async def work() -> dict[str, Any]:
-        known = known_layouts(settings_now())
-        if layout.suffix != ".toml" and f"{layout}" in known:
-            chosen = known[f"{layout}"]
-        else:
-            chosen = parse_layout(read_file(layout).decode("utf-8", "replace"), layout.name)
-        return {"layout": chosen.id, "sample": sample.name} | _checked(
-            chosen, sample, file_type or next(iter(chosen.types))
+        settings = settings_now()
+        known = known_layouts(settings) if layout.suffix != ".toml" else {}
+        chosen = known.get(f"{layout}") or layout_at(
+            settings, layout, read_file(layout).decode("utf-8", "replace")
         )
+        return {"layout": chosen.id, "sample": sample.name} | _checked(chosen, sample, file_type)
 
     found = perform(work)
     if as_json:
@@ -117,23 +118,24 @@ def check_sample(
         for fault in found["faults"]:
             print(fault)
         read = f"{found['read']} of {found['lines']} detail lines"
-        print(f"{found['sample']}: {read} read as {found['type']} of {found['layout']}")
+        print(f"{found['sample']}: {read} read as {found['type'] or 'no known type'} of {found['layout']}")
     if not found["fits"]:
         raise typer.Exit(UsageError.exit_code)
 
 
-def _checked(layout: Layout, sample: Path, file_type: str) -> dict[str, Any]:
-    """What is read of a sample, and what does not fit; `file_type` where its name does not say it."""
+def _checked(layout: Layout, sample: Path, said: str) -> dict[str, Any]:
+    """What is read of a sample, and what does not fit; the type that was `said`, where its name need not say it."""
     content = read_file(sample)
+    file_type = said or next(iter(layout.types))
     faults: Sequence[Fault]
     if layout.shape == "iso20022":
         document = Document(sample.name, layout, file_type=file_type)
         read = lines = sum(1 for _ in document.rows(content))
-        said = layout.parse_name(sample.name)
-        kind, faults = said.type if said else file_type, document.faults.found
+        name = layout.parse_name(sample.name)
+        kind, faults = name.type if name else file_type, document.faults.found
     else:
         checker = Checker(sample.name, layout, file_type=file_type)
         read = len(checker.feed(content)) + len(checker.finish())
         kind, lines, faults = checker.scan.type, checker.scan.details, checker.faults
-    told = [str(one) for one in faults]
+    told = [str(one) for one in faults if not (said and one.code == "FMT-010")]
     return {"type": kind, "lines": lines, "read": read, "fits": not told, "faults": told}

@@ -9,13 +9,12 @@ from typing import Annotated, Any, Final
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.console import days
-from clearing.console.edge import Day, Json, a_date, answer, books, perform
+from clearing.console.edge import Day, Json, a_date, answer, books, expect_known, perform
 from clearing.console.show import last4, local, money, table, yuan
 from clearing.errors import UsageError
 from clearing.ledger.entry import Entry
 from clearing.store import balances as stored_balances
-from clearing.store import producers, registry, views
+from clearing.store import days, producers, registry, views
 from clearing.store.session import transaction
 
 entries_app = typer.Typer(no_args_is_help=True, help="Entries of the books 记账凭证.")
@@ -57,6 +56,8 @@ def list_entries(  # noqa: PLR0917 - the options of a command
                 account=account,
                 rows_max=rows_max,
             )
+            if not found:
+                expect_known(the.members, institution=institution, account=account)
             return found, the.members.clock.zone
 
     found, zone = perform(work)
@@ -182,11 +183,15 @@ def balances(
     async def work() -> dict[str, int]:
         async with books() as the, transaction(the.engine) as conn:
             if (asked := day or as_of) is not None:
-                await days.known_day(conn, asked)
+                await days.opened(conn, asked)
             if day is None:
-                return await stored_balances.as_of(conn, as_of, account)
-            moved = await stored_balances.of_day(conn, day)
-            return {name: fen for name, fen in moved.items() if fen and name.startswith(account)}
+                there = await stored_balances.as_of(conn, as_of, account)
+            else:
+                moved = await stored_balances.of_day(conn, day)
+                there = {name: fen for name, fen in moved.items() if fen and name.startswith(account)}
+            if not there:
+                expect_known(the.members, account=account)
+            return there
 
     found = perform(work)
     if as_json:
@@ -211,7 +216,7 @@ def sources(day: Day, as_json: Json = False) -> None:
 
     async def work() -> list[producers.Producer]:
         async with books() as the, transaction(the.engine) as conn:
-            await days.known_day(conn, day)
+            await days.opened(conn, day)
             clock = the.members.clock
             return await producers.producers(conn, clock.cut_from(day), clock.cut_to(day))
 

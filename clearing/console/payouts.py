@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from clearing.console.edge import Json, a_date, answer, books, perform, read_file
+from clearing.console.edge import Json, a_date, answer, books, expect_known, perform, read_file
 from clearing.console.exchange import tell_received
 from clearing.console.look import Rows
 from clearing.console.show import last4, money, table, yuan
-from clearing.errors import NotBalanced, UsageError
+from clearing.errors import NotBalanced
 from clearing.files.manifest import MANIFEST_SUFFIX
 from clearing.jobs.ask import Asked, ask
 from clearing.jobs.dispatch import dispatch
@@ -22,7 +22,7 @@ from clearing.jobs.settle import settle
 from clearing.jobs.take_file import Received
 from clearing.jobs.take_lines import Site
 from clearing.ledger.facts import PayoutBatch
-from clearing.ledger.rules.reimbursements import rows_digest
+from clearing.ledger.rules.payout_batches import rows_digest
 from clearing.store import days, payout_lists
 from clearing.store.payout_lists import PayoutRow, PayoutTotals
 from clearing.store.session import transaction
@@ -54,12 +54,14 @@ def list_payouts(  # noqa: PLR0917 - the options of a command
 
     async def work() -> tuple[list[PayoutRow], list[PayoutBatch], PayoutTotals, date]:
         async with books() as the, transaction(the.engine) as conn:
-            if day is not None and await days.get(conn, day) is None:
-                raise UsageError(f"payouts: day {day} was never opened. See: clearing day show {day}")
+            if day is not None:
+                await days.opened(conn, day)
             found = await payout_lists.payouts(
                 conn, state=state, payer=payer, batch=batch, submitted=day, rows_max=rows_max
             )
             batches = await payout_lists.batches(conn, payer=payer, batch=batch, day=day, rows_max=rows_max)
+            if not found and not batches:
+                expect_known(the.members, payer=payer)
             totals = await payout_lists.totals(conn, payer)
             return found, batches, totals, await days.first_uncut(conn)
 
@@ -257,7 +259,7 @@ def _tables(found: list[PayoutRow], batches: list[PayoutBatch], totals: PayoutTo
         right=["rows", "came"],
     )
     table(
-        "Totals 合计",
+        "All payouts, or the payer's 合计",
         ["state", "payouts", "amount"],
         ([name, count, money(fen)] for name, (count, fen) in totals.states.items()),
         right=["payouts"],

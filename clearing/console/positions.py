@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.console.days import known_day
 from clearing.console.edge import Books, Day, Json, answer, books, perform, say
 from clearing.console.show import grouped, table, yuan
 from clearing.day.exposure import Exposure, exposures, running_nets
@@ -73,7 +72,7 @@ def positions(day: Day, as_json: Json = False) -> None:
 
 async def positions_of(conn: AsyncConnection, the: Books, day: date) -> dict[str, Any]:
     """The shape of `clearing positions --json`; worked out from the books as they stand."""
-    known = await known_day(conn, day)
+    known = await days.opened(conn, day)
     netted = await closing.netting_of(conn, the.members, day)
     stored = {one.id: one for one in await instructions.of_day(conn, day)}
     value_date = closing.value_date(day)
@@ -183,7 +182,7 @@ async def _state_of(conn: AsyncConnection, day: date) -> str:
     every = await days.every(conn)
     if every and day == every[-1].clearing_date + ONE_DAY:
         return "next"
-    return (await known_day(conn, day)).state
+    return (await days.opened(conn, day)).state
 
 
 def _crossing(one: crossings.StoredCrossing, zone: tzinfo) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def load(
 
     async def work() -> None:
         content = read_file(file)
-        async with open_database(settings_now().database_url) as database:
+        async with open_database(settings_now().database_url, make=False) as database:
             await setup.members_in_force(
                 database.engine
             )  # before `init` there is nothing to add a version to
@@ -95,12 +95,12 @@ def approve(
     """Put a version in force; its maker cannot 复核."""
 
     async def work() -> None:
-        async with open_database(settings_now().database_url) as database:
+        async with open_database(settings_now().database_url, make=False) as database:
             await setup.approve(database.engine, version, who or getpass.getuser())
         if as_json:
             answer({"version": version, "state": "in force"})
         else:
-            print(f"version {version} is in force. Workers take it when they start again")
+            print(f"version {version} is in force. Workers take it within a second")
 
     perform(work)
 

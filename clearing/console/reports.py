@@ -25,6 +25,11 @@ class Reports(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own copy of click
         """Put the usual report's name before anything that is no report's."""
         if args and args[0] not in self.commands and args[0] != "--help":
+            if args[0][:1].isalpha():
+                others = ", ".join(name for name in self.commands if name != USUAL)
+                raise typer.BadParameter(
+                    f"expected a date such as 2026-03-10, or {others}, got {args[0]!r}", ctx
+                )
             args = [USUAL, *args]
         return super().parse_args(ctx, args)
 

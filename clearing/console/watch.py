@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from typing import Any
 
-from clearing.console import days
 from clearing.console.edge import Day, Json, answer, books, perform
 from clearing.console.look import Rows
 from clearing.console.show import last4, local, money, table, yuan
+from clearing.store import days
 from clearing.store import watchlist as stored
 from clearing.store.session import transaction
 from clearing.store.watchlist import Watchlist
@@ -24,7 +24,7 @@ def watchlist(day: Day, rows_max: Rows = 100, as_json: Json = False) -> None:
 
     async def work() -> tuple[Watchlist, tzinfo]:
         async with books() as the, transaction(the.engine) as conn:
-            await days.known_day(conn, day)
+            await days.opened(conn, day)
             return await stored.watchlist(conn, day), the.members.clock.zone
 
     found, zone = perform(work)

@@ -59,7 +59,7 @@ def unknown_name(name: str, layouts: Iterable[Layout] | None = None) -> tuple[Fa
     """The fault of a name that no layout knows."""
     known = tuple(layouts if layouts is not None else shipped())
     faults = Faults(name)
-    faults.add("FMT-010", " or ".join(f"a name like {one.example()}" for one in known), name)
+    faults.add("FMT-010", f"a name like {' or '.join(one.example() for one in known)}", name)
     return tuple(faults.found)
 
 

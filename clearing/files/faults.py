@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 FAULTS_MAX: Final = 1000
 SHOWN_MAX: Final = 40
+ITEM: Final = re.compile(r"\(//\w+\)\[\d+\](?=/(?!\.\.))")
+"""How the column of a fault in one item of a document begins: the item's XPath."""
+Detail: TypeAlias = int | str
+"""Which detail of a file: its line's number; of a document, where several may stand on a line, the item's XPath."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,12 @@ class Fault:
     """FMT-001 characters · 002 frame · 003 number of fields · 004 value not allowed · 005 date · 006 amount ·
     007 count · 008 id or digest · 009 totals · 010 name · 011 manifest · 012 digest · 013 signature ·
     014 envelope."""
+
+    @property
+    def detail(self) -> Detail:
+        """The detail that it is in, or the line of what is none."""
+        item = ITEM.match(self.column)
+        return item[0] if item else self.line
 
     def __str__(self) -> str:
         """The message as people and ACK files see it."""

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError, model_validator
 
-from clearing.errors import UsageError
+from clearing.errors import UsageError, setting_faults
 from clearing.files.columns import Record, Strict
 from clearing.files.names import PARTS, FileName, parse_name, stem
 
@@ -178,16 +178,25 @@ def parse_layout(text: str, where: str, others: Mapping[str, Mapping[str, Any]] 
 
 
 def _resolved(
-    document: Mapping[str, Any], where: str, others: Mapping[str, Mapping[str, Any]] | None
+    document: Mapping[str, Any],
+    where: str,
+    others: Mapping[str, Mapping[str, Any]] | None,
+    before: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """The document with what it leaves out taken from the one it is `like`."""
+    """The document with what it leaves out taken from the one it is `like`.
+
+    In:      `before`: the profiles that led here.
+    """
     found = dict(document)
     like, only = found.pop("like", None), found.pop("only", None)
     if like is not None:
         base = (others or {}).get(like) or (_shipped_document(like) if like in SHIPPED else None)
         if base is None:
             raise UsageError(f"layout {where}: expected `like` to name a layout, got {like!r}")
-        inherited = _resolved(base, like, others)
+        if like in before:
+            circle = " like ".join((*before, like))
+            raise UsageError(f"layout {where}: expected `like` to lead to a whole layout, got {circle}")
+        inherited = _resolved(base, like, others, (*before, like))
         found = {**inherited, **found, "types": {**inherited["types"], **found.get("types", {})}}
     if only is not None:
         found["types"] = {name: one for name, one in found.get("types", {}).items() if name in only}
@@ -198,10 +207,7 @@ def _validated(document: Mapping[str, Any], where: str) -> Layout:
     try:
         layout = Layout.model_validate(document)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)
-        ]
-        raise UsageError(f"layout {where} refused:\n  " + "\n  ".join(faults)) from error
+        raise UsageError(f"layout {where} refused:\n  " + "\n  ".join(setting_faults(error))) from error
     named = layout.model_copy(update={"head": _with_id(layout.head, layout.id)})
     return named.model_copy(update={"tail": _with_id(layout.tail, layout.id)})
 

@@ -122,7 +122,15 @@ def read_manifest(name: str, content: bytes) -> Manifest | tuple[Fault, ...]:
         faults = Faults(name)
         for one in error.errors(include_url=False):
             where = ".".join(str(part) for part in one["loc"])
-            faults.add("FMT-011", f"{where + ': ' if where else ''}{one['msg']}", one["input"])
+            match one["type"]:
+                case "missing":
+                    faults.add("FMT-011", f'a field "{where}"', "none")
+                case "extra_forbidden":
+                    faults.add("FMT-011", "only the fields of a manifest", where)
+                case "json_invalid":
+                    faults.add("FMT-011", "a manifest in JSON", f"{len(content)} bytes that are none")
+                case _:
+                    faults.add("FMT-011", f"{where + ': ' if where else ''}{one['msg']}", one["input"])
         return tuple(faults.found)
 
 

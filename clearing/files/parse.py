@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from clearing.files.cells import Kind, Splitter, frame_of, kinds_of
 from clearing.files.columns import Record
 from clearing.files.columns_in import NOT_USUAL
-from clearing.files.faults import Fault, Faults
+from clearing.files.faults import Detail, Fault, Faults
 from clearing.files.layout import Layout
 from clearing.files.render import BOM, totals_of, union
 from clearing.files.values import BUSINESS_ZONE, Value
@@ -47,6 +47,17 @@ class Row(NamedTuple):
     tag: str
     record: Any
     """A value of the record model of its type and tag; fields that the layout does not have are None."""
+    item: str = ""
+    """XPath of the item of a document that it was read from; empty in files of lines."""
+
+    @property
+    def detail(self) -> Detail:
+        """Which detail of its file it is, as faults have it."""
+        return self.item or self.line
+
+    def column(self, name: str) -> str:
+        """A column of it as faults have it: in a document behind the item's XPath."""
+        return f"{self.item}/{name}" if self.item else name
 
 
 @dataclass(frozen=True, slots=True)

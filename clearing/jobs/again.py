@@ -113,12 +113,11 @@ async def new_version(
 
 async def _may(conn: AsyncConnection, day: date) -> None:
     """A day has files to make again from its filing to its sign-off."""
-    found = await days.get(conn, day)
-    state = State(found.state) if found else None
+    state = State((await days.opened(conn, day)).state)
     if state not in (State.FILED, State.RECONCILED):
         why = "it is frozen" if state is State.SIGNED else "it has no files yet"
         raise UsageError(
-            f"day {day}: expected one that is filed and not signed, got {state or 'none'}: {why}. "
+            f"day {day}: expected one that is filed and not signed, got {state}: {why}. "
             f"See: clearing day show {day}"
         )
 

@@ -58,11 +58,15 @@ def faults_of(
         order = orders.get(line.pay_id)
         if order is None or order.bank != bank:
             faults.add(
-                "FMT-008", f"an order that was given to {bank}", line.pay_id, line=row.line, column="pay_id"
+                "FMT-008",
+                f"an order that was given to {bank}",
+                line.pay_id,
+                line=row.line,
+                column=row.column("pay_id"),
             )
             continue
         if line.pay_id in seen:
-            faults.add("FMT-008", "each order once", line.pay_id, line=row.line, column="pay_id")
+            faults.add("FMT-008", "each order once", line.pay_id, line=row.line, column=row.column("pay_id"))
         seen.add(line.pay_id)
         if line.amount_fen != order.amount_fen:
             faults.add(
@@ -70,11 +74,15 @@ def faults_of(
                 f"the whole {yuan(order.amount_fen)}",
                 yuan(line.amount_fen),
                 line=row.line,
-                column="amount",
+                column=row.column("amount"),
             )
         if line.reason_code and line.reason_code not in REASONS:
             faults.add(
-                "FMT-004", "a reason R01 to R14 or R99", line.reason_code, line=row.line, column="reason_code"
+                "FMT-004",
+                "a reason R01 to R14 or R99",
+                line.reason_code,
+                line=row.line,
+                column=row.column("reason_code"),
             )
         _short(row, line, faults)
         _stands(row, line, order, given, faults)
@@ -86,16 +94,28 @@ def _short(row: Row, line: Line, faults: Faults) -> None:
     for column in ("bank_ref", "return_ref"):
         text = getattr(line, column, "")
         if len(text) > REFERENCE_MAX:
-            faults.add("FMT-004", f"at most {REFERENCE_MAX} characters", text, line=row.line, column=column)
+            faults.add(
+                "FMT-004",
+                f"at most {REFERENCE_MAX} characters",
+                text,
+                line=row.line,
+                column=row.column(column),
+            )
 
 
 def _stands(row: Row, line: Line, order: PayLineRow, given: dict[str, PayLine], faults: Faults) -> None:
     """An answer that contradicts one that stands, or another order than the one that was given."""
     if isinstance(line, ReturnLine):
         if order.result not in {"S", "R"}:
-            faults.add("FMT-009", "a result S before a return", order.result or "none", line=row.line)
+            faults.add(
+                "FMT-009",
+                "a result S before a return",
+                order.result or "none",
+                line=row.line,
+                column=row.column("pay_id"),
+            )
         elif order.result == "S" and line.bank_ref and line.bank_ref != order.bank_ref:
-            faults.add("FMT-009", order.bank_ref, line.bank_ref, line=row.line, column="bank_ref")
+            faults.add("FMT-009", order.bank_ref, line.bank_ref, line=row.line, column=row.column("bank_ref"))
         return
     sent = given.get(line.pay_id)
     if sent is not None:
@@ -103,11 +123,15 @@ def _stands(row: Row, line: Line, order: PayLineRow, given: dict[str, PayLine], 
             said = getattr(line, column)
             if said and said != getattr(sent, column):  # what a bank does not repeat it does not contradict
                 got = "another" if "account" in column else said
-                faults.add("FMT-009", "what the order says", got, line=row.line, column=column)
+                faults.add("FMT-009", "what the order says", got, line=row.line, column=row.column(column))
     same = (order.result, order.bank_ref) == (line.result, line.bank_ref)
     if order.result in {"S", "F", "R"} and line.result != "U" and not same and order.result != "R":
         faults.add(
-            "FMT-009", f"{order.result} {order.bank_ref}".strip(), line.result, line=row.line, column="result"
+            "FMT-009",
+            f"{order.result} {order.bank_ref}".strip(),
+            line.result,
+            line=row.line,
+            column=row.column("result"),
         )
 
 

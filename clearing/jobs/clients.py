@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
@@ -32,6 +32,7 @@ def new_consumer(settings: Settings) -> AIOKafkaConsumer:
         # A partition that was never taken is sought to its beginning on assignment; any other to its
         # stored position. A position that the broker does not have any more must stop us, not skip.
         auto_offset_reset="none",
+        isolation_level="read_committed",  # what a producer took back in a transaction was never said
         # One worker gets the same partition numbers of all topics: what is keyed by one card stays together.
         partition_assignment_strategy=(RangePartitionAssignor,),
         max_partition_fetch_bytes=1024 * 1024,
@@ -110,6 +111,15 @@ async def stop_within(seconds: float, client: AIOKafkaProducer | AIOKafkaConsume
         await asyncio.wait_for(client.stop(), seconds)
     except TimeoutError:
         log.warning("Kafka: no answer while stopping", seconds=seconds)
+
+
+def another_topic(partition: TopicPartition, offset: int) -> InvariantViolated:
+    """What was last taken of a partition is not what it has in that place."""
+    return InvariantViolated(
+        f"Kafka: {partition.topic}[{partition.partition}] at {offset}: expected the record that was taken there, "
+        "got another. Nothing was taken. Next: find out whether the topic was made anew, or is another broker's: its "
+        "records up to there were never taken"
+    )
 
 
 def position_gone(error: OffsetOutOfRangeError) -> InvariantViolated:

@@ -7,10 +7,11 @@ file  every member's clearing files, rendered once and stored with their digests
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
@@ -33,6 +34,7 @@ from clearing.jobs.ingest import (
 )
 from clearing.jobs.layouts import layouts_of
 from clearing.jobs.seal import seal_files, sealer_of
+from clearing.jobs.setup import check_in_force
 from clearing.ledger.business_day import ONE_DAY
 from clearing.ledger.decide import decide
 from clearing.ledger.outcomes import Outcome
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from clearing.ledger.facts import Fact, Key
     from clearing.ledger.members import Members
     from clearing.settings import Settings
+
+T = TypeVar("T")
 
 _log = structlog.get_logger("close")
 JOBS: Final = "jobs"
@@ -81,11 +85,25 @@ async def cut(engine: AsyncEngine, settings: Settings, members: Members, day: da
     Again:   nothing; the day stays cut.
     Raises:  UsageError when the day is not open or an earlier one is.
     """
+
+    async def work(conn: AsyncConnection, known: Names) -> Cut:
+        return await _cut(conn, settings, members, day, known)
+
+    return await _alone(engine, f"day {day}: cannot cut", work)
+
+
+async def _alone(engine: AsyncEngine, what: str, work: Callable[[AsyncConnection, Names], Awaitable[T]]) -> T:
+    """Do a step in one transaction with every batch kept away, and again where others held what it needs.
+
+    In:      `work` gets the connection and the names that a `Busy` gave.
+    Raises:  WorldFailed when it was in vain so often; what `work` raises.
+    """
     known: Names = NO_NAMES
     for _ in range(TRIES_MAX):
         try:
             async with transaction(engine) as conn:
-                return await _cut(conn, settings, members, day, known)
+                await locks.day_exclusive(conn, IDLE_SECONDS_MAX)
+                return await work(conn, known)
         except Busy as busy:
             known = busy.names
         except DATABASE_ERRORS as error:
@@ -93,11 +111,10 @@ async def cut(engine: AsyncEngine, settings: Settings, members: Members, day: da
                 raise
             async with engine.connect() as conn:  # a worker that stands still would keep the day for ever
                 await locks.end_silent(conn, IDLE_SECONDS_MAX)
-    raise WorldFailed(f"day {day}: cannot cut, keys stayed locked after {TRIES_MAX} tries. Next: try again")
+    raise WorldFailed(f"{what}, others held what it needs {TRIES_MAX} times. Next: try again")
 
 
 async def _cut(conn: AsyncConnection, settings: Settings, members: Members, day: date, known: Names) -> Cut:
-    await locks.day_exclusive(conn, IDLE_SECONDS_MAX)
     if not await _may(conn, day, "cut"):
         return Cut(day=day, done=False)
     stream = await jobs_stream(conn)
@@ -149,12 +166,14 @@ async def net(engine: AsyncEngine, members: Members, day: date) -> bool:
     Again:   nothing.
     Raises:  NotBalanced (LED-001) and UsageError: nothing is written, the day stays cut.
     """
-    async with transaction(engine) as conn:
+
+    async def work(conn: AsyncConnection, _: Names) -> bool:
         return await _net(conn, members, day)
+
+    return await _alone(engine, f"day {day}: cannot net", work)
 
 
 async def _net(conn: AsyncConnection, members: Members, day: date) -> bool:
-    await locks.day_exclusive(conn)
     if not await _may(conn, day, "net"):
         return False
     await _replayed(conn, day)
@@ -217,6 +236,7 @@ async def file(engine: AsyncEngine, settings: Settings, members: Members, day: d
     async with transaction(engine) as conn:
         if not await _may(conn, day, "file"):
             return Filed(day=day, done=False, files=0, lines=0)
+        await check_in_force(conn, engine)
         kept = await keep_files(conn, members, day, layouts)
         await seal_files(conn, sealer, [one.file for one in kept])
         await days.step(conn, day, State.FILED)
@@ -245,24 +265,22 @@ async def preview(
     Again:   the same files, as long as nothing is added.
     Raises:  as the steps.
     """
-    layouts, known = layouts_of(settings, members, day), NO_NAMES
+    layouts = layouts_of(settings, members, day)
     made: list[files.StoredFile] = []
-    for _ in range(TRIES_MAX):
-        try:
-            async with transaction(engine) as conn:
-                await _cut(conn, settings, members, day, known)
-                await _net(conn, members, day)
-                if await _may(conn, day, "file"):
-                    await keep_files(conn, members, day, layouts)
-                made = await files.of_day(conn, day)
-                for one in made:
-                    await take(one, files.parts(conn, one.name))
-                raise _Undone  # noqa: TRY301 - leaving the transaction by it is the point
-        except Busy as busy:
-            known = busy.names
-        except _Undone:
-            return made
-    raise WorldFailed(f"day {day}: keys stayed locked after {TRIES_MAX} tries. Next: try again")
+
+    async def work(conn: AsyncConnection, known: Names) -> None:
+        await _cut(conn, settings, members, day, known)
+        await _net(conn, members, day)
+        if await _may(conn, day, "file"):
+            await keep_files(conn, members, day, layouts)
+        made[:] = await files.of_day(conn, day)
+        for one in made:
+            await take(one, files.parts(conn, one.name))
+        raise _Undone
+
+    with contextlib.suppress(_Undone):
+        await _alone(engine, f"day {day}: cannot be tried", work)
+    return made
 
 
 async def close(engine: AsyncEngine, settings: Settings, members: Members, day: date) -> Sequence[Any]:
@@ -286,8 +304,9 @@ def value_date(day: date) -> date:
 
 
 async def _may(conn: AsyncConnection, day: date, step: str) -> bool:
-    now, before = await days.get(conn, day), await days.get(conn, day - timedelta(days=1))
-    return check_step(day, step, State(now.state) if now else None, State(before.state) if before else None)
+    """Whether a step may be taken now; who takes it has the day's row to itself from here on."""
+    now, before = await days.opened(conn, day, lock=True), await days.get(conn, day - timedelta(days=1))
+    return check_step(day, step, State(now.state), State(before.state) if before else None)
 
 
 async def jobs_stream(conn: AsyncConnection) -> Stream:

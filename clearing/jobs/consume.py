@@ -35,6 +35,7 @@ from clearing.jobs.ingest import Totals, quiet_collector, take
 from clearing.jobs.outflow import Outflow
 from clearing.jobs.patience import WORTH_WAITING, said, waiting
 from clearing.jobs.positions import Positions, partition_of
+from clearing.jobs.setup import MembersNow
 from clearing.jobs.topics import FAMILIES, event_topics
 from messages.notices import topic_name
 
@@ -53,6 +54,8 @@ BY_CARD: Final = frozenset({"cards", "payments"})
 a fund's batch, claims of a stay, spread over all partitions) waits for its like, and no payment waits with it."""
 CLOCK_SECONDS: Final = 0.05
 """How often it is looked whether something is due by the clock."""
+MEMBERS_SECONDS: Final = 1.0
+"""How often it is looked whether other members are in force: a worker runs longer than a version of them."""
 PARKED_MAX: Final = 50_000
 """How many events that it has parked a worker remembers, for its totals."""
 
@@ -66,6 +69,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         self._engine = engine
         self._settings = settings
         self._members = members
+        self._members_now = MembersNow(engine, settings)
+        self._members_at = 0.0
         self._stopping = asyncio.Event()
         self._let_go = False
         """One hand has ended: the other ends too, once it has finished what it holds."""
@@ -188,7 +193,18 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # the library ha
         """Write down progress and do the errands beside the hands, so that no record waits for them."""
         while self._working:
             await self._outflow.by_the_clock(errands=self._positions.leads)
+            await self._follow_members()
             await asyncio.sleep(CLOCK_SECONDS)
+
+    async def _follow_members(self) -> None:
+        """Decide by the members that somebody has approved since, from the next group on."""
+        now = asyncio.get_running_loop().time()
+        if now < self._members_at:
+            return
+        self._members_at = now + MEMBERS_SECONDS
+        if (members := await self._members_now.changed()) is not None:
+            self._members = members
+            self._outflow.follow(members)
 
     async def _hand(self, hand: int, *, until_idle: bool) -> None:
         """Take what comes in this hand's partitions, a group at a time, announcing one while taking the next."""

@@ -42,9 +42,7 @@ async def day_document(engine: AsyncEngine, members: Members, day: date, member:
             f"report day {day} --member {member}: expected a member's code. See: clearing members show"
         )
     async with transaction(engine) as conn:
-        known = await days.get(conn, day)
-        if known is None:
-            raise UsageError(f"day {day}: it was never opened. See: clearing day show {day}")
+        known = await days.opened(conn, day)
         census = await registry.census(conn, members.clock.cut_to(day), 0)
         found = DayFigures(
             day=day,
@@ -96,7 +94,7 @@ async def month_document(engine: AsyncEngine, members: Members, first: date) -> 
             if (one.clearing_date.year, one.clearing_date.month) == (first.year, first.month)
         ]
         if not of_month:
-            raise UsageError(f"month {first:%Y-%m}: none of its days was opened. See: clearing day show DATE")
+            raise UsageError(f"month {first:%Y-%m}: none of its days was opened. See: clearing day list")
         since, last = min(of_month), max(of_month)
         where = _places(members, last)
         found = MonthFigures(

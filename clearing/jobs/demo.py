@@ -26,7 +26,7 @@ from clearing.jobs.ingest_file import ingest_lines
 from clearing.jobs.reconcile import reconcile_day
 from clearing.jobs.reports import possible_here, write_report
 from clearing.jobs.verify import verify
-from clearing.ledger.members import load_members
+from clearing.ledger.members_file import load_members
 from clearing.store import files, views
 from clearing.store.database import open_database
 from clearing.store.session import transaction

@@ -19,7 +19,7 @@ from clearing.jobs.own_events import OwnEvent, take_own
 from clearing.jobs.tries import Moved, in_transaction
 from clearing.ledger import accounts
 from clearing.ledger.outcomes import Outcome
-from clearing.store import days, payments
+from clearing.store import days, facts, locks, payments
 from clearing.store.payments import Dispatched, DuePayout
 from clearing.store.session import transaction
 from messages import Event, Malformed, decode
@@ -90,6 +90,7 @@ async def _payouts(conn: AsyncConnection, bank: Bank, window: str, known: Names)
     due = await payments.due(conn, bank.code, bank.settings.dispatch_rows_max)
     if not due:
         if window:
+            await locks.day_shared(conn)
             await payments.add_dispatch(conn, Dispatched(PAYOUT, window, bank.code, bank.now, 0, 0, 0))
         return None
     new = [one.payout for one in due if one.payout.state == "ACCEPTED"]
@@ -102,11 +103,24 @@ async def _payouts(conn: AsyncConnection, bank: Bank, window: str, known: Names)
         if decision.outcome is not Outcome.NOTED or decision.detail == SENT_BEFORE:
             # Somebody else moved it since we looked; rolled back, it is looked at anew.
             raise Moved(f"payout {payout.source}/{payout.id}: {decision.outcome.value} {decision.detail}")
+    await _same_cards(conn, new)
     day = await days.first_uncut(conn)
     on = bank.members.on(day)
     value_date = bank.now.astimezone(bank.members.clock.zone).date()
     lines = [_pay_line(one, on, value_date) for one in due]
     return await send(conn, bank, (PAYOUT, window), day, lines)
+
+
+async def _same_cards(conn: AsyncConnection, found: Sequence[Payout]) -> None:
+    """Now that the payouts are ours: each goes where it went when it was found to be due.
+
+    Raises:  Moved when a card was replaced meanwhile.
+    """
+    now = await facts.read(conn, [("payout", one.source, one.id) for one in found])
+    for one in found:
+        key = ("payout", one.source, one.id)
+        if (now[key].card, now[key].bank, now[key].attempt) != (one.card, one.bank, one.attempt):
+            raise Moved(f"payout {one.source}/{one.id}: it goes to another card since")
 
 
 def _sent_event(payout: Payout) -> OwnEvent:

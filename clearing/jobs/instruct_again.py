@@ -36,7 +36,7 @@ async def instruct_again(
 
     async def work(conn: AsyncConnection, _: Names) -> Instruction:
         key = ("instruction", id_)
-        await locks.lock(conn, [lock_name(key)])
+        await locks.lock(conn, [lock_name(key)], day=True)
         old: Instruction | None = (await facts.read(conn, [key])).get(key)
         if old is None or old.state != "FAILED":
             raise UsageError(

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from clearing.errors import UsageError
+from clearing.errors import UsageError, toml_fault
 from clearing.jobs.close import netting_of, value_date
 from clearing.jobs.reports import possible, write_document
 from clearing.ledger.accounts import HOSPITAL, PHARMACY, code_of, owner_of
@@ -43,7 +43,7 @@ def read_accounts(path: Path | None) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8") if path else shipped_accounts())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
+        said = error.strerror if isinstance(error, OSError) else toml_fault(error)
         raise UsageError(
             f"{path}: expected a TOML file in UTF-8: {said}. See: clearing report accounts"
         ) from error
@@ -71,8 +71,7 @@ async def journals(
         code for code in sorted(on.by_code) if isinstance(on.by_code[code], Institution)
     ]
     async with transaction(engine) as conn:
-        if await days.get(conn, day) is None:
-            raise UsageError(f"day {day}: it was never opened. See: clearing day show {day}")
+        await days.opened(conn, day)
         netted = await netting_of(conn, members, day)
         said = [await _figures(conn, on, netted, code) for code in wanted]
     platform = members.platform.name or members.platform.code

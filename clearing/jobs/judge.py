@@ -8,13 +8,13 @@ What only the books know (the same file again, a gap before it, an order that no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clearing.errors import InvariantViolated
 from clearing.files.check import check_file, fields_of
-from clearing.files.faults import FAULTS_MAX, Fault, Faults
+from clearing.files.faults import FAULTS_MAX, Detail, Fault, Faults
 from clearing.files.layout import Layout
 from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, check_manifest, read_manifest
 from clearing.files.names import FileName
@@ -47,8 +47,8 @@ STATEMENTS: Final = {
 SENDERS: Final = {"PYR": ("bank",), "RTN": ("bank",), "REG": ("bank", "card_platform")} | STATEMENTS
 
 _ERROR: Final = re.compile(
-    r"(?P<file>.*?)(?::(?P<line>\d+))? (?:field (?P<field>\d+) )?(?P<column>[a-z_]+): expected (?P<expected>.*?), "
-    r"got (?P<got>.*) \[(?P<code>[A-Z]{3}-\d{3})\]",
+    r"(?P<file>.*?)(?::(?P<line>\d+))? (?:field (?P<field>\d+) )?(?P<column>[a-z_]+|\(?/\S+): "
+    r"expected (?P<expected>.*?), got (?P<got>.*) \[(?P<code>[A-Z]{3}-\d{3})\]",
     re.DOTALL,
 )
 
@@ -79,8 +79,8 @@ class Judged(NamedTuple):
     """Detail lines it has."""
     fields: Mapping[str, int] = MappingProxyType({})
     """Column to the number of its field, the tag being field 1; for faults that only the books find."""
-    details: range = range(0)
-    """Numbers of the detail lines."""
+    details: Container[Detail] = range(0)
+    """The detail lines, or items of a document, of which single ones may be left out."""
 
 
 def name_of(name: str, layouts: Sequence[Layout], partner: str = "") -> FileName | None:
@@ -116,11 +116,11 @@ def judge(arrived: Arrived, members: Members, sealer: Sealer, day: date, layouts
         zone = members.clock.zone
         checked = check_file(name, plain, manifest, layouts=layouts, zone=zone, trust=trust)
         rows = checked.parsed.rows if checked.parsed else ()
-        if (
-            checked.parsed and checked.parsed.layout.shape == "iso20022"
-        ):  # has no lines that could be left out
-            return Judged(said, plain, (*faults.found, *checked.faults)[:FAULTS_MAX], rows, len(rows))
         found = (*faults.found, *checked.faults)
+        if checked.parsed and checked.parsed.layout.shape == "iso20022":
+            unread = _items(checked.faults) - {row.item for row in rows}
+            items = unread.union(row.item for row in rows)
+            return Judged(said, plain, found[:FAULTS_MAX], rows, len(rows) + len(unread), details=items)
         fields, details = (
             (fields_of(checked.parsed), _details(checked.parsed, plain)) if checked.parsed else ({}, range(0))
         )
@@ -130,9 +130,13 @@ def judge(arrived: Arrived, members: Members, sealer: Sealer, day: date, layouts
     if manifest is not None:
         faults.found.extend(check_manifest(name, plain, manifest))
     faults.found.extend(check_signature(name, plain, manifest, trust))
-    bad, records, details = _statement(arrived.partner, name, plain, said, members)
-    details = range(2, records + 2)
-    return Judged(said, plain, (*faults.found, *bad)[:FAULTS_MAX], (), records, details=details)
+    bad, records, wrong = _statement(arrived.partner, name, plain, said, members)
+    return Judged(said, plain, (*faults.found, *bad)[:FAULTS_MAX], (), records, details=wrong)
+
+
+def _items(faults: Iterable[Fault]) -> frozenset[Detail]:
+    """The items of a document that something is wrong with."""
+    return frozenset(one.detail for one in faults if isinstance(one.detail, str))
 
 
 def _details(parsed: Parsed, plain: bytes) -> range:
@@ -177,8 +181,8 @@ def _manifest(arrived: Arrived, faults: Faults) -> Manifest | None:
 
 def _statement(
     partner: str, name: str, plain: bytes, said: FileName, members: Members
-) -> tuple[tuple[Fault, ...], int, range]:
-    """The faults of a file with a header row, how many rows it has, and their lines if single ones may be left out.
+) -> tuple[tuple[Fault, ...], int, Container[Detail]]:
+    """The faults of a file with a header row, how many rows it has, and which are wrong if those may be left out.
 
     Which rows may be of another day only the books know: that is asked when the day is reconciled.
     """
@@ -191,10 +195,10 @@ def _statement(
     if not isinstance(found, Refused):
         return (), len(found.rows), range(0)
     faults = tuple(fault_of(name, text) for text in found.errors)
-    lines = plain.count(b"\n") + 1
     if isinstance(partly, Refused | StayList):
-        return faults, max(lines - 2, 0), range(0)
-    return faults, len(partly.rows) + sum(len(one.bad) for one in partly.files), range(2, lines + 1)
+        return faults, max(plain.count(b"\n") - 1, 0), range(0)
+    wrong = frozenset(one.detail for one in faults if one.line)
+    return faults, len(partly.rows) + sum(len(one.bad) for one in partly.files), wrong
 
 
 def read_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 def known_layouts(settings: Settings) -> dict[str, Layout]:
     """Every layout by its profile: those shipped, and those of the folder that the settings name. 可用格式
 
-    Raises:  UsageError for a layout that is not sound, or a profile that there is twice; WorldFailed for the disk.
+    Raises:  UsageError for a folder that is none, a layout that is not sound, or a profile that there is twice;
+             WorldFailed for the disk.
     """
     found = {profile: load_layout(profile) for profile in SHIPPED}
     texts: dict[str, str] = {}
+    if settings.layouts and not Path(settings.layouts).is_dir():
+        raise UsageError(
+            f"CLEARING_LAYOUTS: {settings.layouts} is no folder. Next: make it, name another, or unset it"
+        )
     if settings.layouts:
         try:
             texts = {
@@ -42,6 +48,22 @@ def known_layouts(settings: Settings) -> dict[str, Layout]:
             raise UsageError(f"layout {name}: profile {layout.profile!r} is there already. Next: rename it")
         found[layout.profile] = layout
     return found
+
+
+def layout_at(settings: Settings, path: Path, text: str) -> Layout:
+    """The layout of a file, wherever it lies. 格式文件
+
+    In:      its text; it may be `like` one that lies beside it, or in the settings' folder. What is no TOML is passed
+             over there.
+    Raises:  UsageError when it is not sound.
+    """
+    folders = [*([Path(settings.layouts)] if settings.layouts else []), path.parent]
+    documents: dict[str, Mapping[str, Any]] = {}
+    for other in (one for folder in folders for one in sorted(folder.glob("*.toml"))):
+        with contextlib.suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+            document = tomllib.loads(other.read_text(encoding="utf-8"))
+            documents[str(document.get("profile", other.name))] = document
+    return parse_layout(text, path.name, documents)
 
 
 def own_layouts(settings: Settings, members: Members, code: str, day: date) -> tuple[Layout, ...]:

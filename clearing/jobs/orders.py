@@ -16,6 +16,7 @@ from clearing.files.parse import Row
 from clearing.files.records import PayLine, ResultLine
 from clearing.jobs.layouts import writing_layout
 from clearing.jobs.seal import seal_files, sealer_of
+from clearing.jobs.tries import Moved
 from clearing.ledger.money import yuan
 from clearing.store import files, payments, reference
 from clearing.store.payments import Dispatched
@@ -62,6 +63,7 @@ async def send(
     """Put orders into files of at most so many rows, under one control total, and keep all of it.
 
     In:      (kind, window) of the dispatch; the date that the files are of.
+    Raises:  Moved when a bank has answered one of them since it was found to be due: it must not go out any more.
     """
     kind, window = of
     made = await files_of(conn, bank, "PAY", day, lines)
@@ -73,7 +75,7 @@ async def send(
         conn, Dispatched(kind, window, bank.code, at, len(made), len(lines), total)
     )
     size = bank.settings.pay_rows_max
-    await payments.add_lines(
+    kept = await payments.add_lines(
         conn,
         kind,
         bank.code,
@@ -83,6 +85,8 @@ async def send(
             for place, one in enumerate(lines)
         ],
     )
+    if kept != len(lines):
+        raise Moved(f"orders to {bank.code}: {len(lines) - kept} of {len(lines)} were answered meanwhile")
     return Sent(kind, window, bank.code, tuple(one.name for one in made), len(lines), total)
 
 

@@ -62,6 +62,10 @@ class Outflow:
             self._engine, self._producer, platform=self._platform, prefix=self._settings.kafka_prefix
         )
 
+    def follow(self, members: Members) -> None:
+        """Other members are in force: caps are theirs from now on."""
+        self._caps = CapWatch(self._engine, members)
+
     # -- its life ------------------------------------------------------------------------------------------
 
     async def connect(self, stopping: asyncio.Event) -> bool:

@@ -90,23 +90,29 @@ class Publisher:
     async def catch_up(self, stream: str, partition: int) -> int:
         """Send what is committed and was not sent, and give how many notices that were.
 
-        Writes:  as `publish`.
-        Again:   nothing is left to send.
+        Writes:  as `publish`; a batch counts as announced once its last notice is out.
+        Again:   nothing is left to send; a batch that was cut off is sent again from its beginning.
         """
         await self.remember()
-        sent = 0
+        sent, after = 0, notices.START
         while True:
-            async with transaction(self._engine) as conn:
-                rows = await notices.pending(conn, stream, partition)
-                if not rows:
-                    return sent
-                batches = [(number, list(of)) for number, of in groupby(rows, key=lambda row: row.batch)]
-                told = [await self._told(conn, stream, partition, of) for _, of in batches]
+            # A worker's plans: never the whole table, however few batches its statistics know.
+            async with transaction(self._engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
+                rows = await notices.pending(conn, stream, partition, after=after)
+                batches = [list(of) for _, of in groupby(rows, key=lambda row: row.batch)]
+                told = [await self._told(conn, stream, partition, of) for of in batches]
             for one in told:
                 await self._send(one)
                 sent += len(one)
-            self._out[stream, partition] = batches[-1][0]
-            await self.remember()
+            out = [of[0].batch for of in batches] if rows else [after[0]]
+            if len(rows) == notices.ROWS_MAX:
+                out.pop()  # it may have more
+            if out and out[-1]:
+                self._out[stream, partition] = out[-1]
+                await self.remember()
+            if not rows:
+                return sent
+            after = rows[-1].batch, rows[-1].no
 
     async def errands(self) -> int:
         """Announce what no worker commits: the cut's outcomes, files taken in, the days' states, banks over a cap.

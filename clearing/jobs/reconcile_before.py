@@ -42,10 +42,9 @@ async def closed(conn: AsyncConnection, day: date) -> None:
 
     Raises:  UsageError.
     """
-    found = await days.get(conn, day)
-    if found is None or State(found.state) not in CLOSED_DAYS:
-        state = found.state if found else "never opened"
-        raise UsageError(f"day {day}: expected it cut, {state} found. Next: clearing close {day}")
+    found = await days.opened(conn, day)
+    if State(found.state) not in CLOSED_DAYS:
+        raise UsageError(f"day {day}: expected it cut, {found.state} found. Next: clearing close {day}")
     if found.state == State.SIGNED:
         raise UsageError(
             f"day {day}: it is signed, its reconciliation stands. Its open breaks are met again in the runs of later "

@@ -27,8 +27,9 @@ from clearing.reconciliation.partner_files import (
 from clearing.reconciliation.rows import AnyRow, PartnerRow
 from clearing.reconciliation.statements import parse_export
 from clearing.store.sides import rest
+from clearing.store.sides.plain_files import Side
 from clearing.store.sides.splitting import split
-from clearing.store.sides.tables import Side, SideTables
+from clearing.store.sides.tables import SideTables
 
 if TYPE_CHECKING:
     from clearing.ledger.business_day import BusinessClock

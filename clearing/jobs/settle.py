@@ -11,7 +11,8 @@ from clearing.files.lines import instruction_line, sides
 from clearing.files.records import PayLine
 from clearing.jobs.orders import IN_BANK, INTER_BANK, Bank, Sent, send
 from clearing.jobs.tries import in_transaction
-from clearing.store import entries, instructions, payments
+from clearing.ledger.facts import lock_name
+from clearing.store import entries, instructions, locks, payments
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -37,7 +38,11 @@ async def settle(engine: AsyncEngine, settings: Settings, members: Members, *, n
 
     async def work(conn: AsyncConnection, _: Names) -> list[Sent]:
         await payments.one_at_a_time(conn)
-        due = await payments.instructions_due(conn, local.date())
+        await locks.day_shared(conn)
+        # What a bank says of one meanwhile, or who instructs it again, waits; what was said before is seen.
+        found = {one.id for one in await payments.instructions_due(conn, local.date())}
+        await locks.lock(conn, [lock_name(("instruction", id_)) for id_ in found])
+        due = [one for one in await payments.instructions_due(conn, local.date()) if one.id in found]
         # One that goes out again has no entry of its own: who pays whom stands in that of the first.
         roots = await instructions.roots(conn, [one.id for one in due if one.kind == IN_BANK])
         rolled = await entries.of_ids(conn, roots.values())

@@ -6,6 +6,7 @@ until somebody else than its maker approves it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tomllib
 from dataclasses import dataclass, replace
@@ -16,12 +17,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from clearing.errors import MembersRefused, UsageError
+from clearing.errors import MembersRefused, UsageError, WorldFailed, toml_fault
 from clearing.files.seal import wrong_keys
 from clearing.ledger.business_day import BusinessClock
-from clearing.ledger.members import Members, load_members
+from clearing.ledger.members import Members
+from clearing.ledger.members_file import load_members
 from clearing.store import days, locks, migrations, reference
-from clearing.store.session import transaction
+from clearing.store.session import IDLE_SECONDS_MAX, transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -140,8 +142,44 @@ async def members_in_force(engine: AsyncEngine) -> Members:
     number, document = found
     versions = _read.setdefault(engine, {})
     if number not in versions:
-        versions[number] = load_members(document)
+        versions[number] = await asyncio.to_thread(load_members, document)
     return versions[number]
+
+
+async def check_in_force(conn: AsyncConnection, engine: AsyncEngine) -> None:
+    """Make sure that what is made now is made with the members that are noted beside it. 资料核对
+
+    Raises:  WorldFailed when others were approved since this process read them.
+    """
+    read, number = _read.get(engine), await reference.number_in_force(conn)
+    if read and number not in read:
+        raise WorldFailed(
+            f"members: version {number} was approved since this command began with {max(read)}. Nothing was written. "
+            "Next: run it again"
+        )
+
+
+class MembersNow:
+    """The members in force, for a process that outlives a version of them. 资料跟随"""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._number: int | None = None
+        """Of the version that was looked at last."""
+
+    async def changed(self) -> Members | None:
+        """The members in force when they are others than at the last look, else None.
+
+        Again:   None, until another version is approved.
+        """
+        async with transaction(self._engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
+            number = await reference.number_in_force(conn)
+        if number is None or number == self._number:
+            return None
+        found = with_settings(await members_in_force(self._engine), self._settings)
+        self._number = number
+        return found
 
 
 async def members_of_version(conn: AsyncConnection, number: int, now: Members) -> Members:
@@ -168,6 +206,8 @@ def document_of(members_file: bytes) -> dict[str, Any]:
     try:
         parsed = tomllib.loads(members_file.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MembersRefused(f"members file refused: not a TOML file in UTF-8: {error}") from error
+        raise MembersRefused(
+            f"members file refused: not a TOML file in UTF-8: {toml_fault(error)}"
+        ) from error
     document: dict[str, Any] = json.loads(json.dumps(parsed, default=lambda value: value.isoformat()))
     return document

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from clearing.files.check import check_file, layout_for
-from clearing.files.iso20022.statement import canonical
+from clearing.files.faults import FAULTS_MAX
+from clearing.files.iso20022.statement import Canonical, canonical
 from clearing.ledger.business_day import BusinessClock
 from clearing.reconciliation.lists import Stay, StayList, counted_stays, is_stay_list, parse_stays
-from clearing.reconciliation.partner_files import ParsedStatement, Refused, SoundFile
+from clearing.reconciliation.partner_files import ParsedStatement, Refused, SoundFile, counted
 from clearing.reconciliation.statements import parse_statement
 
 XML: Final = (b"<", b"\xef\xbb\xbf<")
 """With what a document begins and a CSV file does not."""
+FIRST_ROW: Final = 2
+"""The line of a canonical statement on which its first row stands."""
+_OF_ROW: Final = re.compile(r"(?P<file>.*?):(?P<row>\d+) (?:field \d+ )?(?P<rest>[a-z_]+: .*)", re.DOTALL)
 
 
 def read_statement(
@@ -29,21 +34,53 @@ def read_statement(
     known: Collection[str] = (),
     partial: bool = False,
 ) -> ParsedStatement | Refused:
-    """As `parse_statement`; a document is read as the rows that it says, under its own digests. 读对账单"""
+    """As `parse_statement`; a document is read as the rows that it says, under its own digests. 读对账单
+
+    Out:     of a document each entry is what a line is elsewhere: a wrong one may be left out, with all its rows.
+    """
     if not data.startswith(XML):
         return parse_statement(
             data, partner=partner, file=file, day=day, clock=clock, known=known, partial=partial
         )
     sha256 = hashlib.sha256(data).hexdigest()
-    rows = canonical(file, data, clock.zone)
-    if isinstance(rows, tuple):
-        errors = tuple(str(fault) for fault in rows)
-        return Refused(partner=partner, file=file, sha256=sha256, code="FIL-002", errors=errors)
-    found = parse_statement(rows, partner=partner, file=file, day=day, clock=clock, known=known)
+    said = canonical(file, data, clock.zone)
+    unread = tuple(str(fault) for fault in said.faults)
+    refused = Refused(partner=partner, file=file, sha256=sha256, code="FIL-002", errors=unread)
+    if len(unread) >= FAULTS_MAX or not all(isinstance(fault.detail, str) for fault in said.faults):
+        return refused
+    found = parse_statement(
+        said.content, partner=partner, file=file, day=day, clock=clock, known=known, partial=partial
+    )
     if isinstance(found, Refused):
-        return replace(found, sha256=sha256)
-    (said,) = found.files
-    return replace(found, files=(replace(said, sha256=sha256, sm3=hashlib.new("sm3", data).hexdigest()),))
+        errors = (*unread, *(_in_document(text, said)[1] for text in found.errors))
+        return replace(found, sha256=sha256, errors=errors[:FAULTS_MAX])
+    (one,) = found.files
+    told = [(str(fault.detail), str(fault)) for fault in said.faults]
+    told += [_in_document(text, said) for faults in one.bad for text in faults.split("\n")]
+    bad: dict[str, list[str]] = {}
+    for item, text in told:
+        bad.setdefault(item, []).append(text)
+    rows = tuple(row for row in found.rows if said.places[row.line - FIRST_ROW][1] not in bad)
+    if bad and not (partial and rows):
+        return replace(refused, errors=tuple(text for _, text in told))
+    taken = replace(
+        one,
+        sha256=sha256,
+        sm3=hashlib.new("sm3", data).hexdigest(),
+        counted=counted(rows),
+        bad=tuple("\n".join(texts) for texts in bad.values()),
+    )
+    return replace(found, rows=rows, files=(taken,))
+
+
+def _in_document(text: str, said: Canonical) -> tuple[str, str]:
+    """A message about a row: the XPath of its entry, and the message with its place in the document."""
+    match = _OF_ROW.fullmatch(text)
+    row = int(match["row"]) - FIRST_ROW if match else -1
+    if match is None or not 0 <= row < len(said.places):
+        return "", text
+    line, item = said.places[row]
+    return item, f"{match['file']}:{line} {item}/{match['rest']}"
 
 
 def stays_by_name(name: str) -> bool:

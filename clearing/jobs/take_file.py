@@ -37,6 +37,7 @@ ACCEPTED: Final = ("ACPT", "PART")
 REJECTED: Final = "RJCT"
 HELD: Final = "HELD"
 IGNORED: Final = "IGNORED"
+CAME_BEFORE: Final = "it came before and was judged; nothing is taken twice"
 """The same bytes again: nothing is done, nothing is said."""
 
 
@@ -57,7 +58,7 @@ class Received(NamedTuple):
     ack: str = ""
     faults: tuple[Fault, ...] = ()
     message: str = ""
-    """What it waits for, or why the inbox failed."""
+    """What it waits for, why it was ignored, or why the inbox failed."""
 
 
 class Ruling(NamedTuple):
@@ -124,7 +125,7 @@ async def _judged(conn: AsyncConnection, case: _Case, busy: Names) -> Received:
     before = await verdicts.known(conn, arrived.partner)
     mine = next((one for one in before if one.file == number), None)
     if (mine is not None and mine.verdict != HELD) or _again(case, read.said, before):
-        return Received(arrived.partner, arrived.name, kind, IGNORED)
+        return Received(arrived.partner, arrived.name, kind, IGNORED, message=CAME_BEFORE)
     found, wrong = await against_ours(conn, arrived.name, arrived.partner, read)
     missing = _missing(case, read.said, before)
     refused = [_rejected(case, missing)] if ruling is not None and not ruling.take else []
@@ -132,9 +133,9 @@ async def _judged(conn: AsyncConnection, case: _Case, busy: Names) -> Received:
     rows: Sequence[Row] = ()
     partly = bool(faults) and case.terms.partial and not refused and _lines_only(read, faults)
     if not faults or partly:
-        bad = {one.line for one in faults}
-        rows = [row for row in found if row.line not in bad]
-    left_out = len({one.line for one in faults})
+        bad = {one.detail for one in faults}
+        rows = [row for row in found if row.detail not in bad]
+    left_out = len({one.detail for one in faults})
     taken = len(rows) if read.rows else read.records - left_out if partly or not faults else 0
     verdict = "ACPT" if not faults else "PART" if taken else REJECTED
     if verdict in ACCEPTED and missing and ruling is None:
@@ -222,10 +223,10 @@ def _rejected(case: _Case, missing: str) -> Fault:
 
 
 def _lines_only(read: Judged, faults: Sequence[Fault]) -> bool:
-    """Whether all that is wrong is wrong with single detail lines, of a type whose lines stand for themselves."""
+    """Whether all that is wrong is wrong with single lines or items, of a type in which each stands for itself."""
     if read.said is not None and read.said.type == SNAPSHOT:
         return False  # a card that is left out of a snapshot is a card that is not there
-    return len(faults) < FAULTS_MAX and all(one.line in read.details for one in faults)
+    return len(faults) < FAULTS_MAX and all(one.detail in read.details for one in faults)
 
 
 async def _ack(conn: AsyncConnection, case: _Case, read: Judged, taken: int, faults: Sequence[Fault]) -> str:

@@ -18,7 +18,7 @@ from clearing.jobs.notify import notify
 from clearing.jobs.orders import orders_of
 from clearing.jobs.own_events import take_made
 from clearing.ledger.outcomes import Outcome
-from clearing.store import files, payments, verdicts
+from clearing.store import files, locks, payments, verdicts
 from clearing.store.payments import PayLineRow
 from clearing.store.verdicts import Verdict
 from messages import Malformed
@@ -110,6 +110,7 @@ async def answered(
         tries_max=site.settings.pay_tries_max,
         env=site.settings.env,
     )
+    await locks.day_shared(conn)
     await payments.answer(conn, found.answers, site.now)
     if not found.events:
         return 0, 0

@@ -16,6 +16,7 @@ from pydantic_core import from_json
 
 from clearing.errors import UsageError
 from clearing.jobs.dispatch import pay_id
+from clearing.jobs.trace_files import files_of_entry
 from clearing.jobs.trace_names import Subject, meant
 from clearing.jobs.trace_orders import OrderWay, Step, World, order_way
 from clearing.ledger.money import yuan
@@ -197,7 +198,7 @@ class Way:
         if made is None:
             return []
         before = await entries.of_ids(self.conn, [made.original_id]) if made.original_id else {}
-        lines = await views.files_with(self.conn, made.clearing_date, entry_id)
+        lines = await files_of_entry(self.conn, made.clearing_date, entry_id)
         found = await views.breaks_with(self.conn, entry_id, made.bank_ref, f"{made.source}/{made.event_id}")
         return [
             {"step": "entry", "entry": made},
@@ -211,7 +212,7 @@ class Way:
                 }
                 for one in before.values()
             ),
-            *({"step": "file", **one} for one in lines),
+            *lines,
             *self._breaks(found),
         ]
 

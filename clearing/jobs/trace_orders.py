@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from clearing.files.check import check_file
-from clearing.files.faults import Fault
+from clearing.files.faults import Detail, Fault
 from clearing.files.manifest import Manifest, read_manifest
 from clearing.files.records import ResultLine, ReturnLine
 from clearing.jobs.answers import event_of
@@ -59,7 +59,7 @@ class OrderWay(NamedTuple):
 
 
 async def order_way(conn: AsyncConnection, world: World, pay_id: str, since: date) -> OrderWay:
-    """All that went out and came back about one order, each part in order of time. 指令全程
+    """All that went out and came back about one order, each part in its own order. 指令全程
 
     In:      its own id; a clearing date before which there was no such order.
     Out:     nothing for an order that was never given.
@@ -130,8 +130,9 @@ async def _back(conn: AsyncConnection, world: World, number: int, order: PayLine
     said = await verdicts.last_of(conn, number)
     judged = await verdicts.judged(conn, number)
     told: list[Answered] = []
-    for line, record in _lines(world, kept, order):
-        faults = [str(Fault(kept.name, *one)) for one in (said.faults if said else ()) if one[0] in {0, line}]
+    wrong = [Fault(kept.name, *one) for one in (said.faults if said else ())]
+    for line, place, record in _lines(world, kept, order):
+        faults = [str(one) for one in wrong if one.detail in {0, place}]
         taken = said is not None and said.verdict in ACCEPTED and not faults
         event = event_of(record, order, kept.clearing_date) if taken and record is not None else None
         told.append(
@@ -167,20 +168,20 @@ def _said(record: ResultLine | ReturnLine | None) -> Step:
 
 def _lines(
     world: World, kept: StatementFile, order: PayLineRow
-) -> Iterator[tuple[int, ResultLine | ReturnLine | None]]:
-    """The lines of a bank's file about an order; a line that cannot be read has its number and no more."""
+) -> Iterator[tuple[int, Detail, ResultLine | ReturnLine | None]]:
+    """The lines of a bank's file about an order, as faults place them; one that cannot be read has no more."""
     plain = plain_bytes(world, kept)
     orders = {order.pay_id: order, order.pay_ref: order}
     seen: set[int] = set()
     for row in framed_rows(world, kept, plain):
         if row.record.pay_id in orders:
             seen.add(row.line)
-            yield row.line, named(row, orders).record
+            yield row.line, row.detail, named(row, orders).record
     marks = [ref.encode() for ref in orders]
     if not seen:
         for number, line in enumerate(plain.splitlines(), 1):
             if any(mark in line for mark in marks):
-                yield number, None
+                yield number, number, None
 
 
 def plain_bytes(world: World, kept: StatementFile) -> bytes:

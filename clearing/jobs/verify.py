@@ -2,7 +2,8 @@
 
     balances, groups    what is kept is what the entries make, and both groups sum to zero
     facts               what is open (payouts, time-outs, stays, claims) is what its accounts say
-    outcomes, entries   one outcome a record, one owner an entry, ids that are derived and not drawn
+    outcomes, entries   one outcome a record, one owner an entry, ids that are derived, none after its day's cut
+    references, undone  what may be used or done once was: bank references, undos, orders, payouts
     chains, days        every digest from its batch's rows, link by link; every cut day's root from its heads
     records, files      every kept byte against its digest
     reports             every member's mismatch report, made again from its run
@@ -56,7 +57,9 @@ AMOUNTS: Final = {
 }
 """Check → what was summed, and what it stands for. 金额核验"""
 
-FLAWS: Final = ("outcomes", "entries", "batches", "stays", "instructions", "orders")
+FLAWS: Final = (
+    "outcomes", "entries", "batches", "stays", "instructions", "orders", "references", "undone", "paid_once",
+)  # fmt: skip
 
 
 async def verify(

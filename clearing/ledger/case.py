@@ -239,13 +239,15 @@ class Case:
         In:      the key of the line without its kind.
         """
         places: tuple[Place, ...] = self.facts.get("line", *line) or ()
-        if not places:
-            return []
-        after_us = {lock_name(("seen", *self.key))}
-        for _ in places:  # who waits for us, who waits for those, and so on
-            after_us |= {one.name for one in places if one.waits_for in after_us}
         mine = self._order
-        return [one for one in places if (mine is None or one.order < mine) and one.name not in after_us]
+        before = [one for one in places if mine is None or one.order < mine]
+        if not before:
+            return []
+        after_us, more = set[str](), {lock_name(("seen", *self.key))}
+        while more:  # who waits for us, who waits for those, and so on
+            after_us |= more
+            more = {one.name for one in places if one.waits_for in more} - after_us
+        return [one for one in before if one.name not in after_us]
 
     # -- the original --------------------------------------------------------------------------------------
 

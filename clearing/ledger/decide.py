@@ -6,6 +6,7 @@ the same records over the same facts give the same decisions, whoever runs it an
 
 from __future__ import annotations
 
+import bisect
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -185,6 +186,8 @@ class _Fold:
         self.waiters: dict[tuple[str, str], _Waiter] = {}
         self.by_name: dict[str, dict[tuple[str, str], None]] = {}
         self.ready: list[tuple[int, tuple[str, str]]] = []
+        self.awake: set[tuple[str, str]] = set()
+        """Those of `ready`, so that a thousand that wait for one stay are not made ready a thousand times each."""
         self.touched: set[tuple[str, str]] = set()
         self.order = 0
         for one in sorted(waiting, key=lambda w: w.arrival):
@@ -290,34 +293,41 @@ class _Fold:
     def _line_up(self, waiter: _Waiter) -> None:
         """What waits stands in the line of its stay or payout from its arrival on."""
         event, verdict = waiter.event, waiter.parked
-        key = self._leave(event)
+        key = self._leave(waiter)
         if key is None or verdict is None or not verdict.in_line:
             return
         waiter.line = lock_name(key)
         adds = RULES[event.type].adds
         place = Place(waiter.place, event.source, event.id, waiter.waits_for, adds)
-        self.facts.put(key, tuple(sorted([*(self.facts.get(*key) or ()), place])))
+        line: list[Place] = list(self.facts.get(*key) or ())
+        bisect.insort(line, place)
+        self.facts.put(key, tuple(line))
 
-    def _leave(self, event: Event) -> Key | None:
+    def _leave(self, waiter: _Waiter) -> Key | None:
         """Out of its line, whose key is given; None where there is none."""
+        event = waiter.event
         of = RULES[event.type].line
         key = of(event, self.facts) if of else None
         if key is not None and (line := self.facts.get(*key)):
-            left = tuple(one for one in line if (one.source, one.id) != (event.source, event.id))
-            self.facts.put(key, left)
+            at = bisect.bisect_left(line, (waiter.place,))
+            if at < len(line) and (line[at].source, line[at].id) == (event.source, event.id):
+                self.facts.put(key, line[:at] + line[at + 1 :])
         return key
 
     def wake(self, name: str) -> None:
         """What waits for this name is decided again, the first to arrive first."""
         for key in self.by_name.get(name, ()):
-            heapq.heappush(self.ready, (self.waiters[key].order, key))
+            if key not in self.awake:
+                self.awake.add(key)
+                heapq.heappush(self.ready, (self.waiters[key].order, key))
 
     def drain(self) -> None:
         """Decide again all that is ready, in order of arrival, with what that makes ready in turn."""
         while self.ready:
             _, key = heapq.heappop(self.ready)
+            self.awake.remove(key)
             if key not in self.waiters:
-                continue  # made ready twice, by two keys of one decision
+                continue  # has waited too long itself, and was ended since
             waiter = self._wait_no_more(key)
             self.touched.add(key)
             case, verdict = judge(waiter.event, self.facts, self.context, order=waiter.place)
@@ -333,7 +343,7 @@ class _Fold:
                 if seen is not None:
                     self.facts.put(("seen", *key), replace(seen, waits_for=again.waits_for))
             else:
-                self._leave(waiter.event)
+                self._leave(waiter)
                 self.woken.append(self._settle(case, verdict, woken=True))
 
     def expire(self, key: tuple[str, str]) -> None:
@@ -342,7 +352,7 @@ class _Fold:
             return
         waiter = self._wait_no_more(key)
         self.touched.add(key)
-        self._leave(waiter.event)
+        self._leave(waiter)
         case = Case(waiter.event, self.facts, self.context, None)
         detail = f"{case.name}: {waiter.waits_for} did not come by the cut of the last day it could wait"
         self.woken.append(self._settle(case, Rejected(Reason.NEVER_ARRIVED, detail), woken=True))

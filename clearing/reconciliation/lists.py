@@ -17,10 +17,7 @@ from typing import Final, Literal, cast
 from clearing.ledger.business_day import BusinessClock
 from clearing.ledger.money import yuan
 from clearing.reconciliation.cells import Cells, Errors
-from clearing.reconciliation.partner_files import Balance, ParsedExport, Refused, SoundFile, Totals
-from clearing.reconciliation.rows import LIST_TYPES, HisRow, PartnerStatus
-from clearing.reconciliation.statements import (
-    STATUSES,
+from clearing.reconciliation.header_rows import (
     Layout,
     Origin,
     belongs_to,
@@ -30,6 +27,9 @@ from clearing.reconciliation.statements import (
     parse_rows,
     refused_for,
 )
+from clearing.reconciliation.partner_files import Balance, ParsedExport, Refused, SoundFile, Totals
+from clearing.reconciliation.rows import LIST_TYPES, HisRow, PartnerStatus
+from clearing.reconciliation.statements import STATUSES
 from clearing.reconciliation.trailers import trailer_of
 
 LIST_COLUMNS: Final = (

@@ -17,7 +17,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from clearing.errors import WorldFailed
+from clearing.errors import UsageError, WorldFailed
 from clearing.store import embedded
 
 VERSION_MIN = 15  # security-barrier views, MERGE and NULLS NOT DISTINCT keys
@@ -45,17 +45,19 @@ class Database:
 
 
 @contextlib.asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
+async def open_database(url: str, *, make: bool = True) -> AsyncIterator[Database]:
     """Open the database a setting names and close it at the end.
 
-    In:      `postgresql://…` or `postgresql+asyncpg://…` with libpq's parameters, or `embedded:DIR`.
+    In:      `postgresql://…` or `postgresql+asyncpg://…` with libpq's parameters, or `embedded:DIR`; whether to
+             `make` an embedded one that is not there.
     Writes:  an embedded directory the first time: a cluster, and in it the database `clearing`. No tables.
     Again:   several processes may have the same one open; the last to leave stops an embedded server.
-    Raises:  WorldFailed if it cannot be reached, is not ours, or is older than PostgreSQL 15.
+    Raises:  UsageError for a URL that is none, or an embedded database that is not there and not to be made;
+             WorldFailed if it cannot be reached, is not ours, or is older than PostgreSQL 15.
     """
     if url.startswith(_EMBEDDED):
         directory = Path(url.removeprefix(_EMBEDDED) or ".clearing")
-        server = await asyncio.to_thread(embedded.acquire, directory)
+        server = await asyncio.to_thread(embedded.acquire, directory, make=make)
         try:
             await _ensure_database(server)
             dsn = server.dsn()
@@ -167,12 +169,13 @@ def _parse(url: str) -> tuple[str, str]:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise WorldFailed(
-            "database: CLEARING_DATABASE_URL is no URL: "
-            "postgresql://user@host:port/name or embedded:DIR expected"
+        raise UsageError(
+            "CLEARING_DATABASE_URL: expected postgresql://user@host:port/name or embedded:DIR, got no URL"
         ) from error
     if parsed.drivername not in _SCHEMES:
-        raise WorldFailed(f"database: postgresql://… or embedded:DIR expected, {parsed.drivername}: found")
+        raise UsageError(
+            f"CLEARING_DATABASE_URL: expected postgresql://… or embedded:DIR, got {parsed.drivername}:…"
+        )
     return parsed.set(drivername="postgresql").render_as_string(hide_password=False), _where(parsed)
 
 

@@ -72,6 +72,23 @@ async def get(conn: AsyncConnection, day: date, *, lock: bool = False) -> Day | 
     return None if row is None else Day(*row)
 
 
+async def opened(conn: AsyncConnection, day: date, *, lock: bool = False) -> Day:
+    """A day that was opened; locked to the end of the transaction if wanted.
+
+    Raises:  UsageError that says which days there are.
+    """
+    found = await get(conn, day, lock=lock)
+    if found is None:
+        there = [one.clearing_date for one in await every(conn)]
+        raise UsageError(
+            f"day {day}: was never opened; there are {there[0]} to {there[-1]}. "
+            "A day opens when the one before it is cut"
+            if there
+            else f"day {day}: was never opened, nor was any. Next: clearing init --members FILE --open-day DATE"
+        )
+    return found
+
+
 async def every(conn: AsyncConnection) -> list[Day]:
     """All days, oldest first."""
     return [Day(*row) for row in await conn.execute(_DAY.order_by(days.c.clearing_date))]

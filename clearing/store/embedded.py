@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearing.errors import WorldFailed
+from clearing.errors import UsageError, WorldFailed
 from clearing.store.embedded_refusals import MAJOR, account, end_of, gave_up, world
 
 DATABASE = "clearing"
@@ -87,18 +87,20 @@ _uses: dict[Path, _Use] = {}
 _uses_lock = threading.Lock()
 
 
-def acquire(directory: Path) -> Embedded:
+def acquire(directory: Path, *, make: bool = True) -> Embedded:
     """Start the server of a directory, or join the one that runs. Each call is paired with one `release`.
 
+    In:      `make` a cluster where there is none.
     Writes:  the directory, a new cluster in it the first time.
     Again:   joins; after a kill or a power cut the server first replays its log.
-    Raises:  WorldFailed if the directory is not ours or of another PostgreSQL, or the server cannot start.
+    Raises:  UsageError where there is none and none is to be made; WorldFailed if the directory is not ours or of
+             another PostgreSQL, or the server cannot start.
     """
     directory = directory.expanduser().resolve()
     with _uses_lock:
         use = _uses.get(directory)
         if use is None:
-            use = _uses[directory] = _join(directory)
+            use = _uses[directory] = _join(directory, make=make)
         use.count += 1
         return use.server
 
@@ -139,8 +141,13 @@ def _leave_all() -> None:
 # ---------------------------------------------------------------- joining and leaving
 
 
-def _join(directory: Path) -> _Use:
+def _join(directory: Path, *, make: bool) -> _Use:
     with world(directory):
+        if not make and not any((directory / one).exists() for one in ("postgres", "PG_VERSION")):
+            raise UsageError(
+                f"embedded database in {directory}: there are no books. Next: clearing init --members FILE "
+                "--open-day DATE, or name the folder that has them: CLEARING_DATABASE_URL=embedded:DIR"
+            )
         directory.mkdir(parents=True, exist_ok=True)
         with _held(directory / "start.lock"):
             _build_cluster(directory)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.ledger.facts import Instruction
+from clearing.store.days import first_uncut
 from clearing.store.kinds import KINDS
 from clearing.store.session import driver
 
@@ -47,6 +48,7 @@ async def roots(conn: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
 async def take_place(conn: AsyncConnection, new: Instruction, by: str) -> None:
     """Put an instruction in the place of the one that it replaces, which is REPLACED from now on. 替换指令
 
+    In:      the day held shared in this transaction.
     Writes:  instruction, instruction_again.
     Again:   fails on the key; the caller holds the old one's lock and has looked at its state.
     """
@@ -55,7 +57,8 @@ async def take_place(conn: AsyncConnection, new: Instruction, by: str) -> None:
     values = _KIND.values(new)
     places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
     await raw.execute(f"INSERT INTO instruction ({_COLUMNS}) VALUES ({places})", *values)  # noqa: S608 - our own
-    await raw.execute("INSERT INTO instruction_again (id, by_whom) VALUES ($1, $2)", new.id, by)
+    query = "INSERT INTO instruction_again (id, clearing_date, by_whom) VALUES ($1, $2, $3)"
+    await raw.execute(query, new.id, await first_uncut(conn), by)
 
 
 class Line(NamedTuple):

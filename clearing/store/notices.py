@@ -15,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.store.session import driver
 
+ROWS_MAX: Final = 1_000
+"""Outcomes that are read back at a time: a batch may be a whole file of a bank, or all that a cut has woken."""
+
 
 class Row(NamedTuple):
     """One outcome to announce."""
@@ -51,9 +54,10 @@ _PENDING: Final = """
     WITH due AS (
         SELECT b.id FROM stream s
         JOIN batch b ON b.stream = s.name AND b.partition = s.partition AND b.id > s.announced
-        WHERE s.name = $1 AND s.partition = $2 AND (b.records > 0 OR EXISTS (SELECT 1 FROM woken WHERE batch = b.id))
-        ORDER BY b.id LIMIT $3
-    )
+        WHERE s.name = $1 AND s.partition = $2 AND b.id >= $3
+            AND (b.records > 0 OR EXISTS (SELECT 1 FROM woken WHERE batch = b.id))
+        ORDER BY b.id LIMIT 10
+    ), told AS (
     SELECT batch, no, 'event', position, source, event.id, type, outcome, reason, detail, entry_id,
         clearing_date, late, waits_for, sm3, raw, 0, true
     FROM due JOIN event ON batch = due.id
@@ -69,16 +73,29 @@ _PENDING: Final = """
     SELECT batch, no, 'quarantine', position, source, quarantine.id, type, 'malformed', where_, what,
         NULL, NULL, false, '', sm3, NULL, length, raw IS NOT NULL
     FROM due JOIN quarantine ON batch = due.id
-    ORDER BY 1, 2
+    )
+    SELECT * FROM told WHERE (batch, no) > ($3, $4) ORDER BY batch, no LIMIT $5
 """
+START: Final = (0, -1)
+"""Before every outcome."""
 
 
-async def pending(conn: AsyncConnection, stream: str, partition: int, batches_max: int = 10) -> list[Row]:
-    """The outcomes of the next batches to announce, in order of batch and number. 待发通知
+async def pending(
+    conn: AsyncConnection,
+    stream: str,
+    partition: int,
+    *,
+    after: tuple[int, int] = START,
+    rows_max: int = ROWS_MAX,
+) -> list[Row]:
+    """The next outcomes to announce, in order of batch and number. 待发通知
 
-    Out:     whole batches only; () when all is announced; batches without outcomes are passed over.
+    In:      `after`: (batch, number) of the last one that was sent since the stream last remembered.
+    Out:     of a few batches, so many rows at most; where there are as many, the last batch may have more.
+             () when all is announced; batches without outcomes are passed over.
     """
-    return [Row(*row) for row in await (await driver(conn)).fetch(_PENDING, stream, partition, batches_max)]
+    rows = await (await driver(conn)).fetch(_PENDING, stream, partition, *after, rows_max)
+    return [Row(*row) for row in rows]
 
 
 async def behind(conn: AsyncConnection, streams: Collection[str]) -> list[tuple[str, int]]:
@@ -104,6 +121,7 @@ _ANNOUNCED: Final = """
         SELECT o.name, o.partition, told.batch FROM unnest($1::text[], $2::integer[], $3::bigint[])
             AS told(name, partition, batch)
         JOIN stream o ON o.name = told.name COLLATE "C" AND o.partition = told.partition AND o.announced < told.batch
+        JOIN batch b ON b.id = told.batch AND b.stream = o.name AND b.partition = o.partition
         ORDER BY o.name, o.partition FOR UPDATE OF o
     ) AS told
     WHERE s.name = told.name AND s.partition = told.partition
@@ -115,7 +133,8 @@ async def announced(conn: AsyncConnection, ends: Sequence[tuple[str, int, int]])
 
     In:      (stream, partition, batch), each stream partition once.
     Writes:  stream, its rows locked in the order in which batches lock them.
-    Again:   it never goes back.
+    Again:   it never goes back, nor to a batch that these books do not have: a worker may have sent notices of some
+             that a failover lost, and those that get their numbers have not been told.
     """
     names, partitions, batches = map(list, zip(*ends, strict=True))
     await (await driver(conn)).execute(_ANNOUNCED, names, partitions, batches)

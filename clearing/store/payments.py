@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from clearing.ledger.facts import Instruction, Payout
+from clearing.store.days import first_uncut
 from clearing.store.kinds import KINDS, columns
 from clearing.store.session import driver
 
@@ -123,13 +124,15 @@ async def dispatched(conn: AsyncConnection, kind: str, window: str) -> set[str]:
 async def add_dispatch(conn: AsyncConnection, one: Dispatched) -> int:
     """Keep a dispatch and give its number.
 
+    In:      the day held shared in this transaction, so that it is before a cut or behind it.
     Writes:  dispatch.
     Again:   refused by (kind, window, bank).
     """
     number: int = await (await driver(conn)).fetchval(
-        'INSERT INTO dispatch (kind, "window", bank, at, files, rows, total_fen) '
-        "VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+        'INSERT INTO dispatch (kind, "window", bank, at, files, rows, total_fen, clearing_date) '
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
         *one,
+        await first_uncut(conn),
     )
     return number
 
@@ -142,20 +145,23 @@ _SENT: Final = """
     ON CONFLICT (pay_id) DO UPDATE SET dispatch = $4, file = excluded.file, sent = pay_line.sent + 1, result = '',
         bank_ref = '', bank_date = NULL, reason_code = ''
         WHERE pay_line.result = 'AGAIN'
+    RETURNING pay_id
 """
 
 
 async def add_lines(
     conn: AsyncConnection, kind: str, bank: str, dispatch: int, lines: Sequence[tuple[str, str, str, int]]
-) -> None:
-    """Keep the orders of a dispatch.
+) -> int:
+    """Keep the orders of a dispatch, and give how many may go out.
 
     In:      (pay_id, pay_ref, file, fen) of each.
+    Out:     fewer than there are when a bank has answered one since it was found to be due.
     Writes:  pay_line.
     Again:   refused: an order goes out again only where the bank said that it was busy.
     """
     ids, refs, files, fens = zip(*lines, strict=True)
-    await (await driver(conn)).execute(_SENT, ids, kind, bank, dispatch, refs, files, fens)
+    kept = await (await driver(conn)).fetch(_SENT, ids, kind, bank, dispatch, refs, files, fens)
+    return len(kept)
 
 
 # ---------------------------------------------------------------- what the banks said
@@ -189,7 +195,7 @@ class Answer(NamedTuple):
 
 _ANSWERED: Final = """
     UPDATE pay_line l SET result = u.result, bank_ref = u.bank_ref, bank_date = u.bank_date,
-        reason_code = u.reason_code, answered_at = $6
+        reason_code = u.reason_code, answered_at = $6, answered_date = $7
     FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::text[])
         AS u(pay_id, result, bank_ref, bank_date, reason_code)
     WHERE l.pay_id = u.pay_id
@@ -199,11 +205,13 @@ _ANSWERED: Final = """
 async def answer(conn: AsyncConnection, answers: Sequence[Answer], at: datetime) -> None:
     """Keep what a bank said of its orders.
 
+    In:      the day held shared in this transaction.
     Writes:  pay_line.
     Again:   the same.
     """
     if answers:
-        await (await driver(conn)).execute(_ANSWERED, *map(list, zip(*answers, strict=True)), at)
+        columns_ = map(list, zip(*answers, strict=True))
+        await (await driver(conn)).execute(_ANSWERED, *columns_, at, await first_uncut(conn))
 
 
 _OPEN: Final = f"""
@@ -226,7 +234,7 @@ _LISTED: Final = f"""
     FROM pay_line l JOIN dispatch d ON d.id = l.dispatch
     WHERE ($1::text IS NULL OR l.bank = $1) AND ($2::text[] IS NULL OR l.result = ANY($2::text[]))
         AND ($3::text IS NULL OR l.pay_id = $3 OR l.pay_ref = $3)
-    ORDER BY d.at, l.pay_id LIMIT $4
+    ORDER BY d.id, l.pay_id LIMIT $4
 """  # noqa: S608 - our own column names
 
 

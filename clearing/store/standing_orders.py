@@ -14,44 +14,48 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _ORDERS: Final = """
-    SELECT l.pay_id, l.bank, l.amount_fen, l.bank_ref, l.bank_date, l.reason_code, i.state,
-        CASE WHEN l.answered_at <= y.cut_at THEN l.result ELSE '' END AS result
+    SELECT l.pay_id, l.bank, l.amount_fen, l.bank_ref, l.bank_date, l.reason_code, d.clearing_date, i.state,
+        CASE WHEN l.answered_date <= $1 THEN l.result ELSE '' END AS result
     FROM pay_line l JOIN dispatch d ON d.id = l.dispatch JOIN instruction i ON i.id = l.pay_id
-    JOIN day y ON y.clearing_date = $1
-    WHERE l.kind <> 'PAYOUT' AND d.at <= y.cut_at AND i.state <> 'REPLACED'
-        AND (l.result IN ('', 'U', 'AGAIN', 'F', 'R') OR l.answered_at > y.cut_at)
+    WHERE l.kind <> 'PAYOUT' AND d.clearing_date <= $1
+        AND (l.result IN ('', 'U', 'AGAIN', 'F', 'R') OR l.answered_date > $1)
+        AND NOT EXISTS (
+            SELECT FROM instruction n JOIN instruction_again a ON a.id = n.id
+            WHERE n.replaces = l.pay_id AND a.clearing_date <= $1
+        )
     ORDER BY l.pay_id
 """
+# The words of the index `ix_event_payout`.
 _TOLD: Final = """
-    SELECT v.type, v.raw FROM batch b JOIN event v ON v.batch = b.id
-    LEFT JOIN woken w ON w.source = v.source AND w.id = v.id
-    WHERE v.type IN ('settlement.confirmed', 'settlement.failed') AND b.at > $2
+    SELECT v.type, v.raw FROM event v LEFT JOIN woken w ON w.source = v.source AND w.id = v.id
+    WHERE (v.type LIKE 'payout.%' OR v.type LIKE 'settlement.%')
+        AND v.type IN ('settlement.confirmed', 'settlement.failed')
+        AND v.batch > coalesce((SELECT max(cut_batch) FROM day WHERE clearing_date < $2), 0)
         AND coalesce(w.outcome, v.outcome) IN ('posted', 'noted')
         AND coalesce(w.clearing_date, v.clearing_date) <= $1
-    ORDER BY v.batch, v.no
+    ORDER BY coalesce(w.batch, v.batch), coalesce(w.no, v.no)
 """
-_FIRST_OF: Final = """
-    SELECT min(d.at) FROM pay_line l JOIN dispatch d ON d.id = l.dispatch WHERE l.pay_id = ANY($1::text[])
-"""
+_SETTLED: Final = frozenset({"CONFIRMED", "FAILED", "REPLACED"})
+"""States of an instruction of which its bank may have said by message what it did."""
 _ANSWERS: Final = {"F": "REJECTED", "R": "RETURNED"}
 
 
 async def open_orders(conn: AsyncConnection, day: date) -> list[OpenPayout]:
     """Settlement instructions given to banks before a day's cut and not carried out by then. 未达清算指令
 
+    In:      a day that is cut. What was before its cut is told by the books' own order, not by clocks.
     Out:     what a bank has said by message counts as what it says in a file.
     """
     raw = await driver(conn)
-    found = [_order(row) for row in await raw.fetch(_ORDERS, day)]
-    settled = [one.name for one, state in found if state in {"CONFIRMED", "FAILED"}]
+    rows = await raw.fetch(_ORDERS, day)
+    sent = [row["clearing_date"] for row in rows if row["state"] in _SETTLED]
     said: dict[str, tuple[str, str]] = {}
-    if settled:
-        since = await raw.fetchval(_FIRST_OF, settled)
-        for row in await raw.fetch(_TOLD, day, since):
+    if sent:
+        for row in await raw.fetch(_TOLD, day, min(sent)):
             data: Any = event_of(row["raw"], row["type"]).data
             said[data.instruction] = (row["type"], getattr(data, "reason", ""))
     told: list[OpenPayout] = []
-    for one, _ in found:
+    for one in map(_order, rows):
         type_, reason = said.get(one.name, ("", ""))
         if type_ == "settlement.failed" and one.state == "SENT":
             told.append(one._replace(state="REJECTED", reason=reason))
@@ -60,8 +64,8 @@ async def open_orders(conn: AsyncConnection, day: date) -> list[OpenPayout]:
     return told
 
 
-def _order(row: DriverRow) -> tuple[OpenPayout, str]:
-    """An order as its bank has answered it in files, and what has become of its instruction since."""
+def _order(row: DriverRow) -> OpenPayout:
+    """An order as its bank had answered it in files."""
     return OpenPayout(
         payer=row["bank"],
         name=row["pay_id"],
@@ -72,4 +76,4 @@ def _order(row: DriverRow) -> tuple[OpenPayout, str]:
         fen=row["amount_fen"],
         since=row["bank_date"],
         reason=row["reason_code"],
-    ), row["state"]
+    )

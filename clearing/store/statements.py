@@ -85,7 +85,7 @@ async def named(conn: AsyncConnection, kind: str, name: str) -> StatementFile | 
 _NAMED: Final = f"""
     SELECT {", ".join(f"s.{one.name}" for one in fields(StatementFile))}
     FROM statement_file s JOIN verdict v ON v.file = s.id
-    WHERE s.kind = $1 AND s.name = $2 AND v.verdict = 'ACPT' ORDER BY v.at DESC, s.id DESC LIMIT 1
+    WHERE s.kind = $1 AND s.name = $2 AND v.verdict = 'ACPT' ORDER BY v.number DESC LIMIT 1
 """  # noqa: S608 - our own column names
 
 
@@ -108,7 +108,7 @@ _ACCEPTED: Final = rf"""
             substring(s.name FROM '_\d{{3}}_V(\d+)\.')::integer AS version
     ) AS named
     WHERE s.clearing_date = $1 AND s.kind IN ('STM', 'HIS', 'NRC', 'DEP') AND v.verdict IN ('ACPT', 'PART')
-    ORDER BY s.kind, s.partner, named.number, named.version DESC, v.at DESC, s.id DESC
+    ORDER BY s.kind, s.partner, named.number, named.version DESC, v.number DESC
 """  # noqa: S608 - our own column names
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import hashlib
+from collections.abc import Collection
+from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +28,48 @@ async def load(conn: AsyncConnection, name: str) -> dict[int, Head]:
         "SELECT partition, position, digest, announced FROM stream WHERE name = $1", name
     )
     return {row[0]: Head(*row[1:]) for row in rows}
+
+
+class LastRecord(NamedTuple):
+    """The record behind which a stream partition goes on."""
+
+    offset: int
+    sm3: bytes
+    """Of its bytes."""
+
+
+_LAST: Final = """
+    WITH last AS (
+        SELECT s.name, s.partition, s.position - 1 AS place, b.id AS batch
+        FROM unnest($1::text[], $2::integer[]) AS wanted(name, partition)
+        JOIN stream s ON s.name = wanted.name COLLATE "C" AND s.partition = wanted.partition
+        CROSS JOIN LATERAL (
+            SELECT id FROM batch WHERE stream = s.name AND partition = s.partition ORDER BY id DESC LIMIT 1
+        ) AS b
+    )
+    SELECT l.name, l.partition, l.place, e.raw, NULL::bytea FROM last l JOIN event e ON e.batch = l.batch
+        AND e.position = l.place
+    UNION ALL
+    SELECT l.name, l.partition, l.place, r.raw, NULL FROM last l JOIN repeat r ON r.batch = l.batch
+        AND r.position = l.place
+    UNION ALL
+    SELECT l.name, l.partition, l.place, NULL, q.sm3 FROM last l JOIN quarantine q ON q.batch = l.batch
+        AND q.position = l.place AND q.stream = l.name AND q.partition = l.partition
+"""
+
+
+async def last_records(
+    conn: AsyncConnection, wanted: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], LastRecord]:
+    """The record that each of these stream partitions took last; one that was never written is absent. 末条记录"""
+    if not wanted:
+        return {}
+    names, partitions = zip(*wanted, strict=True)
+    rows = await (await driver(conn)).fetch(_LAST, names, partitions)
+    return {
+        (name, partition): LastRecord(place, sm3 or hashlib.new("sm3", raw).digest())
+        for name, partition, place, raw, sm3 in rows
+    }
 
 
 async def heads(conn: AsyncConnection) -> list[tuple[str, int, bytes]]:

@@ -111,7 +111,7 @@ _THEIRS: Final = """
         AND (EXISTS (SELECT 1 FROM unnest($3::text[]) AS ref WHERE position(convert_to(ref, 'UTF8') IN s.content) > 0)
             OR (position('"encryption"'::bytea IN s.manifest) > 0
                 AND position('"encryption": null'::bytea IN s.manifest) = 0))
-    ORDER BY s.received_at, s.id
+    ORDER BY s.id
 """
 
 

@@ -89,7 +89,7 @@ class Waiting(NamedTuple):
 _WAITING: Final = """
     SELECT s.id, s.partner, s.name, v.records, v.at FROM statement_file s JOIN LATERAL (
         SELECT * FROM verdict WHERE file = s.id ORDER BY no DESC LIMIT 1
-    ) v ON true WHERE v.verdict = $1 ORDER BY v.at, s.id
+    ) v ON true WHERE v.verdict = $1 ORDER BY v.number
 """
 
 

@@ -50,9 +50,15 @@ _PARKED: Final = """
     SELECT p.source, p.id, e.type, p.waits_for, p.detail, p.since, p.limit_days, e.occurred_at
     FROM parked p JOIN event e ON e.source = p.source AND e.id = p.id ORDER BY p.arrival LIMIT $1
 """
-# The id is ASCII in every layout, whatever its encoding, so its bytes are what to look for.
+# The id is ASCII in every layout, whatever its encoding, so its bytes are what to look for. Parts are whole lines:
+# the first, those with the id and the last are a file that can be read, however long the whole is.
 _FILES: Final = """
-    SELECT name, type, receiver, profile FROM file WHERE clearing_date = $1 AND EXISTS (
+    SELECT name, type, receiver, profile, layout, (
+        SELECT string_agg(p.content, ''::bytea ORDER BY p.no) FROM file_part p
+        WHERE p.name = file.name AND (p.no = 0 OR position(convert_to($2, 'UTF8') IN p.content) > 0
+            OR p.no = (SELECT max(no) FROM file_part l WHERE l.name = file.name))
+    ) AS around
+    FROM file WHERE clearing_date = $1 AND EXISTS (
         SELECT 1 FROM file_part p WHERE p.name = file.name AND position(convert_to($2, 'UTF8') IN p.content) > 0
     ) ORDER BY name
 """
@@ -157,9 +163,22 @@ async def waiting(conn: AsyncConnection, rows_max: int = 100) -> list[Row]:
     return [dict(row) for row in await (await driver(conn)).fetch(_PARKED, rows_max)]
 
 
-async def files_with(conn: AsyncConnection, day: date, entry_id: str) -> list[Row]:
-    """The clearing files of a day that have a line of this entry."""
-    return [dict(row) for row in await (await driver(conn)).fetch(_FILES, day, entry_id)]
+class FileWith(NamedTuple):
+    """A file that has an id somewhere in its bytes."""
+
+    name: str
+    type: str
+    receiver: str
+    profile: str
+    layout: bytes
+    """SM3 of the layout it was written in."""
+    around: bytes
+    """Its first part, those with the id, and its last."""
+
+
+async def files_with(conn: AsyncConnection, day: date, entry_id: str) -> list[FileWith]:
+    """The files of a day that have an id in their bytes, be it as another line's original, in order of name."""
+    return [FileWith(*row) for row in await (await driver(conn)).fetch(_FILES, day, entry_id)]
 
 
 async def breaks_with(conn: AsyncConnection, entry_id: str, bank_ref: str, event: str) -> list[Row]:

@@ -42,12 +42,23 @@ def disk() -> Iterator[SmallDisk]:
 def refused(url: str, words: tuple[str, ...], *parts: str) -> None:
     """It ended as the world failing; the message has all its parts, and nothing else is said."""
     said = clearing(url, *words, CLEARING_KAFKA_BOOTSTRAP=NOWHERE)
-    assert (said.code, said.out) == (3, ""), said
+    told = said.json["error"] if "--json" in words else ""
+    assert (said.code, told or said.out) == (3, said.err.strip() if told else ""), said
     assert said.err.startswith(f"embedded database in {url.removeprefix('embedded:')}: "), said.err
     for part in ("expected", "Next: ", *parts):
         assert part in said.err, (part, said.err)
     assert "Traceback" not in said.err
     assert len(said.err.strip().splitlines()) == 1, said.err
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, ("members", "load", MEMBERS)], ids=lambda words: words[0])
+def test_only_init_makes_books(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """In a folder without books every other command says how to come to some, and leaves nothing there."""
+    said = clearing(f"embedded:{tmp_path}/db", *words, CLEARING_KAFKA_BOOTSTRAP=NOWHERE)
+    assert said.code == 2, said
+    for part in (f"{tmp_path}/db", "clearing init --members FILE --open-day DATE", "CLEARING_DATABASE_URL"):
+        assert part in said.err, said.err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: words[0])

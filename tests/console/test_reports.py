@@ -96,7 +96,7 @@ def test_the_accounts_to_begin_with_can_be_given_back(reconciled: Clearing, tmp_
 
 WRONG = {
     "report 2026-03-09 --out {tmp}": "never reconciled",
-    "report nonsense --out {tmp}": "expected a date such as 2026-03-10",
+    "report nonsense --out {tmp}": "expected a date such as 2026-03-10, or day, month, journal, accounts",
     "report day 2027-01-01 --out {tmp}": "never opened",
     "report month 2026-3 --out {tmp}": "expected a month such as 2026-03",
     "report month 2027-01 --out {tmp}": "none of its days was opened",

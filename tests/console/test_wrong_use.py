@@ -34,13 +34,20 @@ WRONG = {
     "reconcile 2026-03-09 --bank B1": "expected CODE=FILE",
     "reconcile 2026-03-09 --bank B1=missing.csv": "no such file",
     "reconcile 2026-03-09": "expected it cut",
+    "reconcile 2026-03-15": "was never opened; there are 2026-03-09",
     "entries show zzz": "expected 8 to 32 hex digits",
     "entries show 2026030900000000": "there is none",
     "trace H1": "expected SOURCE/ID",
     "trace H1/none": "no such event came",
     "breaks show none": "there is none",
     "quarantine show abc": "there is none",
-    "members approve 1": "cannot approve",
+    "members approve 1": "cannot approve it: init has done so before",
+    "members approve 9": "there is no such version",
+    "balances --account 2010.H99": "expected an account or how it begins",
+    "entries list --institution H99": "expected the code of a member",
+    "breaks list --bank B99": "--bank B99: expected the code of a member",
+    "breaks list --code SDI": "--code SDI: expected a code",
+    "payouts list --payer F99": "expected the code of a member",
     "members load missing.toml": "missing.toml",
     "report 2026-03-09 --out {tmp} --format docx": "docx",
     "worker": "CLEARING_KAFKA_BOOTSTRAP",
@@ -60,9 +67,26 @@ def test_wrong_use_is_said_and_exits_2(worked: Clearing, tmp_path: Path, words: 
 
 
 @pytest.mark.parametrize(
+    ("words", "code"),
+    [("day show 2026-04-12", 2), ("positions 2026-13-01", 2), ("no-such-command", 2), ("balances", 3)],
+    ids=str,
+)
+def test_a_machine_gets_one_object_also_where_there_is_no_answer(
+    worked: Clearing, words: str, code: int
+) -> None:
+    """With --json stdout has the message, the exit code and whether it is worth trying again."""
+    down = {"CLEARING_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"} if code == 3 else {}
+    said = worked(*words.split(), "--json", **down)
+    assert said.code == said.json["exit_code"] == code
+    assert said.json["error"] in said.err
+    assert said.json["retriable"] is (code == 3)
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("not = [toml", "not a TOML file"),
+        ("# 银行\nnot = toml", "line 1: expected UTF-8, got another encoding"),
         ("", "[platform]: missing"),
         ('[platform]\ncode = "PLAT"\nclearing_account = "1"\n', "holds no client money"),
         (
@@ -70,12 +94,12 @@ def test_wrong_use_is_said_and_exits_2(worked: Clearing, tmp_path: Path, words: 
             "expected the code of a bank, got 'B9'",
         ),
     ],
-    ids=["no TOML", "empty", "an account of the platform", "unknown bank"],
+    ids=["no TOML", "GBK", "empty", "an account of the platform", "unknown bank"],
 )
 def test_a_wrong_members_file_opens_nothing(run: Clearing, tmp_path: Path, text: str, says: str) -> None:
     """Every fault is named with the file, and no books are made."""
     file = tmp_path / "members.toml"
-    file.write_text(text, encoding="utf-8")
+    file.write_text(text, encoding="gb18030")
     said = run("init", "--members", str(file), "--open-day", "2026-03-09")
     assert said.code == 2
     assert says in said.err
@@ -116,6 +140,25 @@ def test_members_need_two_people(worked: Clearing, tmp_path: Path) -> None:
     assert worked("members", "approve", "2", "--as", "ben").code == 0
     assert worked("members", "approve", "2", "--as", "cat").code == 2
     assert "Bank First" in worked("members", "show").out
+
+
+def test_an_older_version_of_the_members_does_not_come_after_a_newer(worked: Clearing) -> None:
+    """What would not be in force is not approved, and the message names what is."""
+    for _ in range(2):
+        assert worked("members", "load", MEMBERS, "--as", "ann").code == 0
+    assert worked("members", "approve", "3", "--as", "ben").code == 0
+    said = worked("members", "approve", "2", "--as", "ben")
+    assert said.code == 2
+    assert "version 3 is newer and in force" in said.err
+
+
+def test_a_day_that_is_not_over_is_cut_with_a_warning(run: Clearing) -> None:
+    """Who closes tomorrow by mistake is told before it happens; a day that is over is cut without a word."""
+    assert run("init", "--members", MEMBERS, "--open-day", "2099-12-31").code == 0
+    said = run("day", "cut", "2099-12-31", "--json")
+    assert (said.code, said.json["done"]) == (0, True)
+    assert "2099-12-31 goes on until 2099-12-31 23:00:00" in said.err
+    assert run("day", "cut", "2099-12-31").err == ""
 
 
 def test_an_unknown_member_is_named(worked: Clearing, tmp_path: Path) -> None:
@@ -174,11 +217,29 @@ def test_settings_override_the_platforms_clock(worked: Clearing) -> None:
     assert (told["cutover"], told["timezone"]) == ("22:30", "Asia/Urumqi")
 
 
-def test_a_wrong_setting_is_named(run: Clearing) -> None:
-    """A setting that cannot be read is a usage error that names the variable."""
-    said = run("balances", CLEARING_CUTOVER="late")
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("CUTOVER", "late", "CLEARING_CUTOVER: expected a time of day such as 22:30, got 'late'"),
+        ("DISPATCH_WINDOWS", "08:30 8", "CLEARING_DISPATCH_WINDOWS: expected a time of day"),
+        ("TIMEZONE", "Mars/North", "CLEARING_TIMEZONE: expected a time zone such as Asia/Shanghai"),
+        ("PARK_DAYS_MAX", "three", "CLEARING_PARK_DAYS_MAX: expected a whole number above 0, got 'three'"),
+        ("KAFKA_SECURITY", "TLS", "CLEARING_KAFKA_SECURITY: expected PLAINTEXT, SSL"),
+        ("CUTOFF", "22:00", "CLEARING_CUTOFF is no setting; expected CLEARING_CUTOVER?"),
+        ("DATABASE_URL", "mysql://x", "CLEARING_DATABASE_URL: expected postgresql://… or embedded:DIR"),
+    ],
+)
+def test_a_wrong_setting_is_named(run: Clearing, variable: str, value: str, says: str) -> None:
+    """A setting that cannot be read or is misspelt is a usage error that names the variable."""
+    said = run("balances", **{f"CLEARING_{variable}": value})
     assert said.code == 2
-    assert "CLEARING_CUTOVER" in said.err
+    assert says in said.err
+
+
+def test_variables_that_kubernetes_leaves_are_no_misspelt_settings(worked: Clearing) -> None:
+    """A service named clearing-kafka beside us does not stop us."""
+    others = {"CLEARING_KAFKA_PORT": "tcp://10.0.0.1:9092", "CLEARING_SERVICE_HOST": "10.0.0.2"}
+    assert worked("balances", **others).code == 0
 
 
 def test_books_that_do_not_hold_exit_4(worked: Clearing, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from clearing.day.netting import CARRY, IN_BANK, Netted, inter_bank, net_day, positions
 from clearing.errors import InvariantViolated, NotBalanced, UsageError
 from clearing.ledger.entry import entry_id
-from clearing.ledger.members import Members, load_members
+from clearing.ledger.members import Members
+from clearing.ledger.members_file import load_members
 from clearing.ledger.money import yuan
 from tests.day.worked_days import DAYS, fen, members, sums, table
 

@@ -23,7 +23,8 @@ from clearing.files.records import InstructionLine, TxnLine
 from clearing.files.totals import hash_part
 from clearing.ledger.entry import Entry, Status
 from clearing.ledger.entry_columns import EntryColumns
-from clearing.ledger.members import Members, load_members
+from clearing.ledger.members import Members
+from clearing.ledger.members_file import load_members
 from clearing.ledger.money import yuan
 from tests.day.worked_days import fen, members
 from tests.files.golden import FOLDER, golden

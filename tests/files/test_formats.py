@@ -313,6 +313,7 @@ def test_a_broken_manifest_is_faults_not_a_crash(content: bytes) -> None:
     found = read_manifest("x.ok", content)
     assert isinstance(found, tuple)
     assert {one.code for one in found} == {"FMT-011"}
+    assert "Invalid JSON" not in str(found[0])
 
 
 # ---------------------------------------------------------------- layouts and CSV

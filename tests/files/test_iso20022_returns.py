@@ -146,14 +146,13 @@ def test_a_statements_entry_of_several_payments_is_a_row_each() -> None:
         for number, amount in ((1, "999.99"), (2, "0.01"))
     ]
     found = canonical("STM.xml", entry.format(**ONE, details="".join(rows)).encode(), BUSINESS_ZONE)
-    assert isinstance(found, bytes), found
-    assert found.decode().splitlines()[1:] == [
+    assert not found.faults
+    assert found.content.decode().splitlines()[1:] == [
         "X1,,2026-03-11,,PAYOUT,C,999.99,SUCC,,",
         "X2,,2026-03-11,,PAYOUT,C,0.01,SUCC,,",
     ]
     wrong = canonical("STM.xml", entry.format(**ONE, details=rows[0] * 2).encode(), BUSINESS_ZONE)
-    assert isinstance(wrong, tuple)
-    assert "expected 1999.98 as its details" in str(wrong[0])
+    assert "expected 1999.98 as its details" in str(wrong.faults[0])
 
 
 def test_a_long_order_is_known_by_its_digest() -> None:

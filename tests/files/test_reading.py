@@ -15,7 +15,7 @@ from clearing.files.parse import Scan, parse
 from clearing.jobs.bench.large_day import members_file
 from clearing.jobs.bench.one_file import one_file
 from clearing.jobs.setup import document_of
-from clearing.ledger.members import load_members
+from clearing.ledger.members_file import load_members
 from tests.files.small_day import files
 
 SMALL = [(profile, file) for profile in "PHBFN" for file in files(layout=load_layout(profile)).values()]

@@ -19,7 +19,7 @@ from clearing.files.faults import Fault
 from clearing.files.manifest import Encryption, Manifest, Signature, read_manifest, write_manifest
 from clearing.files.public_keys import PublicKey, key_of
 from clearing.files.seal import Trust, check_signature, trust_of, wrong_keys
-from clearing.ledger.members import load_members
+from clearing.ledger.members_file import load_members
 from clearing.ledger.seal_terms import ED25519, Seal, WrapForm
 from tests.files.small_day import files, manifest_for
 from tests.files.test_sm2 import KEY, POINT, PRIVATE, enclose

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import DatabaseServer
-from tests.jobs.running import prepare
+from tests.jobs.payout_round import Round
+from tests.jobs.reconcile_desk import Desk, three_days
+from tests.jobs.running import Books, books, prepare, settings_of, worked_members
 from tests.services.sftp_server import SftpServer, sftp_server
 
 
@@ -30,3 +33,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpServer]:
     """An OpenSSH server that can all that ours can: where platform and partners meet."""
     with sftp_server(tmp_path_factory.mktemp("sftp")) as found:
         yield found
+
+
+@pytest.fixture
+def round_(the: Books, server: SftpServer, tmp_path: Path) -> Round:
+    """A round of its own on that server, over the module's books."""
+    return Round(the, server, server.root / tmp_path.name)
+
+
+@pytest.fixture
+async def filed(database_server: DatabaseServer) -> AsyncIterator[Books]:
+    """Books in which the three worked days are filed and nothing is reconciled."""
+    url = database_server.create(database_server.template("reconcile", three_days))
+    async with books(url, settings_of(), worked_members()) as found:
+        yield found
+    database_server.drop(url)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A folder for files."""
+    return Desk(tmp_path)

@@ -40,7 +40,8 @@ from clearing.jobs import (
 )
 from clearing.jobs.delivery.partners import DirectoryPlace, Partners, Target
 from clearing.jobs.patience import patiently
-from clearing.ledger.members import Members, load_members
+from clearing.ledger.members import Members
+from clearing.ledger.members_file import load_members
 from clearing.settings import PREFIX, Settings, load
 from clearing.store.database import open_database
 from tests.jobs.running import ROOT, Books, taken

@@ -13,7 +13,7 @@ from clearing.jobs.generate import Plan, generate_day
 from clearing.ledger.case import Context
 from clearing.ledger.decide import Incoming, decide
 from clearing.ledger.facts import Facts
-from clearing.ledger.members import load_members
+from clearing.ledger.members_file import load_members
 from messages import Event, decode
 from messages.notices import NOTICES, Notice
 

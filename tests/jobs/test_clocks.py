@@ -19,17 +19,15 @@ from clearing.store.session import transaction
 from tests.conftest import OwnDatabase
 from tests.jobs.made import CARDS, line, payment, undo
 from tests.jobs.mortal import mortals
+from tests.jobs.proof import all_told, picture, same
 from tests.jobs.running import (
     DAYS,
     FIRST_DAY,
     Books,
-    all_told,
     books,
     cards_first,
     keyed,
-    picture,
     prepare,
-    same,
     send,
     settings_of,
     taken,

@@ -14,24 +14,18 @@ from typing import Any
 import asyncpg
 import pytest
 
-from clearing.errors import InvariantViolated, NotBalanced, UsageError
+from clearing.errors import InvariantViolated, NotBalanced, UsageError, WorldFailed
 from clearing.files.manifest import Manifest, read_manifest
-from clearing.jobs.close import close, cut, net, preview
+from clearing.jobs.close import close, cut, file, net, preview
 from clearing.jobs.deliver import write_files
+from clearing.jobs.setup import approve, init, load, members_in_force
 from clearing.jobs.verify import verify
 from clearing.store import files
 from clearing.store.database import open_database
 from clearing.store.files import StoredFile
 from clearing.store.session import transaction
-from tests.jobs.running import (
-    FIRST_DAY,
-    books,
-    picture,
-    same,
-    settings_of,
-    worked_lines,
-    worked_members,
-)
+from tests.jobs.proof import picture, same
+from tests.jobs.running import DAYS, FIRST_DAY, books, settings_of, worked_lines, worked_members
 
 CARDS = [line for line in worked_lines(9) if b'"card.' in line]
 
@@ -108,6 +102,36 @@ async def test_a_day_closed_step_by_step_or_twice_is_the_same(blank: Callable[[]
         again = await the.close(FIRST_DAY)
         assert [again[0].done, again[1], again[2].done] == [False, False, False]
         assert (await picture(the), await the.one("SELECT count(*) FROM batch")) == before
+
+
+async def test_two_who_close_at_once_close_once(blank: Callable[[], str]) -> None:
+    """Whoever comes second waits, and is told that each step was done."""
+    async with books(blank(), settings_of(), worked_members()) as the:
+        await the.ingest(worked_lines(9))
+        async with open_database(the.url) as other:
+            both = (the, replace(the, engine=other.engine))
+            for step in (
+                lambda one: cut(one.engine, one.settings, one.members, FIRST_DAY),
+                lambda one: net(one.engine, one.members, FIRST_DAY),
+                lambda one: file(one.engine, one.settings, one.members, FIRST_DAY),
+            ):
+                said = await asyncio.gather(*map(step, both))
+                assert {getattr(one, "done", one) for one in said} == {False, True}
+
+
+async def test_files_say_which_members_they_were_made_with(blank: Callable[[], str]) -> None:
+    """Other members approved while a day is closed: its files are not made with the old ones under the new number."""
+    document = (DAYS / "2026-03-10-worked-day" / "members.toml").read_bytes()
+    async with books(blank(), settings_of(), worked_members()) as the:
+        await init(the.engine, document, FIRST_DAY)
+        members = await members_in_force(the.engine)
+        await cut(the.engine, the.settings, members, FIRST_DAY)
+        await net(the.engine, members, FIRST_DAY)
+        await approve(the.engine, await load(the.engine, document + b"\n", "ann"), "bob")
+        with pytest.raises(WorldFailed, match="version 2 was approved since"):
+            await file(the.engine, the.settings, members, FIRST_DAY)
+        members = await members_in_force(the.engine)
+        assert (await file(the.engine, the.settings, members, FIRST_DAY)).done
 
 
 async def test_events_after_the_cut_are_late_on_the_open_day(blank: Callable[[], str]) -> None:

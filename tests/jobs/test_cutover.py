@@ -12,19 +12,8 @@ from clearing.jobs.broker import Broker
 from clearing.jobs.close import cut, net
 from clearing.jobs.verify import verify
 from tests.jobs.made import CARDS, MORNING, line, payment
-from tests.jobs.running import (
-    FIRST_DAY,
-    Books,
-    Sent,
-    all_told,
-    books,
-    one_outcome_each,
-    send,
-    taken,
-    topics,
-    worked_members,
-    working,
-)
+from tests.jobs.proof import all_told, one_outcome_each
+from tests.jobs.running import FIRST_DAY, Books, Sent, books, send, taken, topics, worked_members, working
 from tests.soaking import SEED, did, size
 
 CUTS = size(6, 200)

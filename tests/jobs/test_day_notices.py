@@ -14,7 +14,8 @@ from aiokafka import AIOKafkaProducer
 from clearing.jobs.broker import Broker
 from clearing.jobs.exposure import CapWatch
 from clearing.jobs.publish import Publisher
-from clearing.ledger.members import Members, load_members
+from clearing.ledger.members import Members
+from clearing.ledger.members_file import load_members
 from tests.jobs.running import (
     DAYS,
     FIRST_DAY,

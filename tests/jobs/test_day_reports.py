@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -13,22 +13,18 @@ import pytest
 from clearing.errors import UsageError
 from clearing.jobs.day_reports import day_document, month_document, write_day, write_month
 from clearing.reports.table import Document, Table
-from tests.conftest import DatabaseServer
 from tests.jobs.day_folders import stories
-from tests.jobs.running import Books, books, members_of, settings_of, worked_members
-from tests.jobs.test_reconcile import ELEVENTH, NINTH, TENTH, _three_days
+from tests.jobs.reconcile_desk import ELEVENTH, NINTH, TENTH
+from tests.jobs.running import Books, books, members_of, settings_of
 from tests.reports.reading import from_csv, from_json, from_workbook, pages
 
 MARCH = date(2026, 3, 1)
 
 
 @pytest.fixture
-async def the(database_server: DatabaseServer) -> AsyncIterator[Books]:
+def the(filed: Books) -> Books:
     """Books in which the three worked days are filed."""
-    url = database_server.create(database_server.template("reconcile", _three_days))
-    async with books(url, settings_of(), worked_members()) as found:
-        yield found
-    database_server.drop(url)
+    return filed
 
 
 def table(made: Document, code: str) -> Table:

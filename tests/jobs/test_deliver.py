@@ -18,7 +18,7 @@ from clearing.files.layout import load_layout
 from clearing.files.manifest import Manifest, read_manifest
 from clearing.files.outgoing import RenderedFile
 from clearing.jobs.deliver import Delivered, deliver
-from clearing.jobs.delivery.partners import Partners, Target, load_partners
+from clearing.jobs.delivery.partners import Partners, Target, expect_known, load_partners
 from clearing.store import files
 from clearing.store.session import transaction
 from tests.jobs.running import FIRST_DAY, Books, books, settings_of, worked_members
@@ -332,11 +332,11 @@ async def test_a_target_takes_what_it_asks_for(the: Books, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('[[target]]\nreceiver = "B1"\n', "target.0.place: Field required"),
+        ('[[target]]\nreceiver = "B1"\n', "target.0.place: is missing"),
         ('[[target]]\nreceiver = "b1"\nplace = {kind = "directory", folder = "x"}', "target.0.receiver"),
         (
             '[[target]]\nreceiver = "B1"\nplace = {kind = "sftp", host = "h", user = "u", key = "k"}',
-            "target.0.place.sftp.known_hosts: Field required",
+            "target.0.place.sftp.known_hosts: is missing",
         ),
         ('[[target]]\nreceiver = "B1"\nplace = {kind = "ftp"}', "'directory', 'sftp', 'store'"),
         ('[[target]]\nreceiver = "*"\nplace = {kind = "directory", folder = "x"}\n' * 2, "* twice"),
@@ -352,3 +352,24 @@ def test_a_wrong_partners_file_is_refused(tmp_path: Path, text: str, says: str) 
     assert says in str(refused.value)
     with pytest.raises(UsageError, match="CLEARING_PARTNERS"):
         load_partners(tmp_path / "nothing.toml")
+
+
+def test_partners_that_would_never_match_are_refused(tmp_path: Path) -> None:
+    """A misspelt receiver, type, profile or sender is named: else nothing would go out, and nobody would see it."""
+    file = tmp_path / "partners.toml"
+    place = 'place = {kind = "directory", folder = "x"}\n'
+    target = '[[target]]\nreceiver = "B1"\ntypes = ["TXN", "MIS"]\nprofiles = ["P"]\n'
+    sound = f'{target}{place}[[inbox]]\npartner = "B1"\n{place}'
+    layouts = {name: load_layout(name) for name in ("P", "H")}
+    file.write_text(sound)
+    expect_known(load_partners(file), file, {"B1"}, layouts)
+    for right, wrong, says in (
+        ('receiver = "B1"', 'receiver = "B9"', "target B9 receiver: expected a member's code or *, got B9"),
+        ('"TXN"', '"TNX"', "got TNX"),
+        ('"P"', '"Q"', "target B1 profiles: expected some of P H, got Q"),
+        ('partner = "B1"', 'partner = "B9"', "inbox of B9: expected a member's code, got B9"),
+    ):
+        file.write_text(sound.replace(right, wrong))
+        with pytest.raises(UsageError) as refused:
+            expect_known(load_partners(file), file, {"B1"}, layouts)
+        assert says in str(refused.value)

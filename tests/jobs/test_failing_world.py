@@ -24,27 +24,22 @@ from clearing.settings import Settings
 from clearing.store.database import open_database
 from tests.conftest import OwnDatabase
 from tests.jobs.mortal import mortals
+from tests.jobs.proof import all_told, as_in_quiet, one_outcome_each, quiet_run
 from tests.jobs.running import (
     DAYS,
     FIRST_DAY,
     ROOT,
     Books,
     a_day,
-    all_told,
     books,
     cards_first,
     city_members,
     keyed,
-    one_outcome_each,
-    picture,
     prepare,
-    same,
     send,
-    settings_of,
     taken,
     told,
     topics,
-    values,
     worked_lines,
     worked_members,
     working,
@@ -73,10 +68,7 @@ async def test_a_worker_outlives_its_connections(blank: Callable[[], str], broke
     # One topic beside the cards': what waits across topics may rightly end otherwise in another order.
     others = [one for one in others if one.family == "payments"]
     members = city_members()
-    async with books(blank(), settings_of(), members) as quiet:
-        await quiet.ingest([*values(cards), *values(others)])
-        await quiet.close(FIRST_DAY)
-        wanted = await picture(quiet)
+    wanted = await quiet_run(blank(), cards + others)
     settings = await topics(broker.bootstrap, batch_events_max=10)
     async with books(blank(), settings, members) as the:
         async with working(the, 2):
@@ -89,10 +81,7 @@ async def test_a_worker_outlives_its_connections(blank: Callable[[], str], broke
                 cuts += await cut_off(the)
             await taken(the)
         assert cuts > 5
-        await one_outcome_each(the, cards + others)
-        await all_told(the)
-        await the.close(FIRST_DAY)
-        same(await picture(the), wanted)
+        await as_in_quiet(the, cards + others, wanted)
 
 
 async def test_a_restored_database_takes_again_what_it_does_not_have(

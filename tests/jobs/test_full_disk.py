@@ -12,15 +12,14 @@ from clearing.store.database import connect
 from clearing.store.embedded import DATABASE, give_to_server_account
 from tests.conftest import OwnDatabase
 from tests.jobs.mortal import Mortal, mortals
+from tests.jobs.proof import all_told, one_outcome_each
 from tests.jobs.running import (
     Books,
     Sent,
     a_day,
-    all_told,
     books,
     cards_first,
     city_members,
-    one_outcome_each,
     prepare,
     send,
     taken,

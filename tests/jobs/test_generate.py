@@ -23,7 +23,8 @@ from clearing.jobs.generate import (
     write,
 )
 from clearing.jobs.generate.plan import HOURS, NEXT_DAY
-from clearing.ledger.members import Members, load_members
+from clearing.ledger.members import Members
+from clearing.ledger.members_file import load_members
 from clearing.reconciliation.codes import CODES
 from messages import CATALOGUE, Event, decode
 

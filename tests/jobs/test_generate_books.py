@@ -31,7 +31,8 @@ from clearing.ledger.accounts import is_memo
 from clearing.ledger.case import Context
 from clearing.ledger.decide import Folded, Incoming, decide
 from clearing.ledger.facts import Facts, Payout, PayoutBatch
-from clearing.ledger.members import Members, load_members
+from clearing.ledger.members import Members
+from clearing.ledger.members_file import load_members
 from clearing.ledger.outcomes import Decision, Outcome
 from clearing.reconciliation.ledger_side import LedgerRow, NotedTopup, RejectedUse, ledger_rows
 from clearing.reconciliation.partner_files import Parsed, ParsedExport, ParsedStatement, Refused

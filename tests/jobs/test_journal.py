@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,16 @@ from clearing.errors import UsageError
 from clearing.jobs.journal import journals, read_accounts, write_journals
 from clearing.reports.hospital_chart import ROLES, chart_for
 from clearing.reports.table import Document
-from tests.conftest import DatabaseServer
-from tests.jobs.running import Books, books, settings_of, worked_members
-from tests.jobs.test_reconcile import NINTH, TENTH, _three_days
+from tests.jobs.reconcile_desk import NINTH, TENTH
+from tests.jobs.running import Books
 
 SHIPPED = read_accounts(None)
 
 
 @pytest.fixture
-async def the(database_server: DatabaseServer) -> AsyncIterator[Books]:
+def the(filed: Books) -> Books:
     """Books in which the three worked days are filed."""
-    url = database_server.create(database_server.template("reconcile", _three_days))
-    async with books(url, settings_of(), worked_members()) as found:
-        yield found
-    database_server.drop(url)
+    return filed
 
 
 def rows(made: Document, code: str) -> list[dict[str, Any]]:

@@ -19,21 +19,16 @@ from clearing.jobs.verify import verify
 from tests.conftest import OwnDatabase
 from tests.jobs.made import line, payment, undo
 from tests.jobs.mortal import KILLED, finished, mortals
+from tests.jobs.proof import Picture, as_in_quiet, one_outcome_each, picture, quiet_run, same
 from tests.jobs.running import (
     DAYS,
     FIRST_DAY,
     Books,
-    Picture,
-    Sent,
     a_day,
-    all_told,
     books,
     cards_first,
     city_members,
-    one_outcome_each,
-    picture,
     prepare,
-    same,
     send,
     settings_of,
     slices,
@@ -49,14 +44,6 @@ SECOND_DAY = FIRST_DAY.replace(day=10)
 EVENTS_A_KILL = 45
 WORKED = DAYS / "2026-03-09-worked-day" / "members.toml"
 CLOSE = [("cut", at) for at in CUT] + [("net", at) for at in NET] + [("file", at) for at in FILE]
-
-
-async def quiet_run(url: str, sent: list[Sent]) -> Picture:
-    """What the same events come to when nothing happens."""
-    async with books(url, settings_of(), city_members()) as quiet:
-        await quiet.ingest(values(sent))
-        await quiet.close(FIRST_DAY)
-        return await picture(quiet)
 
 
 async def test_a_worker_killed_at_any_step_leaves_the_books_of_a_quiet_run(
@@ -89,10 +76,7 @@ async def workers_killed(blank: Callable[[], str], broker: Broker, seed: int) ->
                 did("kills of a worker at a step")
         await send(settings, parts[-1])
         await finished(the, CITY, "last")
-        await one_outcome_each(the, cards + others)
-        await all_told(the)
-        await the.close(FIRST_DAY)
-        same(await picture(the), wanted)
+        await as_in_quiet(the, cards + others, wanted)
         await sound(the, f"the end, seed {seed}")
 
 

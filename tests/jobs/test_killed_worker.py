@@ -17,23 +17,17 @@ import pytest
 from clearing.jobs.broker import Broker
 from clearing.jobs.generate import CITY
 from tests.jobs.mortal import Mortal, finished, mortals
+from tests.jobs.proof import all_told, as_in_quiet, one_outcome_each, quiet_run
 from tests.jobs.running import (
-    FIRST_DAY,
     Books,
     a_day,
-    all_told,
     books,
     cards_first,
     city_members,
-    one_outcome_each,
-    picture,
-    same,
     send,
-    settings_of,
     slices,
     taken,
     topics,
-    values,
 )
 from tests.soaking import SEED, did, size
 
@@ -60,10 +54,7 @@ async def test_ten_kills_on_the_way_show_nowhere(blank: Callable[[], str], broke
     sent = a_day(EVENTS, seed)
     cards, others = cards_first(sent)
     members, rng = city_members(), random.Random(seed)
-    async with books(blank(), settings_of(), members) as quiet:
-        await quiet.ingest([*values(cards), *values(others)])
-        await quiet.close(FIRST_DAY)
-        wanted = await picture(quiet)
+    wanted = await quiet_run(blank(), cards + others)
     settings = await topics(broker.bootstrap, batch_events_max=20)
     async with books(blank(), settings, members) as the:
         batches = 0
@@ -75,10 +66,7 @@ async def test_ten_kills_on_the_way_show_nowhere(blank: Callable[[], str], broke
                 if number == 2:  # the rest comes when the cards are known
                     await finished(the, CITY, "cards")
         await finished(the, CITY, "rest")
-        await one_outcome_each(the, sent)
-        await all_told(the)
-        await the.close(FIRST_DAY)
-        same(await picture(the), wanted)
+        await as_in_quiet(the, sent, wanted)
 
 
 async def test_a_worker_told_to_stop_finishes_its_batch(blank: Callable[[], str], broker: Broker) -> None:

@@ -14,14 +14,15 @@ from aiokafka import AIOKafkaProducer
 from clearing.jobs.broker import Broker
 from clearing.jobs.generate import Plan
 from clearing.jobs.publish import Publisher
+from clearing.store import notices
 from messages import Event, decode
+from tests.jobs.proof import all_told
 from tests.jobs.running import (
     FIRST_DAY,
     Books,
     Sent,
     Told,
     a_day,
-    all_told,
     books,
     cards_first,
     city_members,
@@ -31,6 +32,7 @@ from tests.jobs.running import (
     through_kafka,
     told,
     topics,
+    values,
     worked_lines,
     worked_members,
     working,
@@ -75,6 +77,25 @@ async def test_notices_sent_again_are_the_same_bytes(blank: Callable[[], str], b
         outcomes = {one.body["data"].get("outcome") for one in live if one.family == "results"}
         assert outcomes == {"posted", "noted", "rejected", "parked", "duplicate"}
         assert {one.family for one in live} >= {"results", "swipes", "quarantine"}
+
+
+async def test_a_batch_of_any_length_is_read_back_in_pieces(blank: Callable[[], str], broker: Broker) -> None:
+    """More events than are read at a time, all in one batch and the next: each notice once, all remembered as out."""
+    settings = await topics(broker.bootstrap, batch_events_max=10_000)
+    lines = values(a_day(notices.ROWS_MAX + 100, 9))
+    async with books(blank(), settings, city_members()) as the:
+        for some in (lines[: notices.ROWS_MAX], lines[notices.ROWS_MAX :], lines):
+            await the.ingest(some)
+        again = [one for one in await told_again(the) if one.family == "results"]
+        kept = (
+            "SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM woken), (SELECT count(*) FROM repeat)"
+        )
+        ((first, last, repeated),) = await the.rows(kept)
+        assert len(again) == first + last + repeated >= 2 * len(lines)
+        assert len({one.id for one in again}) == first + last
+        assert await the.rows("SELECT DISTINCT announced = (SELECT max(id) FROM batch) FROM stream") == [
+            (True,)
+        ]
 
 
 async def test_who_repeats_an_event_hears_its_first_outcome_again(

@@ -14,9 +14,8 @@ from clearing.jobs.instruct_again import instruct_again
 from clearing.jobs.reconcile import reconcile_day
 from clearing.jobs.settle import settle
 from tests.jobs.mock_bank import BUSY, PAID, SILENT, UNKNOWN
-from tests.jobs.running import Books, books, members_of, settings_of
-from tests.jobs.test_payout_round import CARDS, DAY, STORY, Round, cards, submitted, told
-from tests.services.sftp_server import SftpServer
+from tests.jobs.payout_round import CARDS, DAY, Round, submitted, told, with_cards
+from tests.jobs.running import Books
 
 NEXT = DAY + timedelta(days=1)
 TEN = datetime(2026, 5, 19, 2, 0, tzinfo=UTC)
@@ -26,15 +25,8 @@ STATEMENT = "bank_ref,platform_ref,bank_date,bank_time,type,direction,amount,sta
 @pytest.fixture
 async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
     """Books with a card at each of two banks."""
-    async with books(blank(), settings_of(), members_of(STORY / "members.toml"), DAY) as opened:
-        await opened.ingest(cards())
+    async with with_cards(blank()) as opened:
         yield opened
-
-
-@pytest.fixture
-def round_(the: Books, server: SftpServer, tmp_path: Path) -> Round:
-    """A round of its own on the server."""
-    return Round(the, server, server.root / tmp_path.name)
 
 
 async def breaks_of(the: Books, day: date, lines: str, folder: Path) -> list[dict[str, Any]]:
@@ -166,12 +158,18 @@ async def test_orders_between_accounts_are_breaks_until_they_are_carried_out(
     later = await funds(the, NEXT + timedelta(days=1), tmp_path)
     assert later == {first: ("FND-001", "AUTO_CLEARED"), second: ("FND-002", "AUTO_CLEARED")}
     assert new not in later, "it has not gone out yet"
+    asked_again = await breaks_of(the, NEXT, "", tmp_path)
+    open_then = {one["keys"]["order_no"] for one in asked_again if one["code"].startswith("FND")}
+    assert open_then == set(found), "what has become of an order since does not change the day"
 
 
 async def test_an_order_that_came_back_or_waits_for_a_busy_bank_is_no_less_open(
     round_: Round, tmp_path: Path
 ) -> None:
-    """R12 is not carried out yet; money that came back after an S is FND-003 and may be instructed again."""
+    """R12 is not carried out yet; money that came back after an S is FND-003 and may be instructed again.
+
+    Whatever the clocks said: before the cut is what the books had before it.
+    """
     the, ids = round_.the, await settled(round_)
     busy, back = ids["IN_BANK B1"], ids["IN_BANK B2"]
     say = {busy: BUSY, back: PAID}
@@ -183,6 +181,8 @@ async def test_an_order_that_came_back_or_waits_for_a_busy_bank_is_no_less_open(
     ((received),) = [one for one in await round_.receive() if one.type == "RTN"]
     assert (received.verdict, received.refused) == ("ACPT", 0)
     await the.close(NEXT)
+    await the.as_superuser("UPDATE dispatch SET at = at + interval '100 years'")
+    await the.as_superuser("UPDATE pay_line SET answered_at = answered_at + interval '100 years'")
     found = await funds(the, NEXT, tmp_path)
     assert (found[busy], found[back]) == (("FND-001", "SUSPECT"), ("FND-003", "OPEN"))
     assert (await instruct_again(the.engine, the.members, back, today=NEXT, by="ann")).replaces == back

@@ -9,13 +9,12 @@ from datetime import date, timedelta
 
 from clearing.jobs.broker import Broker
 from tests.jobs.made import CARD, CARDS, MORNING, event, line, payment, sent_under, submitted, undo
+from tests.jobs.proof import all_told, one_outcome_each
 from tests.jobs.running import (
     FIRST_DAY,
     Books,
     Sent,
-    all_told,
     books,
-    one_outcome_each,
     send,
     settings_of,
     taken,

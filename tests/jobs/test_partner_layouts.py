@@ -21,8 +21,8 @@ from clearing.store import files
 from clearing.store.session import transaction
 from tests.files.test_iso20022 import valid
 from tests.jobs.mock_bank import PAID, UNKNOWN, MockBank
+from tests.jobs.payout_round import DAY, MORNING, STORY, cards, submitted
 from tests.jobs.running import Books, books, members_of, settings_of
-from tests.jobs.test_payout_round import DAY, MORNING, STORY, cards, submitted
 
 OWN = """
 like = "P"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from clearing.files.layout import load_layout
 from clearing.files.names import FileName
@@ -19,134 +20,27 @@ from clearing.files.outgoing import file_of
 from clearing.files.records import PayLine
 from clearing.files.totals import hash_part
 from clearing.jobs.ask import ask
-from clearing.jobs.deliver import deliver
-from clearing.jobs.delivery.partners import Partners
-from clearing.jobs.dispatch import dispatch
 from clearing.jobs.instruct_again import instruct_again
-from clearing.jobs.orders import Sent
-from clearing.jobs.receive import receive
 from clearing.jobs.settle import settle
-from clearing.jobs.take_file import Received
 from clearing.jobs.verify import verify
-from clearing.store import payout_lists
+from clearing.ledger.facts import lock_name
+from clearing.store import locks, payments
+from clearing.store.payments import Answer
 from clearing.store.session import transaction
 from tests.files.test_iso20022_returns import BANKS, ONE, detail
-from tests.jobs.mock_bank import BUSY, CLOCK, PAID, REJECTED, SILENT, UNKNOWN, MockBank
+from tests.jobs.mock_bank import BUSY, CLOCK, PAID, REJECTED, SILENT, UNKNOWN
 from tests.jobs.mortal import KILLED, mortals
-from tests.jobs.running import DAYS, Books, books, members_of, settings_of
+from tests.jobs.payout_round import CARDS, DAY, MORNING, STORY, Round, cards, submitted, told, with_cards
+from tests.jobs.running import Books, books, members_of, settings_of
 from tests.jobs.steps import DISPATCH, RECEIVE
 from tests.services.sftp_server import SftpServer
-
-STORY = DAYS / "2026-05-18-batch-with-a-bad-row"
-DAY = date(2026, 5, 18)
-CARDS = {"B1": "tok_P1_B1_0001", "B2": "tok_P3_B2_0001"}
-MORNING = datetime(2026, 5, 18, 0, 31, tzinfo=UTC)
-"""08:31 in the morning, a minute into the first window."""
-
-
-def told(type_: str, id_: str, data: dict[str, Any], at: str = "09:00", source: str = "F1") -> bytes:
-    """One event of the day."""
-    time = f"{DAY}T{at}:00+08:00"
-    said = {"specversion": "1.0", "id": id_, "source": source, "type": type_, "time": time, "data": data}
-    return json.dumps(said).encode()
-
-
-def submitted(number: int, bank: str, yuan: str = "100.00", **more: Any) -> bytes:  # noqa: ANN401 - fields
-    """A reimbursement to the card of a bank."""
-    claim = {
-        "settlement_id": f"S-{number}",
-        "payer": "F1",
-        "kind": "OUTPATIENT",
-        "total": yuan,
-        "eligible": yuan,
-    }
-    claim |= {"fund_amount": yuan, "patient_amount": "0.00"}
-    data = {"card": CARDS[bank], "bank": bank, "amount": yuan, "claim": claim, **more}
-    data["approval"] = {"maker": "op-01", "checker": "op-02"}
-    return told("reimbursement.submitted", f"P{number}", data)
-
-
-def cards() -> list[bytes]:
-    """The cards of the story."""
-    return [line for line in (STORY / "events.jsonl").read_bytes().splitlines() if b'"card.' in line]
 
 
 @pytest.fixture
 async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
-    """Books with a card at each of two banks."""
-    settings = settings_of(pay_rows_max=2)
-    async with books(blank(), settings, members_of(STORY / "members.toml"), DAY) as opened:
-        await opened.ingest(cards())
+    """Books with a card at each of two banks, and files of two orders."""
+    async with with_cards(blank(), pay_rows_max=2) as opened:
         yield opened
-
-
-class Round:
-    """The platform and its two banks."""
-
-    def __init__(self, the: Books, server: SftpServer, root: Path) -> None:
-        self.the = the
-        self.now = MORNING
-        self.root = root
-        out, back = server.place(folder=f"{root}/to/{{receiver}}"), server.place
-        self.partners = Partners.model_validate(
-            {
-                "target": [{"receiver": "*", "types": ["PAY", "PYR", "ACK"], "place": out.model_dump()}],
-                "inbox": [
-                    {"partner": code, "place": back(folder=f"{root}/from/{code}").model_dump()}
-                    for code in ("B1", "B2")
-                ],
-            }
-        )
-        for code in ("B1", "B2"):
-            (root / "from" / code).mkdir(parents=True)
-        self.b1, self.b2 = (
-            MockBank(code, root / "to" / code, root / "from" / code, DAY) for code in ("B1", "B2")
-        )
-
-    async def dispatch(self, **more: Any) -> list[Sent]:  # noqa: ANN401 - as `dispatch`
-        """Make the PAY files that are due."""
-        return await dispatch(self.the.engine, self.the.settings, self.the.members, now=self.now, **more)
-
-    async def deliver(self) -> None:
-        """Bring them to the banks."""
-        done = await deliver(self.the.engine, self.the.settings, self.partners, now=lambda: self.now)
-        assert {one.result for one in done} <= {"DELIVERED"}, done
-
-    async def receive(self) -> list[Received]:
-        """Take what the banks say, and acknowledge it."""
-        found = await receive(
-            self.the.engine, self.the.settings, self.the.members, self.partners, now=self.now
-        )
-        await self.deliver()
-        return found
-
-    async def turn(self) -> list[Received]:
-        """Deliver, let the banks work, receive, and let them read what was said."""
-        await self.deliver()
-        for bank in (self.b1, self.b2):
-            bank.work()
-        found = await self.receive()
-        for bank in (self.b1, self.b2):
-            bank.work()
-        return found
-
-    async def states(self) -> dict[str, str]:
-        """Payout to state."""
-        return dict(iter(await self.the.rows("SELECT id, state FROM payout ORDER BY id")))
-
-    async def holds(self) -> None:
-        """The accounts of payouts say what the payouts say, and nobody was paid twice."""
-        async with transaction(self.the.engine) as conn:
-            totals = await payout_lists.totals(conn)
-        assert [one.difference_fen for one in totals.accounts] == [0, 0]
-        for bank in (self.b1, self.b2):
-            assert set(bank.paid.values()) <= {1}, bank.paid
-
-
-@pytest.fixture
-def round_(the: Books, server: SftpServer, tmp_path: Path) -> Round:
-    """A round of its own on the server."""
-    return Round(the, server, server.root / tmp_path.name)
 
 
 # ---------------------------------------------------------------- the round
@@ -310,6 +204,41 @@ async def test_a_rejection_goes_to_returned_funds(round_: Round) -> None:
     assert await round_.states() == {"P1": "PAID", "P2": "PAID"}
     assert set(round_.b1.paid) == {"F1/P1/2", "F1/P2/1"}
     await round_.holds()
+
+
+async def test_an_order_that_is_answered_while_it_is_made_ready_again_does_not_go_out(round_: Round) -> None:
+    """The bank was busy; what it says next comes in the moment in which the order would be sent once more."""
+    the = round_.the
+    round_.b1.decide = lambda _: BUSY
+    await the.ingest([submitted(1, "B1")])
+    await round_.dispatch()
+    await round_.turn()
+    async with transaction(the.engine) as conn:
+        await payments.lines(conn, ["F1/P1/1"])
+        again = asyncio.create_task(round_.dispatch(at_once=True))
+        while not await the.one(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+        ):
+            await asyncio.sleep(0.01)
+        await payments.answer(conn, [Answer("F1/P1/1", "S", "X1", DAY, "")], round_.now)
+    assert await again == []
+    assert await the.one("SELECT count(*) FROM file WHERE type = 'PAY'") == 1
+
+
+async def test_a_payout_goes_to_the_card_that_stands_when_it_is_sent(round_: Round) -> None:
+    """Its card is replaced in the moment in which its file is made: the order names the new one."""
+    the = round_.the
+    await the.ingest([submitted(1, "B1")])
+    async with transaction(the.engine) as conn:
+        await locks.lock(conn, [lock_name(("payout", "F1", "P1"))])
+        going = asyncio.create_task(round_.dispatch(at_once=True))
+        while not await the.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            await asyncio.sleep(0.01)
+        await conn.execute(text("UPDATE payout SET card = 'tok_new_number'"))
+    assert [one.rows for one in await going] == [1]
+    await round_.deliver()
+    round_.b1.work()
+    assert [one.payee_account for one in round_.b1.orders.values()] == ["tok_new_number"]
 
 
 async def test_what_the_bank_does_not_know_is_asked_and_never_sent_again(round_: Round) -> None:
@@ -485,6 +414,28 @@ async def test_settlement_instructions_go_out_on_their_working_day(round_: Round
     assert said == {"IN_BANK": "CONFIRMED", "INTER_BANK": "WAITING"}
     found = await verify(the.engine, the.members)
     assert found["ok"], found
+
+
+async def test_an_instruction_that_is_replaced_while_it_is_made_ready_does_not_go_out(round_: Round) -> None:
+    """Whoever has its name in hand, a bank that says it failed or a person who instructs it again, is waited for."""
+    the = round_.the
+    await the.ingest([submitted(1, "B1")])
+    await round_.dispatch()
+    await round_.turn()
+    await the.close(DAY)
+    ids = [id_ for (id_,) in await the.rows("SELECT id FROM instruction ORDER BY id")]
+    async with transaction(the.engine) as conn:
+        await locks.lock(conn, [lock_name(("instruction", ids[0]))])
+        going = asyncio.create_task(
+            settle(the.engine, the.settings, the.members, now=datetime(2026, 5, 19, 2, 0, tzinfo=UTC))
+        )
+        while not (going.done() or await the.one("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            await asyncio.sleep(0.01)
+        await conn.execute(text("UPDATE instruction SET state = 'REPLACED' WHERE id = :id"), {"id": ids[0]})
+    assert sum(one.rows for one in await going) == len(ids) - 1
+    assert await the.rows("SELECT pay_id FROM pay_line WHERE kind <> 'PAYOUT' ORDER BY 1") == [
+        (id_,) for id_ in ids[1:]
+    ]
 
 
 async def test_a_failed_instruction_goes_out_again_the_same_way_round(round_: Round) -> None:

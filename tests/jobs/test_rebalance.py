@@ -12,19 +12,15 @@ from clearing.jobs.close import cut
 from clearing.jobs.generate import CITY
 from clearing.jobs.verify import verify
 from tests.jobs.mortal import mortals
+from tests.jobs.proof import all_told, as_in_quiet, one_outcome_each, quiet_run
 from tests.jobs.running import (
     FIRST_DAY,
     Books,
     a_day,
-    all_told,
     books,
     cards_first,
     city_members,
-    one_outcome_each,
-    picture,
-    same,
     send,
-    settings_of,
     slices,
     taken,
     topics,
@@ -49,10 +45,7 @@ async def one_frozen(blank: Callable[[], str], broker: Broker, seed: int) -> Non
     sent = a_day(1000, seed)
     cards, others = cards_first(sent)
     members = city_members()
-    async with books(blank(), settings_of(), members) as quiet:
-        await quiet.ingest([*values(cards), *values(others)])
-        await quiet.close(FIRST_DAY)
-        wanted = await picture(quiet)
+    wanted = await quiet_run(blank(), cards + others)
     settings = await topics(broker.bootstrap, batch_events_max=10)
     async with books(blank(), settings, members) as the:
         with mortals(the, CITY) as frozen:
@@ -76,10 +69,7 @@ async def one_frozen(blank: Callable[[], str], broker: Broker, seed: int) -> Non
                 assert crew[0].totals.counts["posted"] > 0
             await taken(the)
             await frozen.stop()
-        await one_outcome_each(the, sent)
-        await all_told(the)
-        await the.close(FIRST_DAY)
-        same(await picture(the), wanted)
+        await as_in_quiet(the, sent, wanted)
 
 
 async def test_workers_that_come_and_go_share_the_work(blank: Callable[[], str], broker: Broker) -> None:
@@ -87,10 +77,7 @@ async def test_workers_that_come_and_go_share_the_work(blank: Callable[[], str],
     rng = random.Random(SEED)
     cards, others = cards_first(a_day(EVENTS, SEED))
     members = city_members()
-    async with books(blank(), settings_of(), members) as quiet:
-        await quiet.ingest(values(cards + others))
-        await quiet.close(FIRST_DAY)
-        wanted = await picture(quiet)
+    wanted = await quiet_run(blank(), cards + others)
     settings = await topics(broker.bootstrap, batch_events_max=20)
     async with books(blank(), settings, members) as the:
         await the.ingest(values(cards))
@@ -101,10 +88,7 @@ async def test_workers_that_come_and_go_share_the_work(blank: Callable[[], str],
                     await asyncio.sleep(rng.random() * 2)
                 did("times workers came and went")
             await taken(the)
-        await one_outcome_each(the, cards + others)
-        await all_told(the)
-        await the.close(FIRST_DAY)
-        same(await picture(the), wanted)
+        await as_in_quiet(the, cards + others, wanted)
 
 
 async def test_a_worker_that_stands_still_in_a_transaction_does_not_keep_the_day(

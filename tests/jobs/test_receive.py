@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from clearing.jobs.delivery.partners import Partners
 from clearing.jobs.receive import receive
 from clearing.jobs.reconcile import reconcile_day
 from clearing.jobs.take_file import Received
-from clearing.store import files, statements
+from clearing.store import files, statements, verdicts
 from clearing.store.session import transaction
 from tests.jobs.running import DAYS, Books, books, settings_of, worked_lines, worked_members
 
@@ -228,19 +228,38 @@ async def test_a_file_that_was_refused_is_mended_as_the_next_version(the: Books,
 
 
 async def test_what_lies_as_it_lay_is_read_twice_and_no_more(the: Books, tmp_path: Path) -> None:
-    """Once to take it, once some seconds later; from then on length and time of change are enough."""
+    """Once to take it, once some seconds later, then when it was changed, whatever its length and time say."""
     put(tmp_path, STM)
     await taken(the, tmp_path)
     async with the.engine.begin() as conn:
         await conn.exec_driver_sql("UPDATE inbox_file SET since = since - interval '1 minute'")
     assert await taken(the, tmp_path) == []
     assert await the.rows("SELECT DISTINCT settled FROM inbox_file") == [(True,)]
+    async with the.engine.begin() as conn:
+        await conn.exec_driver_sql("UPDATE inbox_file SET sha256 = 'not read again'")
+    assert await taken(the, tmp_path) == []
+    assert await the.rows("SELECT DISTINCT sha256 FROM inbox_file") == [(b"not read again",)]
     lay = (tmp_path / STM).stat().st_mtime_ns
     (tmp_path / STM).write_bytes(STATEMENT.replace(b".00,", b".01,", 1))
     os.utime(tmp_path / STM, ns=(lay, lay))
-    assert await taken(the, tmp_path) == [], "nothing shows that it is another"
-    os.utime(tmp_path / STM, ns=(lay, lay + 1))
     assert [one.verdict for one in await taken(the, tmp_path)] == ["RJCT"]
+
+
+async def test_of_two_files_the_one_judged_last_counts_whatever_the_clock_said(the: Books) -> None:
+    """A partner's names say no version, and our clock went back between them: the later one stands, in each list."""
+    async with transaction(the.engine) as conn:
+        for hours, name in enumerate(("B1 first.csv", "B1 then.csv", "B1 held.csv", "B1 held too.csv")):
+            content = name.encode()
+            number = await statements.keep(
+                conn, kind="STM", partner="B1", day=DAY, name=name, content=content
+            )
+            said = verdicts.Verdict(number, "HELD" if "held" in name else "ACPT", 0, 0, (), "")
+            await verdicts.add(conn, said, NOON - timedelta(hours=hours))
+        assert [one.name for one, _ in await statements.accepted(conn, DAY)] == ["B1 then.csv"]
+        assert [one.name for one in await verdicts.waiting(conn, "HELD")] == [
+            "B1 held.csv",
+            "B1 held too.csv",
+        ]
 
 
 async def test_a_gap_holds_what_comes_after_it(the: Books, tmp_path: Path) -> None:

@@ -18,19 +18,8 @@ from clearing.jobs.broker import Broker
 from clearing.jobs.verify import verify
 from tests.jobs.made import CARDS, MORNING, event, line, payment, submitted
 from tests.jobs.mortal import mortals
-from tests.jobs.running import (
-    DAYS,
-    Books,
-    Sent,
-    all_told,
-    books,
-    one_outcome_each,
-    send,
-    settings_of,
-    taken,
-    topics,
-    worked_members,
-)
+from tests.jobs.proof import all_told, one_outcome_each
+from tests.jobs.running import DAYS, Books, Sent, books, send, settings_of, taken, topics, worked_members
 from tests.soaking import SEED, size
 
 MEMBERS = DAYS / "2026-03-09-worked-day" / "members.toml"

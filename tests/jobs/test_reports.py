@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,26 +16,17 @@ from clearing.jobs.reports import FORMATS, mismatch_document, write_report
 from clearing.store import breaks
 from clearing.store.session import transaction
 from tests.conftest import DatabaseServer
+from tests.jobs.reconcile_desk import ELEVENTH, PLANTED, TENTH, Desk, run
 from tests.jobs.reconciled_story import FIRST, story_books
-from tests.jobs.running import Books, books, settings_of, worked_members
-from tests.jobs.test_reconcile import ELEVENTH, PLANTED, TENTH, Desk, _three_days, run
+from tests.jobs.running import Books
 from tests.jobs.test_sign import MEMBERS, all_sign, owned
 from tests.reports.reading import pages
 
 
 @pytest.fixture
-async def the(database_server: DatabaseServer) -> AsyncIterator[Books]:
+def the(filed: Books) -> Books:
     """Books in which the three worked days are filed and nothing is reconciled."""
-    url = database_server.create(database_server.template("reconcile", _three_days))
-    async with books(url, settings_of(), worked_members()) as found:
-        yield found
-    database_server.drop(url)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    """A folder for files."""
-    return Desk(tmp_path)
+    return filed
 
 
 async def test_a_stored_run_is_written_in_four_formats(the: Books, desk: Desk, tmp_path: Path) -> None:

@@ -9,17 +9,14 @@ from itertools import pairwise
 import pytest
 
 from clearing.ledger.members import Members
+from tests.jobs.proof import Picture, one_outcome_each, picture, same
 from tests.jobs.running import (
     FIRST_DAY,
-    Picture,
     Sent,
     a_day,
     books,
     city_members,
     keyed,
-    one_outcome_each,
-    picture,
-    same,
     settings_of,
     values,
     worked_lines,

@@ -23,7 +23,8 @@ from clearing.jobs.deliver import write_files
 from clearing.jobs.keys import make_pair, write_pair
 from clearing.jobs.seal import manifest_bytes, sealer_of, wire, wire_size
 from clearing.jobs.verify import verify
-from clearing.ledger.members import Members, load_members
+from clearing.ledger.members import Members
+from clearing.ledger.members_file import load_members
 from clearing.ledger.seal_terms import ED25519, SM2_SM3
 from clearing.store import files
 from clearing.store.session import transaction

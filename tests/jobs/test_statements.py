@@ -112,6 +112,31 @@ def test_there_are_statements_to_compare() -> None:
     assert len(STATEMENTS) >= 2
 
 
+def test_an_entry_with_a_bad_detail_is_left_out_with_all_its_rows() -> None:
+    """What a bank booked in one sum is taken in one, where the file is taken in part: one bad item, told once."""
+    lines = (
+        "bank_ref,platform_ref,bank_date,bank_time,type,direction,amount,status,card,original_bank_ref",
+        "A1,,2026-03-10,10:00:00,PAY,D,3.00,SUCC,,",
+        "A2,,2026-03-10,10:00:00,PAY,D,5.00,SUCC,,",
+    )
+    document = as_camt("\n".join(lines).encode()).decode()
+    _, _, rest = document.partition("<TxDtls>")
+    inside, _, _ = rest.partition("</TxDtls>")
+    parts = [(inside, "1.00"), (inside.replace("A1", "A" * 70), "2.00")]
+    several = "".join(f'<TxDtls>{text}<Amt Ccy="CNY">{yuan}</Amt></TxDtls>' for text, yuan in parts)
+    document = document.replace(f"<TxDtls>{inside}</TxDtls>", several, 1)
+    said: dict[str, Any] = {"partner": "B1", "file": "S.xml", "day": None, "clock": CLOCK}
+    found = read_statement(document.encode(), **said, partial=True)
+    assert [row.bank_ref for row in rows_of(found)] == ["A2"]
+    assert isinstance(found, Parsed)
+    (one,) = found.files
+    assert (one.counted.rows, one.counted.in_fen, len(one.bad)) == (1, 500, 1)
+    assert one.bad[0].startswith("S.xml:2 (//Ntry)[1]/bank_ref: expected at most 64 characters")
+    whole = read_statement(document.encode(), **said)
+    assert isinstance(whole, Refused)
+    assert whole.errors == one.bad
+
+
 def test_a_csv_is_read_as_before() -> None:
     """What does not begin as XML goes the usual way."""
     content = STATEMENTS[0].read_bytes()

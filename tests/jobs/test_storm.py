@@ -15,21 +15,16 @@ from clearing.jobs.generate import CITY
 from clearing.jobs.verify import verify
 from tests.conftest import DatabaseServer, OwnDatabase
 from tests.jobs.mortal import KILLED, Mortal, finished, mortals
+from tests.jobs.proof import as_in_quiet, quiet_run
 from tests.jobs.running import (
-    FIRST_DAY,
     Books,
     Sent,
     a_day,
-    all_told,
     books,
     cards_first,
     city_members,
-    one_outcome_each,
-    picture,
     prepare,
-    same,
     send,
-    settings_of,
     slices,
     topics,
     values,
@@ -59,10 +54,7 @@ async def a_stormy_day(
     """A generated day through the storm, and once more in quiet."""
     cards, others = cards_first(a_day(EVENTS, seed))
     calm = database_server.create(database_server.template("jobs", prepare))
-    async with books(calm, settings_of(), city_members()) as quiet:
-        await quiet.ingest(values(cards + others))
-        await quiet.close(FIRST_DAY)
-        wanted = await picture(quiet)
+    wanted = await quiet_run(calm, cards + others)
     database_server.drop(calm)
 
     stormy = await own_database.create(f"storm_{seed}")
@@ -72,10 +64,7 @@ async def a_stormy_day(
         await the.ingest(values(cards))
         await storm(the, others, random.Random(seed), own_broker, own_database)
         await finished(the, CITY, "calm")
-        await one_outcome_each(the, cards + others)
-        await all_told(the)
-        await the.close(FIRST_DAY)
-        same(await picture(the), wanted)
+        await as_in_quiet(the, cards + others, wanted)
         found = await verify(the.engine, the.members)
         assert found["ok"], f"seed {seed}: {found['checks']}"
     did("stormy days")

@@ -7,16 +7,8 @@ from collections.abc import Callable
 from clearing.jobs.broker import Broker
 from clearing.jobs.verify import verify
 from clearing.jobs.verify_faults import OK
-from tests.jobs.running import (
-    FIRST_DAY,
-    a_day,
-    all_told,
-    books,
-    city_members,
-    one_outcome_each,
-    through_kafka,
-    topics,
-)
+from tests.jobs.proof import all_told, one_outcome_each
+from tests.jobs.running import FIRST_DAY, a_day, books, city_members, through_kafka, topics
 
 
 async def test_ten_thousand_events_have_ten_thousand_notices(

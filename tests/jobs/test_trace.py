@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import csv
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +19,13 @@ from clearing.jobs.instruct_again import instruct_again
 from clearing.jobs.reconcile import reconcile_day
 from clearing.jobs.settle import settle
 from clearing.jobs.trace import trace
+from clearing.jobs.trace_files import files_of_entry
 from clearing.jobs.trace_orders import Step, World
+from clearing.store import files
 from clearing.store.session import transaction
 from tests.jobs.mock_bank import BUSY, PAID, REJECTED, UNKNOWN
-from tests.jobs.running import Books, books, members_of, settings_of
-from tests.jobs.test_payout_round import CARDS, DAY, STORY, Round, cards, submitted, told
-from tests.services.sftp_server import SftpServer
+from tests.jobs.payout_round import CARDS, DAY, STORY, Round, submitted, told, with_cards
+from tests.jobs.running import Books, books, settings_of, worked_lines, worked_members
 
 STATEMENT = "bank_ref,platform_ref,bank_date,bank_time,type,direction,amount,status,card,original_bank_ref\n"
 PAY = "RHC_PAY_PLAT_B1_20260518_001_V1.txt"
@@ -33,15 +37,8 @@ LONG = "P" * 40
 @pytest.fixture
 async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
     """Books with a card at each of two banks."""
-    async with books(blank(), settings_of(), members_of(STORY / "members.toml"), DAY) as opened:
-        await opened.ingest(cards())
+    async with with_cards(blank()) as opened:
         yield opened
-
-
-@pytest.fixture
-def round_(the: Books, server: SftpServer, tmp_path: Path) -> Round:
-    """A round of its own on the server."""
-    return Round(the, server, server.root / tmp_path.name)
 
 
 async def way(the: Books, said: str) -> list[Step]:
@@ -243,6 +240,42 @@ async def test_an_instruction_shows_what_took_its_place_and_by_whom(round_: Roun
         *(f"{one['file']}:{one['line']}" for one in steps if one["step"] in {"sent", "answer"}),
     ):
         assert await way(the, said) == steps, said
+
+
+async def test_only_files_in_which_an_entry_is_a_line_are_listed(blank: Callable[[], str]) -> None:
+    """A file that names a payment only as what a void or refund undoes is not among the payment's own files."""
+    async with books(blank(), settings_of(profiles="P,H,X"), worked_members()) as the:
+        for day in (9, 10):
+            await the.ingest(worked_lines(day))
+            await the.close(date(2026, 3, day))
+        async with transaction(the.engine) as conn:
+            wanted: dict[str, set[str]] = defaultdict(set)
+            named: dict[str, set[str]] = defaultdict(set)
+            for one in await files.of_day(conn, date(2026, 3, 10)):
+                text = (await files.content(conn, one.name)).decode(
+                    "gb18030" if one.profile == "P" else "utf-8"
+                )
+                for id_ in own_ids(one.profile, text):
+                    wanted[id_].add(one.name)
+                for id_ in set(re.findall("(?<![0-9a-f])20260310[0-9a-f]{24}(?![0-9a-f])", text)):
+                    named[id_].add(one.name)
+            for id_ in named:
+                steps = await files_of_entry(conn, date(2026, 3, 10), id_)
+                assert {step["name"] for step in steps} == wanted[id_], id_
+    assert {name[-3:] for id_ in named for name in named[id_] - wanted[id_]} == {"txt", "csv", "xml"}
+
+
+def own_ids(profile: str, text: str) -> Iterator[str]:
+    """The ids of the entries and instructions that a file's lines are of, found without our reader."""
+    if profile == "X":
+        yield from re.findall("<NtryRef>([0-9a-f]{32})</NtryRef>", text)
+    elif profile == "P":  # in the first column behind the number, of card uses in a column of their own
+        lines = [line.split("|") for line in text.splitlines()]
+        found = (cells if lines[0][2] == "SWP" else cells[2:3] for cells in lines)
+        yield from (cell for cells in found for cell in cells if re.fullmatch("[0-9a-f]{32}", cell))
+    else:
+        rows = list(csv.DictReader(text.removeprefix("\ufeff").splitlines()))
+        yield from (str(row.get("entry_id") or row.get("instruction_id") or "").strip() for row in rows)
 
 
 @pytest.mark.parametrize(

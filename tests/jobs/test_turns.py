@@ -12,7 +12,8 @@ from clearing.store import locks
 from clearing.store.session import transaction
 from messages import Event
 from tests.jobs.made import CARDS, payment, sent_under, submitted
-from tests.jobs.running import Sent, all_told, books, keyed, send, taken, topics, worked_members, working
+from tests.jobs.proof import all_told
+from tests.jobs.running import Sent, books, keyed, send, taken, topics, worked_members, working
 from tests.ledger.straight import PLATFORM, Straight, by_topic, record_key
 from tests.ledger.world import OPEN_DAY, A, World, members
 from tests.soaking import SEED, size

@@ -112,6 +112,8 @@ DAMAGE = {
     "an entry's id changed with its event's": (
         """UPDATE event SET entry_id = '20260310-0000-0000-0000-000000000000' FROM one
         WHERE event.source = one.source AND event.id = one.event_id;
+        UPDATE entry SET original_id = '20260310-0000-0000-0000-000000000000' FROM one
+        WHERE entry.original_id = one.id;
         UPDATE entry SET id = '20260310-0000-0000-0000-000000000000' FROM one WHERE entry.id = one.id""",
         "entry_ids chains rendered",
         r"entry 202603100{24}: expected id 20260310(?!0{24})[0-9a-f]{24} \(of 2026-03-10, PLAT/\w+/\S+\)",
@@ -164,8 +166,8 @@ DAMAGE = {
         r"batch 1: expected 29 records, got 28 with an outcome",
     ),
     "a posted event parked": (
-        """INSERT INTO parked (source, id, waits_for, limit_days, detail, line, adds)
-        SELECT source, event_id, 'card/x', 3, '', '', false FROM one""",
+        """INSERT INTO parked (source, id, waits_for, since, limit_days, detail, line, adds)
+        SELECT source, event_id, 'card/x', '2026-03-10', 3, '', '', false FROM one""",
         "outcomes",
         r"parked \w+/\S+: expected an event that was parked, got posted",
     ),
@@ -186,7 +188,7 @@ DAMAGE = {
     ),
     "a payout's state": (
         "UPDATE payout SET state = 'PAID' WHERE state IN ('HELD', 'ACCEPTED', 'SENT')",
-        "payouts",
+        "payouts paid_once",
         r"2035\.F1: balance, expected 0\.00 .*, got -640\.00 \(640\.00 more credit\)",
     ),
     "an open time-out": (
@@ -215,6 +217,36 @@ DAMAGE = {
         "UPDATE retention SET retained_fen = retained_fen - 1",
         "retention",
         r"9030\.F1\.H2: balance, expected 759\.99 .*, got 760\.00 \(0\.01 more debit\)",
+    ),
+    "a bank's reference that may be used again": (
+        "DELETE FROM bank_ref USING one WHERE bank_ref.source = one.source AND bank_ref.id = one.event_id",
+        "references",
+        r"entry [0-9a-f]{32}: expected a reference of \w+ that it has used up, got one that is free",
+    ),
+    "a refund that may be made again": (
+        "UPDATE undo SET refunded_fen = refunded_fen - 1 WHERE refunded_fen > 0",
+        "undone",
+        r"undo of \w+/\S+: expected 0 times whole, \d+ fen, got not as a whole, \d+ fen",
+    ),
+    "an order that may be paid again": (
+        "UPDATE order_no SET source = '', id = '' WHERE source <> ''",
+        "paid_once",
+        r"order \w+ \S+: expected taken by \w+/\S+, got free",
+    ),
+    "a payout that was paid": (
+        "UPDATE payout SET state = 'WITHDRAWN' WHERE state = 'PAID'",
+        "paid_once",
+        r"payout F1/\S+: expected WITHDRAWN, got 1 times paid, 0 times returned",
+    ),
+    "an entry after its day was cut": (
+        "UPDATE day SET cut_batch = 1 WHERE clearing_date = '2026-03-10'",
+        "entries rendered",
+        r"entry 20260310\w+: expected batch 1 at most, the last before 2026-03-10 was cut, got batch",
+    ),
+    "notices that nobody sent": (
+        "UPDATE stream SET announced = 1000000 WHERE name = 'file'",
+        "batches",
+        r"file\[0\]: expected notices sent up to a batch it has, got up to batch 1000000",
     ),
     "what a settlement bank holds": (
         """UPDATE balance SET account = '3020.H2'

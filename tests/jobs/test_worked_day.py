@@ -17,6 +17,7 @@ from tests.jobs.day_folders import (
     reports_tie,
     stories,
 )
+from tests.jobs.proof import picture
 from tests.jobs.running import (
     Books,
     Sent,
@@ -24,7 +25,6 @@ from tests.jobs.running import (
     cards_first,
     keyed,
     members_of,
-    picture,
     settings_of,
     through_kafka,
     topics,

@@ -13,7 +13,7 @@ from clearing.ledger.decide import Incoming, needs
 from clearing.ledger.facts import Facts, lock_name
 from clearing.ledger.outcomes import Outcome
 from clearing.ledger.rules import RULES
-from clearing.ledger.rules.reimbursements import rows_digest
+from clearing.ledger.rules.payout_batches import rows_digest
 from messages import CATALOGUE, Event, decode
 from messages.schemas import examples
 from tests.ledger.stories import begun

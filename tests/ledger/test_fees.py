@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clearing.errors import MembersRefused
 from clearing.ledger.fees import FeeRule, ambiguous, choose
-from clearing.ledger.members import load_members
+from clearing.ledger.members_file import load_members
 from clearing.ledger.outcomes import Outcome
 from tests.ledger.world import MEMBERS, MORE, World, postings_of, story
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from clearing.errors import MembersRefused
-from clearing.ledger.members import DAYS_MAX, Institution, load_members
+from clearing.ledger.members import DAYS_MAX, Institution
+from clearing.ledger.members_file import load_members
 from tests.ledger.world import MEMBERS, MORE, members
 
 GOOD = MEMBERS.read_text(encoding="utf-8") + MORE
@@ -22,8 +23,8 @@ FEE = '[[fee]]\nrate_bp = "1"\nfrom = "2026-01-01"\n'
 FAULTS = [
     ('[[clinic]]\ncode = "K1"\n',                                        r"\[\[clinic\]\]: not a kind of record; expected one of bank"),
     ('[[bank]]\ncode = "b9"\n',                                          r"\[\[bank\]\] \d code: String should match pattern"),
-    ('[[bank]]\ncode = "B9"\n',                                          r"\[\[bank\]\] \d cnaps: Field required"),
-    (BANK.format("B9") + 'color = "red"\n',                              r"\[\[bank\]\] \d color: Extra inputs"),
+    ('[[bank]]\ncode = "B9"\n',                                          r"\[\[bank\]\] \d cnaps: is missing"),
+    (BANK.format("B9") + 'color = "red"\n',                              r"\[\[bank\]\] \d color: there is no setting"),
     (BANK.format("B1"),                                                  r"bank B1: two records in force on 1970-01-01"),
     (BANK.format("H1") + 'valid_from = "2027-01-01"\n',                  r"hospital H1: two records in force|bank H1: two records in force|was a"),
     (HOSPITAL.format(""),                                                r"hospital H9: expected settlement_bank and settlement_account, or settles_with"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any, Final
 
 import pytest
@@ -209,3 +210,15 @@ def test_any_order_between_topics_gives_the_same_books(seed: int, steps: int) ->
     assert {name: fen for name, fen in other.balances.items() if fen} == {
         name: fen for name, fen in straight.world.balances.items() if fen
     }
+
+
+def test_a_thousand_deposits_that_came_before_their_stay_are_decided_in_seconds() -> None:
+    """A hospital that sends every deposit under one number, registered last: the batch ends before the server cuts it off."""
+    world = World()
+    paid = [world.make("deposit.paid", amount="1.00", admission_no="0") for _ in range(1_200)]
+    batch = [Incoming(one) for one in (*paid, world.make("admission.registered", admission_no="0"))]
+    began = time.process_time()
+    found = world.batch(batch)
+    assert time.process_time() - began < 8
+    assert {done.outcome for done in found.woken} == {Outcome.POSTED}
+    assert world.balances["9011.H1.0"] == -120_000

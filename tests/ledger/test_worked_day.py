@@ -12,7 +12,7 @@ from clearing.ledger.accounts import POSITION_CODES, code_of
 from clearing.ledger.case import Context
 from clearing.ledger.decide import Incoming
 from clearing.ledger.facts import Facts
-from clearing.ledger.members import load_members
+from clearing.ledger.members_file import load_members
 from clearing.ledger.outcomes import Outcome
 from messages import Event, amount_text, decode
 from tests.ledger.world import DAYS, MEMBERS, World

@@ -21,7 +21,8 @@ from clearing.ledger.case import Context
 from clearing.ledger.decide import Folded, Incoming, Parking, Waiting, decide, needs
 from clearing.ledger.entry import Entry
 from clearing.ledger.facts import Facts, Key, Place, lock_name
-from clearing.ledger.members import Members, load_members
+from clearing.ledger.members import Members
+from clearing.ledger.members_file import load_members
 from clearing.ledger.outcomes import Decision, Outcome
 from clearing.ledger.rules import RULES
 from messages import Event, amount_text, decode, fen_of

@@ -192,7 +192,7 @@ async def test_a_day_only_goes_forward(any_books: Database, statement: str) -> N
 
 
 async def test_a_signed_day_never_moves(any_books: Database) -> None:
-    """After its last step a day never moves, no day is ever removed, and each of its steps is kept."""
+    """After its last step a day never moves, no day is removed, its steps are kept, and no run comes behind it."""
     async with transaction(any_books.engine) as conn:
         await days.open_day(conn, DAY)
         await days.cut(conn, DAY, NOON, root=bytes(32), heads={})
@@ -214,16 +214,28 @@ async def test_a_signed_day_never_moves(any_books: Database) -> None:
                 ),
             )  # fmt: skip
         assert await days.step(conn, DAY, "signed")
+        racing = asyncio.create_task(_another_run(any_books))
+        waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+        while not (racing.done() or await conn.scalar(waits)):
+            await asyncio.sleep(0.01)
         assert [state for state, _ in await days.steps(conn, DAY)] == list(days.STATES)
         steps = [one for one in await days.untold(conn) if one.clearing_date == DAY]
         await days.told(conn, [one.id for one in steps])
         assert {one.clearing_date for one in await days.untold(conn)} == {date(2026, 3, 11)}
+    with pytest.raises(DBAPIError, match="it is signed, its reconciliation_run stands"):
+        await racing
     for change in ("state = 'reconciled'", "cut_at = now()", "root = NULL"):
         statement = f"UPDATE day SET {change} WHERE clearing_date = '{DAY}'"  # noqa: S608
         assert await refusal(any_books, statement) == "23001"
     assert await refusal(any_books, "DELETE FROM day", owner=True) == "23001"
     assert await refusal(any_books, "DELETE FROM day_step", owner=True) == "23001"
     assert await refusal(any_books, "UPDATE day_step SET at = now()") == "42501"
+
+
+async def _another_run(database: Database) -> None:
+    """Reconcile the day once more, while its last signature is given."""
+    async with transaction(database.engine) as conn:
+        await breaks.add_run(conn, DAY, [], 0, {})
 
 
 async def test_days_are_cut_in_order(any_books: Database) -> None:

@@ -161,6 +161,15 @@ async def test_what_waited_too_long_is_ended_by_the_cut(books: Database) -> None
         assert made.ids(await parked.waiting_for_days(conn, date(2026, 3, 13))) == ["P4"]
 
 
+async def test_who_waited_too_long_is_found_among_thousands(books: Database) -> None:
+    """The cut keeps all batches away meanwhile: a topic of cards that stood still must not make that minutes."""
+    waits = [made.parked(f"P{number}", f"event/H1/P{number - 1}") for number in range(1, 6_000)]
+    async with transaction(books.engine) as conn:
+        await record(conn, batch([made.parked("P0", "card/x"), *waits]))
+        await conn.execute(text("SET LOCAL statement_timeout = '2s'"))
+        assert made.ids(await parked.expired(conn, date(2026, 3, 13))) == ["P0"]
+
+
 async def test_parked_and_woken_in_one_batch(books: Database) -> None:
     """Both outcomes are kept and announced, and nobody waits; if it waits for something else, it does."""
     final = posted("P1", woken=True, notice_no=2)
@@ -184,7 +193,7 @@ async def test_parking_needs_the_open_day(books: Database) -> None:
 
 
 async def test_notices_are_pending_until_announced(books: Database) -> None:
-    """Outcomes come in order of batch and number, whole batches at a time, and never twice once announced."""
+    """Outcomes come in order of batch and number, so many at a time, and never twice once announced."""
     async with transaction(books.engine) as conn:
         first, head = await record(conn, batch([posted("P1"), malformed()]))
         second, _ = await record(conn, batch([rejected("P2")], first=2, previous=head))
@@ -192,9 +201,13 @@ async def test_notices_are_pending_until_announced(books: Database) -> None:
         assert [(one.batch, one.no, one.outcome) for one in told] == [
             (first, 0, "posted"), (first, 1, "malformed"), (second, 0, "rejected"),
         ]  # fmt: skip
-        assert len(await notices.pending(conn, "clearing.payments", 0, batches_max=1)) == 2
+        piece = await notices.pending(conn, "clearing.payments", 0, rows_max=1)
+        assert piece == told[:1]
+        rest = await notices.pending(conn, "clearing.payments", 0, after=(piece[0].batch, piece[0].no))
+        assert rest == told[1:]
         await notices.announced(conn, [("clearing.payments", 0, first)])
-        await notices.announced(conn, [("clearing.payments", 0, 0)])  # never back
+        for never in (0, second + 1_000):  # back, or to a batch that is not there
+            await notices.announced(conn, [("clearing.payments", 0, never)])
         assert made.ids(await notices.pending(conn, "clearing.payments", 0)) == ["P2"]
         await notices.announced(conn, [("clearing.payments", 0, second)])
         assert await notices.pending(conn, "clearing.payments", 0) == []

@@ -74,7 +74,7 @@ def parts(head: Head, records: Iterable[Element], zone: tzinfo) -> Iterator[Elem
     """
     yield group_header(CAMT_053, head, zone)
     statement = etree.Element("Stmt")
-    put(statement, STATEMENT, _statement(head), zone)
+    put(statement, STATEMENT, statement_values(head), zone)
     for code, fen in (("OPBD", 0), ("CLBD", head.net_fen)):
         balance = etree.SubElement(statement, "Bal")
         said = {"code": code, "clearing_date": head.clearing_date}
@@ -85,7 +85,8 @@ def parts(head: Head, records: Iterable[Element], zone: tzinfo) -> Iterator[Elem
     yield file_figures(head, zone)
 
 
-def _statement(head: Head) -> dict[str, object]:
+def statement_values(head: Head) -> dict[str, object]:
+    """What stands at the head of a statement, or of a notice."""
     return {
         "message_id": head.message_id,
         "created": head.created,

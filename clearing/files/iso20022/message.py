@@ -169,14 +169,14 @@ class Reader:
         Out:     with the line each begins on; what is wrong is in `faults`.
         """
         model = self.message.model
-        for line, fields in self._read(content):
-            yield Row(line, "D", model(**{name: fields.get(name) for name in model._fields}))
+        for line, item, fields in self._read(content):
+            yield Row(line, "D", model(**{name: fields.get(name) for name in model._fields}), item)
 
-    def cells(self, content: bytes) -> Iterator[dict[str, Any]]:
-        """The records as `gather` gives them, for what has no record model."""
-        return (fields for _, fields in self._read(content))
+    def cells(self, content: bytes) -> Iterator[tuple[int, str, dict[str, Any]]]:
+        """(line, XPath, the record as `gather` gives it) of each, for what has no record model."""
+        return self._read(content)
 
-    def _read(self, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _read(self, content: bytes) -> Iterator[tuple[int, str, dict[str, Any]]]:
         message = self.message
         reading = Reading(self.name, message.id, message.record, self.faults)
         self.space = reading.space
@@ -184,13 +184,13 @@ class Reader:
         for number, element in enumerate(reading.records(content), 1):
             parent = element.getparent()
             if message.above and parent is not None and parent is not above[0]:
-                where = listener(self.faults, f"(//{message.record})[{number}]/..")
+                where = listener(self.faults, f"{self._item(number)}/..")
                 above = (parent, take(parent, message.above, self.source(where)))
             before = len(self.faults.found)
             found = [{**above[1], **values} for values in self._parts(element, number)]
             if len(self.faults.found) == before:
                 line = element.sourceline if isinstance(element.sourceline, int) else 0
-                yield from ((line, message.gather(values)) for values in found)
+                yield from ((line, self._item(number), message.gather(values)) for values in found)
         self.root = reading.root
         if self.root is not None and not self.faults.full:
             below = self.root.find(f"{{{self.space}}}{message.root}")
@@ -206,6 +206,10 @@ class Reader:
                 heard = listener(self.faults, f"/Document/{message.root}/GrpHdr")
                 self.figures = take(header, message.header, self.source(heard))
             self.figures |= extra(below, "File", FILE_KINDS, self.source(wrong))
+
+    def _item(self, number: int) -> str:
+        """The XPath of a record, from 1."""
+        return f"(//{self.message.record})[{number}]"
 
     def source(self, wrong: Wrong) -> Source:
         """What reading an element of this document needs."""
@@ -224,7 +228,7 @@ class Reader:
             if above is not None:
                 above.remove(one)
         rest, total = 0, 0
-        wrong = listener(self.faults, f"(//{self.message.record})[{number}]")
+        wrong = listener(self.faults, self._item(number))
         for one in details:
             holder.append(one)
             values = self._values(element, number)
@@ -240,7 +244,7 @@ class Reader:
 
     def _values(self, element: Element, number: int) -> dict[str, Any]:
         message = self.message
-        source = self.source(listener(self.faults, f"(//{message.record})[{number}]"))
+        source = self.source(listener(self.faults, self._item(number)))
         values = take(element, message.places, source)
         inner: Element | None = element
         for name in filter(None, message.inside.split("/")):

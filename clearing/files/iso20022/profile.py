@@ -56,7 +56,7 @@ class Document:
             self.totals.add(type(row.record), [(value,) for value in row.record])
             wrong = disagreement(row.record)
             if wrong is not None:
-                agreed.add("FMT-009", wrong[1], wrong[2], line=row.line, column=wrong[0])
+                agreed.add("FMT-009", wrong[1], wrong[2], line=row.line, column=row.column(wrong[0]))
             key = (row.record.entry_id, row.record.account) if kind.message.file_type == "TXN" else None
             if key is not None:
                 if key <= last:

@@ -19,7 +19,7 @@ import csv
 import io
 from collections.abc import Mapping
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from clearing.files.faults import Fault, Faults
 from clearing.files.iso20022.camt053 import CAMT_053, figures
@@ -55,8 +55,18 @@ BOOKED: Final = "BOOK"
 ORIGINAL: Final = "ORIGINAL"
 
 
-def canonical(name: str, content: bytes, zone: tzinfo) -> bytes | tuple[Fault, ...]:
-    """A partner's camt.053 as the canonical statement's CSV, or everything that is wrong with it. 转换
+class Canonical(NamedTuple):
+    """A partner's camt.053 as rows of the canonical statement."""
+
+    content: bytes
+    """The CSV file; without the entries that could not be read."""
+    places: tuple[tuple[int, str], ...]
+    """Of each row the line and XPath of its entry in the document."""
+    faults: tuple[Fault, ...]
+
+
+def canonical(name: str, content: bytes, zone: tzinfo) -> Canonical:
+    """A partner's camt.053 as the canonical statement's CSV, and everything that is wrong with it. 转换
 
     In:      any bytes; the zone its times are told in.
     Out:     a line an entry, or a detail of one, in order; `#BALANCE` where the document opens and closes.
@@ -71,14 +81,14 @@ def canonical(name: str, content: bytes, zone: tzinfo) -> bytes | tuple[Fault, .
     out = io.StringIO(newline="")
     lines = csv.writer(out)
     lines.writerow(COLUMNS)
-    for row in reader.cells(content):
-        lines.writerow([row[column] for column in COLUMNS])
+    places: list[tuple[int, str]] = []
+    for line, item, row in reader.cells(content):
+        places.append((line, item))
+        lines.writerow([" ".join(str(row[column]).splitlines()) for column in COLUMNS])
     said = figures(reader)
-    if faults.found:
-        return tuple(faults.found)
     if "OPBD" in said and "CLBD" in said:
         lines.writerow(["#BALANCE", *(yuan(-int(str(said[code]))) for code in ("OPBD", "CLBD"))])
-    return out.getvalue().encode()
+    return Canonical(out.getvalue().encode(), tuple(places), tuple(faults.found))
 
 
 def _cells(values: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:

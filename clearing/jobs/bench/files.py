@@ -28,7 +28,8 @@ from clearing.jobs.bench.machine import cpu_now, machine, median
 from clearing.jobs.bench.one_file import Timed, one_file
 from clearing.jobs.collector import many_objects
 from clearing.jobs.setup import document_of, init
-from clearing.ledger.members import Members, load_members
+from clearing.ledger.members import Members
+from clearing.ledger.members_file import load_members
 from clearing.store import embedded, entries
 from clearing.store.database import Database, open_database
 from clearing.store.files import StoredFile

@@ -20,7 +20,7 @@ from rich.table import Table
 from clearing.jobs.bench.ways import COPY, DAY, LOOP, Told, a_bench
 from clearing.jobs.generate import CITY, Plan, generate_day
 from clearing.jobs.setup import with_settings
-from clearing.ledger.members import load_members
+from clearing.ledger.members_file import load_members
 
 if TYPE_CHECKING:
     from clearing.settings import Settings

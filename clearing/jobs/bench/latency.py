@@ -25,7 +25,7 @@ from clearing.jobs.bench.ways import DAY, Told, a_bench
 from clearing.jobs.generate import CITY, Plan, Sent, generate_day
 from clearing.jobs.setup import with_settings
 from clearing.jobs.topics import kafka_options
-from clearing.ledger.members import load_members
+from clearing.ledger.members_file import load_members
 from messages.notices import RESULTS, topic_name
 
 if TYPE_CHECKING:

@@ -3,13 +3,14 @@
     uniform        a generated day as it is, through Kafka with two workers
     hot            the same day, every institution replaced by one: all credits go to one account
     redelivered    three in ten records come a second time
-    history        the same day into books that already hold some millions of entries
+    history        the same day into books that already hold some millions of entries of the days before it
 
 All in one run, taken in turns, each on books of its own; a ratio to the uniform day is what can be compared.
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
 import tomllib
 from collections.abc import Sequence
@@ -19,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import from_json, to_json
 from rich.table import Table
 
+from clearing.jobs.bench import history as past
 from clearing.jobs.bench.ways import DAY, Told, a_bench
 from clearing.jobs.generate import CITY, Plan, Sent, generate_day
-from clearing.jobs.ingest_file import ingest_lines
 from clearing.jobs.setup import with_settings
-from clearing.ledger.members import INSTITUTION, load_members
-from clearing.store.database import Database, connect
+from clearing.ledger.members import INSTITUTION
+from clearing.ledger.members_file import load_members
 
 if TYPE_CHECKING:
     from clearing.ledger.members import Members
@@ -37,8 +38,6 @@ LONG: Final = "long history"
 AGAIN_SHARE: Final = 0.3
 AGAIN_WITHIN: Final = 2_000
 """A record comes again at most so many records later."""
-SEEDED: Final = 20_000
-"""Events of the day that a history is copied from."""
 
 
 def one_institution(sent: Sequence[Sent], members: Members, hot: str) -> list[Sent]:
@@ -93,15 +92,18 @@ async def bench_shapes(
     day = list(generate_day(Plan(), members, DAY, events, seed).events())
     hot = next(one.code for one in members.records if one.kind == "hospital")
     shapes = {UNIFORM: day, HOT: one_institution(day, members, hot), AGAIN: redelivered(day, seed)}
-    async with a_bench(settings, members, directory, told) as bench:
-        lived = History(settings, members, seed, history)
+    async with a_bench(settings, members, directory, told) as bench, contextlib.AsyncExitStack() as stack:
+        old = await stack.enter_async_context(bench.books()) if history else None
+        if old is not None:
+            told(f"books with {history:,} entries of earlier days")
+            await past.fill(old, settings, members, seed, history)
         for number in range(repeats):
             for position, (what, sent) in enumerate(shapes.items()):
                 told(f"round {number + 1} of {repeats}: {what}")
                 await bench.kafka(sent, f"{bench.prefix}-{number}-{position}", what)
-            if history:
-                told(f"round {number + 1} of {repeats}: {LONG}, {history:,} entries")
-                await bench.kafka(day, f"{bench.prefix}-{number}-h", LONG, lived.fill)
+            if old is not None:
+                told(f"round {number + 1} of {repeats}: {LONG}")
+                await bench.kafka(past.another(day, number), f"{bench.prefix}-{number}-h", LONG, old)
     uniform = bench.ways[UNIFORM].median
     return {
         "machine": bench.ran_on,
@@ -110,68 +112,6 @@ async def bench_shapes(
             one.figures() | {"of_uniform": round(one.median / uniform, 2)} for one in bench.ways.values()
         ],
     }
-
-
-class History:
-    """Earlier days in the books: one small day's rows, copied under other dates and ids until there are enough."""
-
-    def __init__(self, settings: Settings, members: Members, seed: int, entries: int) -> None:
-        self._settings = settings
-        self._members = members
-        self._seed = seed
-        self._entries = entries
-
-    async def fill(self, database: Database) -> None:
-        """Fill books that are empty.
-
-        Writes:  event, entry, order_no, bank_ref: a seed day through the engine, then its rows under other names;
-                 stream, as if all of it had been told: nobody is measured telling the past.
-        """
-        few = min(SEEDED, self._entries // 2)
-        seeded = list(generate_day(Plan(), self._members, DAY, few, self._seed + 1).events())
-        lines = [_elsewhere(one) for one in seeded]
-        await ingest_lines(database.engine, self._settings, self._members, lines)
-        connection = await connect(database.dsn)
-        try:
-            made = await connection.fetchval("SELECT count(*) FROM entry")
-            copies = max(0, self._entries // max(1, made) - 1)
-            for statement in _COPIES:
-                await connection.execute(statement, copies)
-            await connection.execute(_ANNOUNCED)
-            await connection.execute("CHECKPOINT")
-            for table in ("event", "entry", "order_no", "bank_ref"):
-                await connection.execute(f"ANALYZE {table}")
-        finally:
-            await connection.close()
-
-
-def _elsewhere(one: Sent) -> bytes:
-    """The record of a day with other numbers: what it uses up does not meet the measured day's."""
-    return one.value.replace(b"260310", b"250310")
-
-
-# The copies keep their day, with which an entry's id begins: what counts is how much there is to look things up
-# in. Their ids and references are new, so the indexes are as large and as scattered as those of so many days.
-_COPIES: Final = (
-    """INSERT INTO event SELECT source, id || '-' || k, type, sm3, outcome, reason, detail,
-           (left(entry_id::text, 9) || substr(md5(entry_id::text || k), 9))::uuid, clearing_date, late,
-           waits_for, occurred_at, raw, position, batch, no
-       FROM event, generate_series(1, $1::integer) AS k WHERE outcome <> 'parked'""",
-    """INSERT INTO entry SELECT (left(id::text, 9) || substr(md5(id::text || k), 9))::uuid, clearing_date, type,
-           source, event_id || '-' || k, accounts, fens, legs, occurred_at, late, amount_fen, status, institution,
-           bank, payer, route, partner,
-           bank_ref || '-' || k, bank_date, order_no || '-' || k, receipt_no, admission_no, terminal, access, card,
-           card_last4, app_area, original_id, original_date, text, batch, no
-       FROM entry, generate_series(1, $1::integer) AS k""",
-    """INSERT INTO order_no SELECT institution, order_no || '-' || k, source, id || '-' || k
-       FROM order_no, generate_series(1, $1::integer) AS k""",
-    """INSERT INTO bank_ref SELECT partner, bank_date, bank_ref || '-' || k, source, id || '-' || k
-       FROM bank_ref, generate_series(1, $1::integer) AS k""",
-)
-
-# Else the workers would read back a copied batch of a hundred thousand outcomes and send their notices.
-_ANNOUNCED: Final = """UPDATE stream s SET announced = (
-    SELECT coalesce(max(b.id), 0) FROM batch b WHERE b.stream = s.name AND b.partition = s.partition)"""
 
 
 def table(result: dict[str, Any]) -> Table:

@@ -6,7 +6,7 @@ import contextlib
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -38,7 +38,6 @@ COPY: Final = "raw binary COPY of the same rows"
 _EMPTY: Final = "clearing_bench_empty"
 
 Told = Callable[[str], None]
-History = Callable[[Database], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -164,9 +163,9 @@ class Bench:
             copy.add(seconds, Cpu(None, cpu_now(self._server.cluster).since(before).database))
 
     async def kafka(
-        self, sent: Sequence[Sent], prefix: str, what: str = KAFKA, history: History | None = None
+        self, sent: Sequence[Sent], prefix: str, what: str = KAFKA, old: Database | None = None
     ) -> None:
-        """Kafka's way: produced first, then taken by processes of their own; `history` fills the books before.
+        """Kafka's way: produced first, then taken by processes of their own, into fresh books or `old` ones.
 
         The cards' topic goes first: a card is used long after it was registered, and a day squeezed into seconds
         would measure how payments wait for their cards.
@@ -174,9 +173,9 @@ class Bench:
         way = self.way(what, len(sent))
         settings = replace(self.settings, kafka_prefix=prefix, kafka_group=prefix)
         seconds, taken = 0.0, 0
-        async with self.books() as database:
-            if history is not None:
-                await history(database)
+        async with self.books() if old is None else contextlib.nullcontext(old) as database:
+            if old is not None:
+                await self._run("CHECKPOINT")  # as before fresh ones
             cpu_seconds, before = 0.0, cpu_now(self._server.cluster)
             for cards in (True, False):
                 await produce(settings, [one for one in sent if (one.family == "cards") is cards])
@@ -185,7 +184,7 @@ class Bench:
                 seconds, taken = seconds + told.seconds, taken + told.taken
                 way.memory_mb = max(way.memory_mb, told.memory_mb)
             way.add(seconds, Cpu(cpu_seconds, cpu_now(self._server.cluster).since(before).database))
-            await self.check(way, database, taken, whole=history is None)
+            await self.check(way, database, taken, whole=old is None)
 
     async def loop(self, sent: Sequence[Sent]) -> None:
         """The loop's way."""

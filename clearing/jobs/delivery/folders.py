@@ -32,14 +32,17 @@ class Directory:
         return None if found is None else found[0]
 
     async def stamp(self, name: str) -> tuple[int, int] | None:
-        """(bytes, nanosecond of its last change), None when there is none."""
+        """(bytes, nanosecond of its last change), None when there is none.
+
+        Of the inode (ctime), which the kernel writes: the file time (mtime) may be set by whoever edits it.
+        """
 
         def look() -> tuple[int, int] | None:
             try:
                 found = (self.path / name).stat()
             except FileNotFoundError:
                 return None
-            return found.st_size, found.st_mtime_ns
+            return found.st_size, found.st_ctime_ns
 
         return await self._do(look)
 

@@ -31,15 +31,19 @@ needs to let us in comes from the environment, as its own clients read it. Relat
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from clearing.errors import UsageError
+from clearing.errors import UsageError, setting_faults, toml_fault
 from clearing.ledger.members import Code
+from clearing.reports.machine import MIS
+
+if TYPE_CHECKING:
+    from clearing.files.layout import Layout
 
 EVERYONE: Final = "*"
 
@@ -146,17 +150,39 @@ def load_partners(file: Path) -> Partners:
             f"{file}: {error.strerror or 'cannot be read'}. Next: write it, or name it in CLEARING_PARTNERS"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: expected TOML, got {error}. Next: correct it") from error
+        raise UsageError(f"{file}: expected TOML, got {toml_fault(error)}") from error
     try:
         partners = Partners.model_validate(document)
     except ValidationError as error:
-        raise UsageError(f"{file} refused:\n  " + "\n  ".join(_faults(error))) from error
+        raise UsageError(f"{file} refused:\n  " + "\n  ".join(setting_faults(error))) from error
     return _placed(partners, file.parent)
 
 
-def _faults(error: ValidationError) -> Iterator[str]:
-    for one in error.errors(include_url=False):
-        yield f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg']}"
+def expect_known(
+    partners: Partners, file: Path, codes: Collection[str], layouts: Mapping[str, Layout]
+) -> None:
+    """Refuse what would never match: a code that is no member's, a type or profile that no layout has. 交换对象核对
+
+    In:      the codes of members, the layouts by profile.
+    Raises:  UsageError with every fault.
+    """
+    types = sorted({MIS}.union(*(one.types for one in layouts.values())))
+    faults: list[str] = []
+
+    def expect(where: str, what: str, known: Collection[str], *asked: str) -> None:
+        strange = ", ".join(one for one in asked if one not in known)
+        if strange:
+            faults.append(f"{where}: expected {what}, got {strange}")
+
+    for target in partners.target:
+        where = f"target {target.name}"
+        expect(f"{where} receiver", "a member's code or *", {*codes, EVERYONE}, target.receiver)
+        expect(f"{where} types", f"some of {' '.join(types)}", types, *target.types)
+        expect(f"{where} profiles", f"some of {' '.join(layouts)}", layouts, *target.profiles)
+    for inbox in partners.inbox:
+        expect(f"inbox of {inbox.partner}", "a member's code", codes, inbox.partner)
+    if faults:
+        raise UsageError(f"{file} refused:\n  " + "\n  ".join(faults) + "\nSee: clearing members show")
 
 
 def _placed(partners: Partners, start: Path) -> Partners:

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Final
 
 from clearing.errors import UsageError
-from clearing.jobs.generate import cards, lives, payments, premiums, schemes, stays
+from clearing.jobs.generate import cards, lives, offices, payments, premiums, schemes, stays
 from clearing.jobs.generate.clerk import LONGEST, Clerk, Sent, Step
 from clearing.jobs.generate.plan import CLAIMS_AT, EARLIEST, LATEST, OPENING, Plan, begun_by
 from clearing.jobs.generate.town import Town, town_of
@@ -96,10 +96,10 @@ def _offices(clerk: Clerk, second: int) -> None:
     """What the offices do in the evening: claims, then retention and areas."""
     spare = 0 if clerk.plan.lists else LONGEST  # a day with lists is to have claims to list
     if second == CLAIMS_AT and clerk.room > len(clerk.claims) + spare:
-        schemes.settle_claims(clerk, second)
+        offices.settle_claims(clerk, second)
     if second == CLAIMS_AT + HOUR and clerk.room > len(clerk.retained) + len(clerk.areas) + LONGEST:
-        schemes.release_retention(clerk, second)
-        schemes.settle_areas(clerk, second)
+        offices.release_retention(clerk, second)
+        offices.settle_areas(clerk, second)
 
 
 def _register_cards(clerk: Clerk, second: int, early: float) -> None:
@@ -122,7 +122,7 @@ def _begin_some(
         else:
             begins[bisect(sums, rng.random() * sums[-1])](clerk, at)
             if clerk.due("correction", clerk.plan.corrections * 3):
-                schemes.correction(clerk, at)
+                offices.correction(clerk, at)
 
 
 def _beginnings(plan: Plan, town: Town) -> tuple[tuple[Begin, ...], tuple[float, ...]]:

@@ -1,4 +1,4 @@
-"""The life of a card: three registrations, states, aliases, replacement. 卡生命周期"""
+"""The life of a card: its states, what changes on it, and what all rules of cards share. 卡生命周期"""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from clearing.ledger import accounts
 from clearing.ledger import checks as c
-from clearing.ledger.accounts import account
 from clearing.ledger.case import made_sure
-from clearing.ledger.entry import Leg
-from clearing.ledger.facts import Alias, Card, Change, Facts, Key, Payout, Pointing, Registration, Step
+from clearing.ledger.facts import Card, Change, Facts, Key, Payout, Step
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.permission import Cell, Use, held_now
-from clearing.ledger.routing import two
 from clearing.ledger.rules.rule import Rule, number_needs
 
 if TYPE_CHECKING:
@@ -190,126 +186,11 @@ def to_card(payout: Payout, card: Card) -> Payout:
     return replace(payout, card=card.token, bank=card.bank, attempts=(*payout.attempts[:-1], last))
 
 
-def post_step(case: Case) -> Accepted:
-    """Noted: the card's new state, from the event's instant on."""
-    after = take_step(case)
-    changes: dict[Key, Fact] = {("card", after.token): after}
-    release_held(case, after.token, after, changes)
-    return Accepted(None, changes)
-
-
-# -- card.registered -----------------------------------------------------------------------------------------
-
-
 def not_a_test_card(case: Case) -> Rejected | None:
     """test_event: a test card only where the engine itself is a test."""
     if case.data.card_class == "TEST" and case.context.env != "TEST":
         return Rejected(Reason.TEST_EVENT, f"{case.name}: card_class is TEST, this engine runs with PROD")
     return None
-
-
-def registered_once(case: Case) -> Rejected | None:
-    """card_state: the bank registers a card once."""
-    card = case.card
-    if case.data.stage == "BANK" and card is not None and card.bank:
-        return Rejected(
-            Reason.CARD_STATE, f"{case.name}: the bank has registered the card; it is {card.state}"
-        )
-    return None
-
-
-def aliases_free(case: Case) -> Rejected | None:
-    """card_differs: an alias that is a card, an unfinished one too, or another card's alias."""
-    for alias in case.data.aliases or ():
-        if refused := alias_free(case, alias.token):
-            return refused
-    return None
-
-
-def alias_free(case: Case, token: str) -> Rejected | None:
-    """card_differs, for one token."""
-    known = case.facts.get("alias", token)
-    if token == case.token or case.facts.get("card", token) is not None:
-        return Rejected(Reason.CARD_DIFFERS, f"{case.name}: the alias is itself a card")
-    if known is not None and known.card != case.token:
-        return Rejected(Reason.CARD_DIFFERS, f"{case.name}: the alias is another card's")
-    return None
-
-
-def issuer_valid(case: Case) -> Rejected | None:
-    """issuer_not_valid: a card issuer on the list on that date."""
-    issuer = case.data.issuer
-    if issuer is None or case.members.kind(issuer) == "issuer":
-        return None
-    return Rejected(
-        Reason.ISSUER_NOT_VALID, f"{case.name}: {issuer} is no card issuer in force on {case.day}"
-    )
-
-
-def post_registered(case: Case) -> Accepted:
-    """Noted: one more registration; the bank's makes the card ISSUED."""
-    data, time = case.data, case.event.time
-    card = case.card or Card(token=case.token, root=case.token)
-    one = Registration(data.stage, data.bank, data.institution or "", time)
-    kept = card.registrations
-    if data.stage == "BANK":
-        kept = tuple(other for other in kept if other.bank == data.bank)
-        card = replace(
-            card,
-            bank=data.bank,
-            person=data.person,
-            guardian=data.guardian or "",
-            card_class=data.card_class,
-            account_class=data.account_class,
-            area=data.area or "",
-            issuer=data.issuer or "",
-            issue_mode=data.issue_mode or "",
-        )
-    elif not card.person:
-        card = replace(card, person=data.person)
-    changes: dict[Key, Fact] = {}
-    card = replace(card, registrations=with_registration(kept, one))
-    changes[("card", card.token)] = card
-    if data.stage != "BANK":
-        pass_on(case, card, one, changes)
-    for alias in data.aliases or ():
-        add_alias(case, card.token, alias.token, kind=alias.kind, institution="", changes=changes)
-    return Accepted(None, changes)
-
-
-def with_registration(known: tuple[Registration, ...], one: Registration) -> tuple[Registration, ...]:
-    """The registrations with one more; a place registers a card once at a bank."""
-    place = (one.stage, one.institution, one.bank)
-    if any((other.stage, other.institution, other.bank) == place for other in known):
-        return known
-    return (*known, one)
-
-
-def pass_on(case: Case, card: Card, one: Registration, changes: dict[Key, Fact]) -> None:
-    """A registration that comes after the card was replaced is its replacement's too."""
-    at = card
-    while at.state == "REPLACED" and (successor := case.facts.get("card", at.replaced_by)) is not None:
-        at = replace(successor, registrations=with_registration(successor.registrations, one))
-        changes[("card", at.token)] = at
-
-
-def add_alias(
-    case: Case, card: str, token: str, *, kind: str, institution: str, changes: dict[Key, Fact]
-) -> None:
-    """Another number of the card, from ever on; of one replaced since, the new card's from that instant."""
-    if case.facts.get("alias", token) is not None:
-        return
-    cards = [Pointing(None, card)]
-    at: Card | None = changes.get(("card", card)) or case.facts.get("card", card)
-    while at is not None and at.state == "REPLACED":
-        cards.append(Pointing(at.steps[-1].at, at.replaced_by))
-        at = case.facts.get("card", at.replaced_by)
-    card = cards[-1].card
-    changes[("alias", token)] = Alias(
-        token=token, kind=kind, institution=institution, card=card, cards=tuple(cards)
-    )
-    known = changes.get(("aliases_of", card), case.facts.get("aliases_of", card)) or ()
-    changes[("aliases_of", card)] = (*known, token)
 
 
 def card_rule(sender: Check, own: tuple[Check, ...], post: Any, *, first: tuple[Check, ...] = ()) -> Rule:  # noqa: ANN401
@@ -318,38 +199,15 @@ def card_rule(sender: Check, own: tuple[Check, ...], post: Any, *, first: tuple[
     return Rule(card_event_needs, (*shared, *own), post, registry=True)
 
 
-REGISTERED: Final = card_rule(
-    from_registrar,
-    (c.card_of_bank, aliases_free, registered_once, issuer_valid),
-    post_registered,
-    first=(not_a_test_card,),
-)
+# -- card.changed, and every step of a state -----------------------------------------------------------------
 
 
-# -- card.aliased, card.changed ------------------------------------------------------------------------------
-
-
-def own_alias_free(case: Case) -> Rejected | None:
-    """card_differs, of the event's own token."""
-    return alias_free(case, case.data.token)
-
-
-def post_aliased(case: Case) -> Accepted:
-    """Noted: another number of the card."""
-    changes: dict[Key, Fact] = {}
-    data = case.data
-    add_alias(
-        case,
-        case.token,
-        data.token,
-        kind=data.kind,
-        institution=data.institution or "",
-        changes=changes,
-    )
+def post_step(case: Case) -> Accepted:
+    """Noted: the card's new state, from the event's instant on."""
+    after = take_step(case)
+    changes: dict[Key, Fact] = {("card", after.token): after}
+    release_held(case, after.token, after, changes)
     return Accepted(None, changes)
-
-
-ALIASED: Final = card_rule(from_anyone_with_cards, (card_known, c.card_of_bank, own_alias_free), post_aliased)
 
 
 def post_changed(case: Case) -> Accepted:
@@ -371,79 +229,6 @@ CHANGED: Final = card_rule(
     from_bank_or_platform, (card_known, c.card_of_bank), post_changed, first=(not_a_test_card,)
 )
 
-
-# -- card.replaced, card.duplicate_found ---------------------------------------------------------------------
-
-
-def new_card_free(case: Case) -> Rejected | None:
-    """card_state: the new number is a card of a bank already, or an alias."""
-    token = case.data.new_card
-    new = case.facts.get("card", token)
-    if (new is not None and new.bank) or case.facts.get("alias", token) is not None or token == case.token:
-        return Rejected(Reason.CARD_STATE, f"{case.name}: new_card is registered already, or is an alias")
-    return None
-
-
-def post_replaced(case: Case) -> Accepted:
-    """The new card takes over at the same bank; a fee: Dr the bank / Cr fee payable to the bank."""
-    data, old, time = case.data, take_step(case), case.event.time
-    old = replace(old, replaced_by=data.new_card)
-    waiting = case.facts.get("card", data.new_card)
-    registrations = old.registrations
-    for one in waiting.registrations if waiting else ():
-        if one.bank == old.bank:
-            registrations = with_registration(registrations, one)
-    new = replace(
-        old,
-        token=data.new_card,
-        registrations=registrations,
-        steps=(Step(time, "ACTIVE", "ISSUED"),),
-        changes=(),
-        replaced_by="",
-    )
-    changes: dict[Key, Fact] = {("card", old.token): old, ("card", new.token): new}
-    tokens = case.facts.get("aliases_of", old.token) or ()
-    for token in tokens:
-        alias: Alias = made_sure(case, case.facts.get("alias", token))
-        changes[("alias", token)] = replace(
-            alias, card=new.token, cards=(*alias.cards, Pointing(time, new.token))
-        )
-    changes[("aliases_of", new.token)] = tokens
-    changes[("aliases_of", old.token)] = ()
-    redirect_accepted(case, old, new, changes)
-    release_held(case, old.token, new, changes)
-    if not data.fee:
-        return Accepted(None, changes)
-    postings = two(account(accounts.BANK, new.bank), account(accounts.FEES, new.bank), data.fee, Leg.GROSS)
-    return Accepted(case.entry(postings, amount_fen=data.fee, bank=new.bank), changes)
-
-
-def kept_card_known(case: Case) -> Parked | None:
-    """Parked until the bank has registered the card that is kept."""
-    token = case.resolve(case.data.kept_card)
-    kept = case.facts.get("card", token)
-    return (
-        None if kept is not None and kept.bank else Parked(("card", token), "the kept card is not registered")
-    )
-
-
-def two_cards(case: Case) -> Rejected | None:
-    """card_state: the kept card is another one, not this one by another number."""
-    if case.resolve(case.data.kept_card) != case.token:
-        return None
-    return Rejected(Reason.CARD_STATE, f"{case.name}: kept_card is another number of the same card")
-
-
-def post_duplicate(case: Case) -> Accepted:
-    """Noted: this card ends, and the kept one stands for it in undos and stays."""
-    after = replace(take_step(case), replaced_by=case.resolve(case.data.kept_card))
-    return Accepted(None, {("card", after.token): after})
-
-
-REPLACED: Final = card_rule(from_bank, (card_known, c.card_of_bank, step_fits, new_card_free), post_replaced)
-DUPLICATE_FOUND: Final = card_rule(
-    from_card_platform, (card_known, kept_card_known, c.card_of_bank, two_cards, step_fits), post_duplicate
-)
 ACTIVATED: Final = card_rule(from_bank, (card_known, c.card_of_bank, step_fits), post_step)
 STEPPED: Final = card_rule(from_bank_or_platform, (card_known, c.card_of_bank, step_fits), post_step)
 """Frozen, unfrozen, lost, found, cancelled, terminated, deceased: one rule, the table says the rest."""

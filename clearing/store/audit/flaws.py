@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from clearing.store.audit.doubles import DOUBLES
+
 
 def _first(*selects: str) -> str:
     """The first fault of several selects of (where, expected, got), and how many there are."""
@@ -37,6 +39,11 @@ FLAWS: Final = {
             coalesce(e.outcome, 'no event')
         FROM woken w LEFT JOIN event e ON e.source = w.source AND e.id = w.id
         WHERE e.outcome IS DISTINCT FROM 'parked'
+        """,
+        """
+        SELECT 'parked ' || source || '/' || id, 'a day to wait from, unless it waits for a day',
+            waits_for || ' from ' || coalesce(since::text, 'none')
+        FROM parked WHERE (since IS NULL) <> starts_with(waits_for, 'day/')
         """,
         """
         SELECT 'repeat ' || r.source || '/' || r.id, 'an event of that id', 'no event'
@@ -85,6 +92,13 @@ FLAWS: Final = {
         WHERE n.type NOT IN ('day.roll_up', 'day.net')
             AND ((coalesce(w.entry_id, e.entry_id) = n.id) IS NOT TRUE
                 OR (coalesce(w.clearing_date, e.clearing_date) = n.clearing_date) IS NOT TRUE)
+        """,
+        """
+        SELECT 'entry ' || replace(n.id::text, '-', ''),
+            'batch ' || coalesce(d.cut_batch, 0) || ' at most, the last before ' || d.clearing_date || ' was cut',
+            'batch ' || n.batch
+        FROM entry n JOIN day d ON d.clearing_date = n.clearing_date AND d.state <> 'open'
+        WHERE n.type NOT IN ('day.roll_up', 'day.net') AND n.batch > coalesce(d.cut_batch, 0)
         """,
         """
         SELECT 'entry ' || replace(n.id::text, '-', ''), 'a name of the end of ' || n.clearing_date,
@@ -136,6 +150,11 @@ FLAWS: Final = {
         GROUP BY s.name, s.partition, s.position HAVING max(b.position_to) IS DISTINCT FROM s.position
         """,
         """
+        SELECT s.name || '[' || s.partition || ']', 'notices sent up to a batch it has', 'up to batch ' || s.announced
+        FROM stream s WHERE s.announced > (
+            SELECT coalesce(max(b.id), 0) FROM batch b WHERE b.stream = s.name AND b.partition = s.partition)
+        """,
+        """
         SELECT b.stream || '[' || b.partition || ']', 'a stream of that name', 'none'
         FROM (SELECT DISTINCT stream, partition FROM batch) AS b
         LEFT JOIN stream s ON s.name = b.stream AND s.partition = b.partition WHERE s.name IS NULL
@@ -185,5 +204,6 @@ FLAWS: Final = {
         WHERE l.kind <> 'PAYOUT' AND i.amount_fen IS DISTINCT FROM l.amount_fen
         """,
     ),
+    **{name: _first(*selects) for name, selects in DOUBLES.items()},
 }
 """Check → its statement. 一致性核验"""

@@ -12,7 +12,8 @@ from clearing.errors import InvariantViolated
 from clearing.ledger.entry import Entry, Leg, Posting
 from clearing.reconciliation.cells import to_fen
 from clearing.reconciliation.rows import HisRow, PartnerRow, StatementRow
-from clearing.store.sides.tables import ENTRY_COLUMNS, SEPARATOR, TABLE, FileRead, Side, SideTables
+from clearing.store.sides.plain_files import TABLE, Side
+from clearing.store.sides.tables import ENTRY_COLUMNS, SEPARATOR, FileRead, SideTables
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_DAY: Final = timedelta(days=1)

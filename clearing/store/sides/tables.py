@@ -7,30 +7,19 @@ messages. So there is one opinion about what is sound, and a fast way for what p
 
 from __future__ import annotations
 
-import codecs
 import csv
 from collections.abc import Iterable, Sequence
 from datetime import date, time
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import duckdb
 
 from clearing.ledger.money import yuan as _yuan
 from clearing.reconciliation.partner_files import Balance, Totals
-from clearing.reconciliation.rows import BANK_UNDO, PartnerRow, StatementRow
-from clearing.reconciliation.statements import (
-    EXPORT_COLUMNS,
-    EXPORT_MORE,
-    STATEMENT_COLUMNS,
-    STATEMENT_MORE,
-    STATUSES,
-    TRADE_TYPES,
-    TYPES,
-)
-from clearing.reconciliation.trailers import trailers
-
-Side: TypeAlias = Literal["B", "H"]
+from clearing.reconciliation.rows import PartnerRow, StatementRow
+from clearing.reconciliation.statements import EXPORT_COLUMNS, EXPORT_MORE, STATEMENT_COLUMNS, STATEMENT_MORE
+from clearing.store.sides.plain_files import TABLE, Shape, Side, insertion, shape_of
 
 MEMORY: Final = "1500MB"
 """What duckdb may hold; beyond it spills into the run's folder."""
@@ -45,16 +34,10 @@ ENTRY_COLUMNS: Final = {
 """Columns of the file of entries that `store.reconciling.copy_entries` writes; accounts and fens joined by `;`."""
 SEPARATOR: Final = ";"
 
-TABLE: Final[dict[Side, str]] = {"B": "bank", "H": "his"}
 _KNOWN: Final = (
     "id", "bank_ref", "order_no", "receipt_no", "admission_no", "original_ref", "original_order",
     "original_receipt", "original_admission",
 )  # fmt: skip
-_CHUNK: Final = 1 << 24
-_TAIL: Final = 1 << 16
-_SECRET_DIGITS: Final = 13
-_PLAIN: Final = "[!-&(-~]*"
-"""Printable ASCII without space and apostrophe: needs no trimming and carries no guard."""
 _TABLES: Final = """
     CREATE TABLE bank (
         file INTEGER, k UBIGINT, k2 UBIGINT, t_platform UBIGINT, t_original UBIGINT, fen BIGINT, taken BOOLEAN,
@@ -77,16 +60,6 @@ class ReadFile(NamedTuple):
     """Whether any row belongs to the day by its own date, or there is none at all."""
 
 
-class _Shape(NamedTuple):
-    """What the bytes of a file look like, told without looking at cells."""
-
-    header: list[str]
-    rows: int
-    crlf: bool
-    totals: Totals | None
-    balance: Balance | None
-
-
 class FileRead(NamedTuple):
     """Where the rows of one file are."""
 
@@ -97,7 +70,7 @@ class FileRead(NamedTuple):
     """Rowid of its first row."""
     path: Path | None
     """The file, where it was read here; each row of it is a line."""
-    shape: _Shape | None
+    shape: Shape | None
     rows: Sequence[PartnerRow]
     """Its rows, where the line parser has read it."""
 
@@ -151,11 +124,11 @@ class SideTables:
                  calls it.
         Writes:  bank or his; nothing where it gives None.
         """
-        shape = _shape(path, side)
+        shape = shape_of(path, side)
         if shape is None:
             return None
         try:
-            self.con.execute(_insert(side, path, shape, self.cutover), [len(self.files), partner, day])
+            self.con.execute(insertion(side, path, shape, self.cutover), [len(self.files), partner, day])
         except duckdb.Error:
             self._drop(side)
             return None
@@ -174,8 +147,8 @@ class SideTables:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(header)
             writer.writerows(_cells(row) for row in rows)
-        shape = _Shape([*header], len(rows), crlf=False, totals=None, balance=None)
-        sql = _insert(side, path, shape, self.cutover, quote='"')
+        shape = Shape([*header], len(rows), crlf=False, totals=None, balance=None)
+        sql = insertion(side, path, shape, self.cutover, quote='"')
         self.con.execute(sql, [len(self.files), partner, day])
         path.unlink()
         self.files.append(FileRead(side, partner, name, self._first(side), None, None, rows))
@@ -247,176 +220,3 @@ def _cells(row: PartnerRow) -> Iterable[object]:
         row.order_no, row.platform_ref, row.trade_type, row.direction, _yuan(row.amount_fen), row.status,
         row.his_date, row.his_time or "", row.bank_ref, row.original_order_no, row.bank, row.card, row.group,
     )  # fmt: skip
-
-
-# ---------------------------------------------------------------- numbers for names
-
-
-def hashed(text: str) -> str:
-    """A cell as a number, NULL where it is empty."""
-    return f"CASE WHEN {text} = '' THEN NULL ELSE hash({text}) END"
-
-
-def token(kind: str, scope: str, text: str) -> str:
-    """A token of `clean.tokens` as a number; that two may share one only sends more rows to the passes."""
-    empty = f"{text} = ''" + (f" OR {scope} = ''" if kind == "n" else "")
-    return f"CASE WHEN {text} IS NULL OR {empty} THEN NULL ELSE hash('{kind}', {scope}, {text}) END"
-
-
-def second(text: str) -> str:
-    """A second, independent number of a key: rows are joined by 128 bits of it."""
-    return f"hash(concat('2', {text}))"
-
-
-def number_key(institution: str, trade: str, number: str) -> str:
-    """A number in an institution, as the key of one trade type."""
-    return f"CASE WHEN {institution} = '' OR {number} = '' THEN NULL ELSE hash({institution}, {trade}, {number}) END"
-
-
-# ---------------------------------------------------------------- how a file looks
-
-
-def _shape(path: Path, side: Side) -> _Shape | None:
-    """Header, count of rows and trailers of a file that is as plain as can be; None for any other."""
-    newlines = returns = 0
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    tail = b""
-    with path.open("rb") as file:
-        head = file.readline()
-        file.seek(0)
-        while chunk := file.read(_CHUNK):
-            if b'"' in chunk or b"\0" in chunk:
-                return None
-            newlines += chunk.count(b"\n")
-            returns += chunk.count(b"\r")
-            if not chunk.isascii():
-                try:
-                    decoder.decode(chunk)
-                except UnicodeDecodeError:
-                    return None
-            elif decoder.getstate()[0]:
-                return None
-            tail = (tail + chunk)[-_TAIL:]
-    if decoder.getstate()[0] or not head.endswith(b"\n") or returns not in (0, newlines):
-        return None
-    header = _header(head.decode("utf-8", "replace"), side)
-    end = _trailers(tail)
-    if header is None or end is None:
-        return None
-    totals, balance, lines = end
-    rows = newlines + (not tail.endswith(b"\n")) - 1 - lines
-    return _Shape(header, rows, bool(returns), totals, balance)
-
-
-def _header(line: str, side: Side) -> list[str] | None:
-    names = line.removeprefix("\ufeff").rstrip("\r\n").split(",")
-    needed, more = (STATEMENT_COLUMNS, STATEMENT_MORE) if side == "B" else (EXPORT_COLUMNS, EXPORT_MORE)
-    plain = len(set(names)) == len(names) and set(needed) <= set(names) <= {*needed, *more}
-    return names if plain else None
-
-
-def _trailers(tail: bytes) -> tuple[Totals | None, Balance | None, int] | None:
-    """What the lines that begin with # at the end say, and how many they are; None where they are not sound."""
-    lines = tail.decode("utf-8", "replace").splitlines()
-    marked = [line for line in lines if line.startswith("#")]
-    if marked and lines[-len(marked) :] != marked:
-        return None
-    said = trailers([line.split(",") for line in marked])
-    return None if said is None else (*said, len(marked))
-
-
-# ---------------------------------------------------------------- cells to values
-
-
-def source_of_file(path: Path, shape: _Shape, *, quote: str = "") -> str:
-    """A partner's file, as a table to select from: its lines but the trailers, in order.
-
-    One thread reads it: several put rows into a table in another order than the lines have (duckdb 1.5), and a
-    row's place is how its line is found again.
-    """
-    columns = ", ".join(f"'{name}': 'VARCHAR'" for name in shape.header)
-    ending = r"\r\n" if shape.crlf else r"\n"
-    first = shape.header[0]
-    marked = "" if quote else f""" WHERE "{first}" IS NULL OR "{first}" NOT LIKE '#%'"""
-    return (
-        f"(SELECT * FROM read_csv('{path}', header = true, auto_detect = false, delim = ',', quote = '{quote}', "  # noqa: S608
-        f"escape = '{quote}', nullstr = '\\N', null_padding = {not quote}, new_line = '{ending}', "
-        f"parallel = false, columns = {{{columns}}}){marked})"
-    )
-
-
-def _insert(side: Side, path: Path, shape: _Shape, cutover: time, quote: str = "") -> str:
-    here = frozenset(shape.header)
-    values = (_bank_values if side == "B" else _his_values)(here, cutover)
-    whole = " AND ".join(f'"{name}" IS NOT NULL' for name in shape.header)
-    return (
-        f"INSERT INTO {TABLE[side]} SELECT $1, {values} AND {whole} "  # noqa: S608 - our own words
-        f"FROM {source_of_file(path, shape, quote=quote)}"
-    )
-
-
-def _more(here: frozenset[str], names: Sequence[str]) -> list[str]:
-    """Columns that may be absent, as cells."""
-    return [f'"{name}"' if name in here else "''" for name in names]
-
-
-def _bank_values(here: frozenset[str], cutover: time) -> str:
-    institution, fee, group = _more(here, STATEMENT_MORE)
-    texts = ("bank_ref", "platform_ref", "card", "original_bank_ref", institution, group)
-    fee_ok = f"({fee} = '' OR regexp_full_match({fee}, '-?[0-9]{{1,13}}[.][0-9]{{2}}'))"
-    of_day = f"coalesce({_belongs('bank_date', 'bank_time', cutover)} = $3, false)"
-    return f"""
-        {token("r", "$2", "bank_ref")}, {second("bank_ref")}, {token("e", "''", "platform_ref")},
-        {token("r", "$2", "original_bank_ref")}, {_fen("amount")}, direction = 'D', {_date("bank_date")},
-        type IN {_in(sorted(BANK_UNDO))}, {hashed("card")}, {hashed(institution)}, abs({_fen(fee)}),
-        status = 'SUCC' AND {group} = '' AND type <> 'FEE' AND {of_day}, status = 'SUCC', {of_day},
-        {_good("bank_date", "bank_time", texts)} AND {fee_ok}
-        AND type IN {_in(TYPES)} AND direction IN ('D', 'C')"""
-
-
-def _his_values(here: frozenset[str], cutover: time) -> str:
-    bank, card, group = _more(here, EXPORT_MORE)
-    texts = ("order_no", "platform_ref", "bank_ref", "original_order_no", bank, card, group)
-    number = "CASE WHEN order_no = '' AND trade_type = 'REFUND' THEN bank_ref ELSE order_no END"
-    of_day = f"coalesce({_belongs('his_date', 'his_time', cutover)} = $3, false)"
-    return f"""
-        {number_key("$2", "trade_type", f"({number})")}, {second(number)}, {token("e", "''", "platform_ref")},
-        {token("n", "$2", "original_order_no")}, {_fen("amount")}, direction = 'R',
-        trade_type = 'REFUND', {hashed(card)}, {hashed(bank)}, {token("n", "$2", "order_no")},
-        {token("n", "$2", "bank_ref")}, status = 'SUCC' AND {group} = '' AND {of_day}, status = 'SUCC', {of_day},
-        {_good("his_date", "his_time", texts)}
-        AND trade_type IN {_in(TRADE_TYPES)} AND direction IN ('R', 'P')"""
-
-
-def _good(day: str, at: str, texts: Sequence[str]) -> str:
-    """Whether every cell is in the one plain form that the line parser takes as it stands."""
-    every = ", ".join(texts)
-    card = next((text for text in texts if text.strip('"') == "card"), "''")
-    short = f"length(concat({every})) <= 64"
-    each = " AND ".join(f"length({text}) <= 64" for text in texts)
-    return f"""
-        coalesce({_date(day)}::VARCHAR = {day} AND ({at} = '' OR {_time(at)}::VARCHAR = {at}), false)
-        AND regexp_full_match(amount, '[0-9]{{1,13}}[.][0-9]{{2}}') AND status IN {_in(STATUSES)}
-        AND regexp_full_match(concat({every}), '{_PLAIN}') AND ({short} OR ({each}))
-        AND (length({card}) < {_SECRET_DIGITS} OR NOT regexp_full_match({card}, '[0-9_-]*'))"""
-
-
-def _date(column: str) -> str:
-    return f"TRY_CAST({column} AS DATE)"
-
-
-def _time(column: str) -> str:
-    return f"TRY_CAST(nullif({column}, '') AS TIME)"
-
-
-def _fen(column: str) -> str:
-    return f"TRY_CAST(replace({column}, '.', '') AS BIGINT)"
-
-
-def _belongs(day: str, at: str, cutover: time) -> str:
-    late = f"coalesce({_time(at)} >= TIME '{cutover.isoformat()}', false)"
-    return f"({_date(day)} + CASE WHEN {late} THEN 1 ELSE 0 END)::DATE"
-
-
-def _in(values: Iterable[str]) -> str:
-    return "(" + ", ".join(f"'{value}'" for value in values) + ")"

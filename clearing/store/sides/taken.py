@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from clearing.reconciliation.rows import fingerprint_text
-from clearing.store.sides.tables import FileRead, SideTables, source_of_file
+from clearing.store.sides.plain_files import source_of_file
+from clearing.store.sides.tables import FileRead, SideTables
 
 _AMOUNT: Final = "TRY_CAST(replace(amount, '.', '') AS BIGINT)::VARCHAR"
 _DIGITS: Final = 32

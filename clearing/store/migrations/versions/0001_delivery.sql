@@ -43,6 +43,7 @@ CREATE TABLE dispatch (
     "window" TEXT COLLATE "C" NOT NULL,
     bank TEXT COLLATE "C" NOT NULL,
     at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    clearing_date DATE NOT NULL,
     files INTEGER NOT NULL,
     rows BIGINT NOT NULL,
     total_fen BIGINT NOT NULL,
@@ -55,6 +56,7 @@ COMMENT ON COLUMN dispatch.kind IS 'PAYOUT; IN_BANK or INTER_BANK for instructio
 COMMENT ON COLUMN dispatch."window" IS 'Window it is of, or the day whose instructions it has; empty for one that somebody asked for.';
 COMMENT ON COLUMN dispatch.bank IS 'The bank that is to pay.';
 COMMENT ON COLUMN dispatch.at IS 'When.';
+COMMENT ON COLUMN dispatch.clearing_date IS 'The first day that was not cut then: it went out before that one''s cut.';
 COMMENT ON COLUMN dispatch.files IS 'PAY files it made.';
 COMMENT ON COLUMN dispatch.rows IS 'Control count: rows of all its files.';
 COMMENT ON COLUMN dispatch.total_fen IS 'Control total: the sum of all its files.';
@@ -72,6 +74,7 @@ CREATE TABLE pay_line (
     bank_date DATE,
     reason_code TEXT COLLATE "C" NOT NULL,
     answered_at TIMESTAMP WITH TIME ZONE,
+    answered_date DATE,
     asked_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_pay_line PRIMARY KEY (pay_id)
 );
@@ -91,16 +94,19 @@ COMMENT ON COLUMN pay_line.bank_ref IS 'The bank''s reference of that.';
 COMMENT ON COLUMN pay_line.bank_date IS 'The bank''s date of that.';
 COMMENT ON COLUMN pay_line.reason_code IS 'Why it was not paid or came back.';
 COMMENT ON COLUMN pay_line.answered_at IS 'When the last answer was taken in.';
+COMMENT ON COLUMN pay_line.answered_date IS 'The first day that was not cut then.';
 COMMENT ON COLUMN pay_line.asked_at IS 'When the bank was last asked what became of it.';
 CREATE TABLE instruction_again (
     id TEXT COLLATE "C" NOT NULL,
     at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    clearing_date DATE NOT NULL,
     by_whom TEXT COLLATE "C" NOT NULL,
     CONSTRAINT pk_instruction_again PRIMARY KEY (id)
 );
 COMMENT ON TABLE instruction_again IS 'Who instructed a settlement again (重新指令)';
 COMMENT ON COLUMN instruction_again.id IS 'Id of an instruction that took the place of one that had failed.';
 COMMENT ON COLUMN instruction_again.at IS 'When.';
+COMMENT ON COLUMN instruction_again.clearing_date IS 'The first day that was not cut then.';
 COMMENT ON COLUMN instruction_again.by_whom IS 'Who.';
 CREATE TABLE inbox_file (
     partner TEXT COLLATE "C" NOT NULL,
@@ -125,6 +131,7 @@ COMMENT ON COLUMN inbox_file.settled IS 'Whether it was read so again some secon
 CREATE TABLE verdict (
     file BIGINT NOT NULL,
     no INTEGER NOT NULL,
+    number BIGINT GENERATED ALWAYS AS IDENTITY,
     at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     verdict TEXT COLLATE "C" NOT NULL,
     records BIGINT NOT NULL,
@@ -138,6 +145,7 @@ CREATE TABLE verdict (
 COMMENT ON TABLE verdict IS 'What was said of each file that came in (回执)';
 COMMENT ON COLUMN verdict.file IS 'Number of the partner''s file.';
 COMMENT ON COLUMN verdict.no IS '1, and one more each time it is judged.';
+COMMENT ON COLUMN verdict.number IS 'Running number over all files: they are judged one at a time.';
 COMMENT ON COLUMN verdict.at IS 'When.';
 COMMENT ON COLUMN verdict.verdict IS 'ACPT, PART or RJCT; HELD while a file before it is missing.';
 COMMENT ON COLUMN verdict.records IS 'Detail lines it has.';

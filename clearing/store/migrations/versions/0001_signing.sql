@@ -95,9 +95,13 @@ END $$;
 CREATE TRIGGER day_signed BEFORE UPDATE ON day FOR EACH ROW EXECUTE FUNCTION clearing_day_signed();
 
 -- What was signed stands: no other run of the day, no other version of its files.
+-- Whoever gives the last signature has the day's row: he is waited for, and what he made of it is seen.
 CREATE FUNCTION clearing_run_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    found text;
 BEGIN
-    IF EXISTS (SELECT 1 FROM day WHERE clearing_date = NEW.clearing_date AND state = 'signed') THEN
+    SELECT state INTO found FROM day WHERE clearing_date = NEW.clearing_date FOR SHARE;
+    IF found = 'signed' THEN
         RAISE EXCEPTION 'day %: it is signed, its % stands', NEW.clearing_date, TG_TABLE_NAME
             USING ERRCODE = 'restrict_violation';
     END IF;
