@@ -234,7 +234,7 @@ class Case:
     # -- the line ------------------------------------------------------------------------------------------
 
     def ahead(self, *line: str) -> list[Place]:
-        """Parked events of one stay or payout that came before this one and do not wait for it themselves.
+        """Parked events of one line that came before this one and do not wait for it themselves.
 
         In:      the key of the line without its kind.
         """

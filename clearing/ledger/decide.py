@@ -86,7 +86,7 @@ class Parking:
     arrival: int | None
     """None when it was parked in this batch."""
     line: str = ""
-    """Name of the stay or payout in whose line it stands; empty when in none."""
+    """Name of the stay, payout or retention in whose line it stands; empty when in none."""
 
 
 def needs(event: Event, facts: Facts) -> list[Key]:
@@ -291,7 +291,7 @@ class _Fold:
         return waiter
 
     def _line_up(self, waiter: _Waiter) -> None:
-        """What waits stands in the line of its stay or payout from its arrival on."""
+        """What waits stands in the line of its stay, payout or retention from its arrival on."""
         event, verdict = waiter.event, waiter.parked
         key = self._leave(waiter)
         if key is None or verdict is None or not verdict.in_line:

@@ -102,7 +102,7 @@ class Parked:
     key: Key
     detail: str = ""
     in_line: bool = True
-    """Whether later events of its stay or payout have to wait for it."""
+    """Whether later events of its stay, payout or retention have to wait for it."""
 
 
 @dataclass(slots=True)

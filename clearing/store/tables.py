@@ -215,7 +215,10 @@ parked = Table(
     _column("since", Date, "First uncut day when it first waited for something not a day.", null=True),
     _column("limit_days", Integer, "The cut of `since` and this many days ends the wait."),
     _text("detail", "What it waits for, for people."),
-    _text("line", "Name of the stay or payout whose later events wait for it; empty where none do."),
+    _text(
+        "line",
+        "Its line (of a stay, payout, retention), whose later events wait for it; empty where none do.",
+    ),
     _column("adds", Boolean, "Whether it only adds to what that holds: others like it need not wait."),
     Index("ix_parked_waits_for", "waits_for", "arrival"),
     Index("ix_parked_line", "line", "arrival", postgresql_where=text("line <> ''")),

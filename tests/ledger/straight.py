@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from typing import Any
 
-from clearing.ledger.facts import Payout, Stay
+from clearing.ledger.facts import Payout, Retention, Settlement, Stay
 from clearing.ledger.outcomes import Outcome
 from messages import CATALOGUE, Event, amount_text
 from tests.ledger.world import A, World, claim
@@ -23,14 +23,18 @@ class Straight:
         self.world = World()
         self.chance = chance
         self.cards: list[dict[str, str]] = [{"card": A, "bank": "B1"}]
+        self.claims: list[tuple[str, int]] = []
+        """Settlement ids that the hospital advanced and their fen, not yet settled."""
 
     def step(self) -> None:
         """One thing that happens."""
-        what = self.chance.choice(["card", "A1", "A1", "A2", "payout", "payout"])
+        what = self.chance.choice(["card", "A1", "A1", "A2", "payout", "payout", "payer"])
         if what == "card":
             self.new_card()
         elif what == "payout":
             self.of_payouts()
+        elif what == "payer":
+            self.of_payers()
         else:
             self.of_stay(what)
 
@@ -107,9 +111,14 @@ class Straight:
             "top_up": top_up,
             "refund": 0,
             "arrears": owed,
-            "total": used + top_up + owed,
         }
-        told = {name: amount_text(fen) for name, fen in parts.items()}
+        borne = self.chance.choice([0, 8_000])
+        parts["total"] = sum(parts.values()) + borne
+        told: dict[str, Any] = {name: amount_text(fen) for name, fen in parts.items()}
+        if borne:
+            named = f"S{len(self.world.sent)}"
+            told["claim"] = claim(named, amount_text(borne), total=told["total"], advanced=True)
+            self.claims.append((named, borne))
         stage = "FINAL" if final else "INTERIM"
         self.send("discharge.settled", **said, **(self.ref() if top_up else {}), **told, stage=stage)
 
@@ -123,12 +132,34 @@ class Straight:
             self.send(kind, admission_no=stay.admission_no, amount=amount)
 
     def recall(self, stay: Stay) -> None:
-        """The final settlement is taken back, where what it left owed still is."""
+        """The final settlement is taken back, where what it left owed still is and its claim was not settled."""
         settled = self.world.fact("original", *stay.settlements[-1]).event
         said: Any = settled.data
-        if said.arrears <= stay.arrears_fen:
+        borne = said.claim.settlement_id if said.claim else ""
+        known: Settlement | None = self.world.facts.get("settlement", "F1", borne)
+        if said.arrears <= stay.arrears_fen and not (known and known.settled):
+            self.claims = [one for one in self.claims if one[0] != borne]
             moved = {"card": said.card, "bank": said.bank} | self.ref() if said.top_up or said.refund else {}
             self.send("discharge.cancelled", original={"source": "H1", "id": settled.id}, **moved)
+
+    # -- claims --------------------------------------------------------------------------------------------
+
+    def of_payers(self) -> None:
+        """A payer settles what the hospital advanced and keeps some back, or lets go of what it kept."""
+        kept: Retention | None = self.world.facts.get("retention", "F1", "H1", DAY[:4])
+        if kept and kept.retained_fen and self.chance.random() < 0.5:
+            released = self.chance.choice([kept.retained_fen, self.chance.randint(1, kept.retained_fen)])
+            parts = {"released": amount_text(released // 2), "kept": amount_text(released - released // 2)}
+            self.send("retention.released", **parts)
+        elif self.claims:
+            number = self.chance.randint(1, len(self.claims))
+            now, self.claims = self.claims[:number], self.claims[number:]
+            rows = [
+                {"settlement_id": named, "claimed": amount_text(fen), "deducted": "1.00", "retained": "9.00"}
+                for named, fen in now
+            ]
+            paid = amount_text(sum(fen - 1_000 for _, fen in now))
+            self.send("claim.settled", claims=rows, paid=paid)
 
     # -- payouts -------------------------------------------------------------------------------------------
 

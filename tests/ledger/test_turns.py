@@ -1,4 +1,4 @@
-"""A stay's events, and a payout's, are decided in the order in which they came, also while one of them waits."""
+"""Events of a stay, a payout, a retention are decided in the order in which they came, also while one waits."""
 
 # ruff: noqa: E501 - one event a line
 from __future__ import annotations
@@ -15,8 +15,10 @@ from clearing.ledger.decide import Incoming
 from clearing.ledger.outcomes import Decision, Outcome
 from messages import Event
 from tests.ledger.soak import machine_settings
+from tests.ledger.stories import ADVANCED
 from tests.ledger.straight import PLATFORM, Straight, by_topic
 from tests.ledger.world import A, World
+from tests.ledger.world import claim as claim_of
 
 LATE: Final = {"card": "tok_late_1", "bank": "B1"}
 USED: Final = {"total": "100.00", "deposit_used": "100.00", "top_up": "0.00", "refund": "0.00"}
@@ -186,6 +188,81 @@ def test_a_payment_anew_does_not_wait_behind_its_own_result() -> None:
     assert world.take(answered).outcome is Outcome.PARKED
     assert world.send("payout.repaid", card=A).outcome is Outcome.POSTED
     assert world.payout().state == "PAID"
+
+
+# -- retention -----------------------------------------------------------------------------------------------
+
+
+def advanced() -> tuple[World, Event]:
+    """A stay that can be discharged, and the discharge by which its hospital advances 80.00."""
+    world = a_stay()
+    world.send("deposit.paid")
+    return world, world.make("discharge.settled", **ADVANCED)
+
+
+def test_a_release_waits_behind_the_claim_that_retains_its_money() -> None:
+    """The discharge is still to come on its topic: the claim waits for it, the release for the claim."""
+    world, discharged = advanced()
+    claim, release, rest = (
+        world.make("claim.settled"),
+        world.make("retention.released", released="10.00", kept="5.00"),
+        world.make("retention.released", released="0.01", kept="0.00"),
+    )
+    assert world.take(claim).waits_for == "settlement/F1/S-ADV"
+    assert world.take(release).waits_for == f"event/F1/{claim.id}"
+    assert world.take(rest).waits_for == f"event/F1/{release.id}"
+    world.take(discharged)
+    ends = [outcome(world, one) for one in (claim, release, rest)]
+    assert ends == ["posted", "posted", "exceeds_retention"]
+    assert world.balances["9030.F1.H1"] == 0
+
+
+def test_a_release_that_is_covered_does_not_wait() -> None:
+    """A claim that still waits can only add to what is retained."""
+    world, discharged = advanced()
+    world.take(discharged)
+    world.send("claim.settled")
+    waits = [{"settlement_id": "S-LATER", "claimed": "80.00", "deducted": "0.00", "retained": "20.00"}]
+    assert world.send("claim.settled", claims=waits).outcome is Outcome.PARKED
+    assert world.send("retention.released", released="10.00", kept="5.00").outcome is Outcome.POSTED
+
+
+def test_a_claim_waits_behind_a_release_that_waits() -> None:
+    """What came after a release does not help it: it is refused as it would have been in its turn."""
+    world, discharged = advanced()
+    later = [{"settlement_id": "S-TWO", "claimed": "50.00", "deducted": "0.00", "retained": "50.00"}]
+    held = world.make("claim.settled")
+    release = world.make("retention.released", released="15.01", kept="0.00")
+    second = world.make("claim.settled", claims=later, paid="0.00")
+    world.take(held)
+    world.take(release)
+    world.send("admission.registered", admission_no="A2")
+    borne = claim_of("S-TWO", "50.00", advanced=True)
+    world.send("discharge.settled", admission_no="A2", total="50.00", deposit_used="0.00", claim=borne)
+    assert world.take(second).waits_for == f"event/F1/{release.id}"
+    world.take(discharged)
+    ends = [outcome(world, one) for one in (held, release, second)]
+    assert ends == ["posted", "exceeds_retention", "posted"]
+    assert world.balances["9030.F1.H1"] == 15_00 + 50_00
+
+
+def test_a_release_is_refused_once_the_claim_ahead_has_waited_too_long() -> None:
+    """The discharge never comes: the cut that ends the claim decides the release behind it."""
+    world = World()
+    claim, release = world.make("claim.settled"), world.make("retention.released")
+    assert [world.take(one).outcome for one in (claim, release)] == [Outcome.PARKED, Outcome.PARKED]
+    ended = [decision for _ in range(4) for decision in world.cut().woken]
+    assert [(one.event.id, one.reason) for one in ended] == [
+        (claim.id, "never_arrived"),
+        (release.id, "exceeds_retention"),
+    ]
+
+
+def test_another_hospitals_release_is_judged_at_once() -> None:
+    """Each payer's retention of each institution is a line of its own."""
+    world = World()
+    assert world.send("claim.settled").outcome is Outcome.PARKED
+    assert world.send("retention.released", institution="H2").reason == "exceeds_retention"
 
 
 # -- any order between topics --------------------------------------------------------------------------------

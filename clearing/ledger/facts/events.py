@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """Where a parked event stands in the line of its stay or payout. 排队"""
+    """Where a parked event stands in the line of its stay, payout or retention. 排队"""
 
     order: tuple[int, int]
     """(0, arrival) of those parked by earlier batches, (1, n) of this batch's: the lower the earlier."""
@@ -23,7 +23,7 @@ class Place(NamedTuple):
     waits_for: str
     """Name of the key it waits for."""
     adds: bool
-    """Whether it only adds to what the stay holds: others like it need not wait for it."""
+    """Whether it only adds to what the stay or retention holds: others like it need not wait for it."""
 
     @property
     def name(self) -> str:

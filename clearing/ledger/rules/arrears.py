@@ -44,7 +44,7 @@ def stay_known(case: Case) -> Parked | None:
     if stay is None:
         return Parked(("stay", data.institution, data.admission_no), "the admission is not registered")
     case.not_before(stay.last_date)
-    return t.in_turn(case, data.institution, data.admission_no)
+    return t.in_turn(case, "stay", data.institution, data.admission_no)
 
 
 def within_arrears(case: Case) -> Rejected | None:

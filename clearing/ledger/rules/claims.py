@@ -16,6 +16,7 @@ from clearing.ledger.members import Fund
 from clearing.ledger.money import yuan
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.routing import memo, payable, payer_position, two
+from clearing.ledger.rules import turns as t
 from clearing.ledger.rules.discharges import claim_memo
 from clearing.ledger.rules.reimbursements import area_memo, owe_across
 from clearing.ledger.rules.rule import Rule
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def claim_needs(event: Event, facts: Facts) -> Iterable[Key]:
-    """Each claim with its pair of areas, and the year's retention."""
+    """Each claim with its pair of areas, the year's retention and its line."""
     data: Any = event.data
     for claim in data.claims:
         yield ("settlement", data.payer, claim.settlement_id)
@@ -39,6 +40,7 @@ def claim_needs(event: Event, facts: Facts) -> Iterable[Key]:
         if known is not None and known.treat_area and known.insured_area:
             yield ("area", known.treat_area, known.insured_area)
     yield ("retention", data.payer, data.institution, data.month[:4])
+    yield t.retention_line(event, facts)
 
 
 def claims_open(case: Case) -> Rejected | Parked | None:
@@ -141,20 +143,24 @@ SETTLED: Final = Rule(
         c.members_known,
         c.at_a_hospital,
         c.day_has_come,
+        t.retention_in_turn,
         claims_open,
         paid_is_the_rest,
     ),
     post_claims,
+    line=t.retention_line,
+    adds=True,
 )
 
 
 # -- retention.released --------------------------------------------------------------------------------------
 
 
-def retention_needs(event: Event, _: Facts) -> Iterable[Key]:
-    """The year's retention."""
+def retention_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """The year's retention and its line."""
     data: Any = event.data
     yield ("retention", data.payer, data.institution, data.year)
+    yield t.retention_line(event, facts)
 
 
 def within_retention(case: Case) -> Rejected | None:
@@ -189,9 +195,11 @@ RELEASED: Final = Rule(
         c.members_known,
         c.at_a_hospital,
         c.day_has_come,
-        within_retention,
+        t.retention_in_turn,
+        t.once_ahead(within_retention, t.retention_line),
     ),
     post_released,
+    line=t.retention_line,
 )
 
 

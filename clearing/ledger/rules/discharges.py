@@ -209,7 +209,7 @@ def recall_needs(event: Event, facts: Facts) -> Iterable[Key]:
 def recall_in_turn(case: Case) -> Parked | None:
     """Parked behind earlier events of the stay that wait."""
     said = settled_data(case)
-    return t.in_turn(case, said.institution, said.admission_no)
+    return t.in_turn(case, "stay", said.institution, said.admission_no)
 
 
 def settled_data(case: Case) -> Any:  # noqa: ANN401 - the body of a discharge.settled

@@ -36,9 +36,9 @@ class Rule:
     refused: Refused | None = None
     """What a refusal of this event still changes (a batch counts its refused rows)."""
     line: Line | None = None
-    """Of events of one stay or payout, which are decided in the order in which they came."""
+    """Of events of one stay, payout or retention, which are decided in the order in which they came."""
     adds: bool = False
-    """Whether it only adds to what its stay holds, so that the order among such events is no matter."""
+    """Whether it only adds to what its stay or retention holds, so that the order among such events is no matter."""
     registry: bool = False
     """Whether it is an event of the registry, which changes cards or terminals; others only read them."""
 

@@ -1,12 +1,13 @@
-"""The events of one stay or payout are decided in the order in which they came, parked ones too. 排队
+"""The events of one stay, payout or retention are decided in the order in which they came, parked ones too. 排队
 
 Their producers send them in order, under one record key. What they wait for comes on other topics (a card, a
-confirmation), and while one waits those behind it must not be judged by what it has not done yet.
+confirmation, a discharge), and while one waits those behind it must not be judged by what it has not done yet.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from clearing.ledger import checks as c
@@ -39,9 +40,9 @@ def recall_line(event: Event, facts: Facts) -> Key | None:
     return stay_line(settled, facts) if settled is not None and settled.type == "discharge.settled" else None
 
 
-def in_turn(case: Case, institution: str, admission_no: str) -> Parked | None:
-    """Parked behind an earlier event of the stay that waits; what only adds holds up what ends the stay."""
-    ahead = case.ahead("stay", institution, admission_no)
+def in_turn(case: Case, *line: str) -> Parked | None:
+    """Parked behind an earlier event of the line that waits; what only adds holds up what ends the stay."""
+    ahead = case.ahead(*line)
     if ahead and not closes(case):
         ahead = [one for one in ahead if not one.adds]
     return behind(ahead[0]) if ahead else None
@@ -65,21 +66,21 @@ def stay_is_open(case: Case) -> Rejected | Parked | None:
 def open_in_turn(case: Case, institution: str, admission_no: str) -> Rejected | Parked | None:
     """Parked while the stay is unknown, or has earlier events that wait; admission_closed when it is not open."""
     if case.facts.get("stay", institution, admission_no) is not None and (
-        waits := in_turn(case, institution, admission_no)
+        waits := in_turn(case, "stay", institution, admission_no)
     ):
         return waits
     return c.open_stay(case, institution, admission_no)
 
 
-def once_ahead(check: Check) -> Check:
-    """The check, whose refusal stands once nothing is parked that came before and adds to the stay."""
+def once_ahead(check: Check, line_of: Callable[[Event, Facts], Key] = stay_line) -> Check:
+    """The check, whose refusal stands once nothing is parked that came before and adds to the line."""
 
     @functools.wraps(check)
     def later(case: Case) -> Verdict | None:
         verdict = check(case)
         if not isinstance(verdict, Rejected):
             return verdict
-        _, *line = stay_line(case.event, case.facts)
+        _, *line = line_of(case.event, case.facts)
         ahead = case.ahead(*line)
         return behind(ahead[0]) if ahead else verdict
 
@@ -99,3 +100,17 @@ def payout_in_turn(case: Case) -> Parked | None:
     """Parked behind an earlier event of the payout that waits: a result for its card, before it is paid again."""
     ahead = case.ahead("payout", *case.original_key)
     return behind(ahead[0]) if ahead else None
+
+
+# -- retention -----------------------------------------------------------------------------------------------
+
+
+def retention_line(event: Event, _: Facts) -> Key:
+    """The line of what the payer settles with the institution: claims, and the release of what they retain."""
+    data: Any = event.data
+    return ("line", "retention", data.payer, data.institution)
+
+
+def retention_in_turn(case: Case) -> Parked | None:
+    """Parked behind an earlier release that waits for a claim; claims need not wait for each other."""
+    return in_turn(case, "retention", case.data.payer, case.data.institution)

@@ -196,7 +196,7 @@ COMMENT ON COLUMN parked.waits_for IS 'Name of the key it waits for.';
 COMMENT ON COLUMN parked.since IS 'First uncut day when it first waited for something not a day.';
 COMMENT ON COLUMN parked.limit_days IS 'The cut of `since` and this many days ends the wait.';
 COMMENT ON COLUMN parked.detail IS 'What it waits for, for people.';
-COMMENT ON COLUMN parked.line IS 'Name of the stay or payout whose later events wait for it; empty where none do.';
+COMMENT ON COLUMN parked.line IS 'Its line (of a stay, payout, retention), whose later events wait for it; empty where none do.';
 COMMENT ON COLUMN parked.adds IS 'Whether it only adds to what that holds: others like it need not wait.';
 CREATE TABLE entry (
     id UUID NOT NULL,
