@@ -52,18 +52,13 @@ def bench_reconcile(
 ) -> None:
     """A day of three large sides matched, named and proven, beside duckdb's bare full outer join 对账测速."""
 
-    async def work() -> dict[str, Any]:
+    async def work() -> Measured:
         from clearing.jobs.bench import reconcile as bench  # noqa: PLC0415 - for this command only
 
-        return bench.bench_reconcile(rows, repeats=repeats, told=say)
+        measured = bench.bench_reconcile(rows, repeats=repeats, told=say)
+        return measured, [bench.table(measured)]
 
-    found = perform(work)
-    if as_json:
-        answer(found)
-        return
-    from clearing.jobs.bench import reconcile as bench  # noqa: PLC0415 - the same
-
-    page().print(bench.table(found))
+    _tell(work, as_json=as_json)
 
 
 @bench_app.command("shapes")

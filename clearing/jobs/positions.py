@@ -19,7 +19,7 @@ from clearing.jobs.clients import another_topic
 from clearing.jobs.ingest import Batch, Record, Stream, Taken, decoded
 from clearing.jobs.topics import event_topics
 from clearing.store import streams
-from clearing.store.session import transaction
+from clearing.store.session import IDLE_SECONDS_MAX, transaction
 from messages.notices import topic_name
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Positions:
         another one there, and would be gone on with in its middle.
         """
         wanted = list(partitions)
-        async with transaction(self._engine) as conn:
+        async with transaction(self._engine, idle_seconds_max=IDLE_SECONDS_MAX) as conn:
             heads = {topic: await streams.load(conn, topic) for topic in {one.topic for one in wanted}}
             last = await streams.last_records(conn, wanted)
         for partition in wanted:

@@ -97,7 +97,6 @@ def read_stays(data: bytes, *, partner: str, file: str, clock: BusinessClock) ->
     """
     if is_stay_list(data) or not stays_by_name(file):
         return parse_stays(data, partner=partner, file=file)
-    sha256, sm3 = hashlib.sha256(data).hexdigest(), hashlib.new("sm3", data).hexdigest()
     checked = check_file(file, data, None, zone=clock.zone)
     errors = [f"{fault} [FIL-002]" for fault in checked.faults]
     lines = checked.parsed.rows if checked.parsed else ()
@@ -108,7 +107,12 @@ def read_stays(data: bytes, *, partner: str, file: str, clock: BusinessClock) ->
     ]
     if errors:
         return Refused(
-            partner=partner, file=file, sha256=sha256, code="FIL-002", errors=tuple(errors), of_bank=False
+            partner=partner,
+            file=file,
+            sha256=hashlib.sha256(data).hexdigest(),
+            code="FIL-002",
+            errors=tuple(errors),
+            of_bank=False,
         )
     rows = tuple(
         Stay(
@@ -123,5 +127,5 @@ def read_stays(data: bytes, *, partner: str, file: str, clock: BusinessClock) ->
         )
         for row in lines
     )
-    said = SoundFile(file=file, sha256=sha256, sm3=sm3, counted=counted_stays(rows))
+    said = SoundFile.of(file, data, counted_stays(rows))
     return StayList(partner=partner, rows=rows, files=(said,))

@@ -37,8 +37,8 @@ ACCEPTED: Final = ("ACPT", "PART")
 REJECTED: Final = "RJCT"
 HELD: Final = "HELD"
 IGNORED: Final = "IGNORED"
+"""The same bytes again: nothing is done, nothing is said to who sent them."""
 CAME_BEFORE: Final = "it came before and was judged; nothing is taken twice"
-"""The same bytes again: nothing is done, nothing is said."""
 
 
 class Received(NamedTuple):

@@ -76,15 +76,7 @@ def parse_rows(
         _check_day(rows, day, origin.clock, known, errors)
     if errors.found and (not bad or not rows or errors.whole):
         return refused_for(errors, data, partner, of_bank=layout.of_bank)
-    said = SoundFile(
-        file=file,
-        sha256=hashlib.sha256(data).hexdigest(),
-        sm3=hashlib.new("sm3", data).hexdigest(),
-        counted=counted(rows),
-        totals=totals,
-        balance=balance,
-        bad=bad,
-    )
+    said = SoundFile.of(file, data, counted(rows), totals=totals, balance=balance, bad=bad)
     return Parsed(partner=partner, rows=tuple(rows), files=(said,))
 
 

@@ -9,7 +9,6 @@ error of a file at once. DEP may also come in the layout in which it goes out.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, cast
@@ -139,14 +138,7 @@ def parse_stays(data: bytes, *, partner: str, file: str) -> StayList | Refused:
     _once_each(rows, errors)
     if errors.found:
         return refused_for(errors, data, partner, of_bank=False)
-    said = SoundFile(
-        file=file,
-        sha256=hashlib.sha256(data).hexdigest(),
-        sm3=hashlib.new("sm3", data).hexdigest(),
-        counted=counted_stays(rows),
-        totals=totals,
-        balance=balance,
-    )
+    said = SoundFile.of(file, data, counted_stays(rows), totals=totals, balance=balance)
     return StayList(partner=partner, rows=tuple(rows), files=(said,))
 
 

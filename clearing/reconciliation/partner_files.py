@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Self, TypeAlias, TypeVar
 
 from clearing.reconciliation.rows import HisRow, PartnerRow, StatementRow, worth
 
@@ -44,6 +45,21 @@ class SoundFile:
     balance: Balance | None = None
     bad: tuple[str, ...] = ()
     """Lines that were left out, each with its faults, of a file that may be partly taken."""
+
+    @classmethod
+    def of(
+        cls,
+        file: str,
+        data: bytes,
+        counted: Totals,
+        *,
+        totals: Totals | None = None,
+        balance: Balance | None = None,
+        bad: tuple[str, ...] = (),
+    ) -> Self:
+        """A file of these bytes, which have both digests taken."""
+        digests = {"sha256": hashlib.sha256(data).hexdigest(), "sm3": hashlib.new("sm3", data).hexdigest()}
+        return cls(file=file, **digests, counted=counted, totals=totals, balance=balance, bad=bad)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

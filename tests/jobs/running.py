@@ -26,6 +26,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -325,6 +326,25 @@ async def working(the: Books, workers: int = 1) -> AsyncIterator[list[Worker]]:
         for one in done:
             if isinstance(one, BaseException):
                 raise one
+
+
+async def joined(settings: Settings, workers: int) -> None:
+    """Wait until the group has so many workers and each its partitions: the first would else take all alone."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                with contextlib.suppress(
+                    GroupCoordinatorNotAvailableError
+                ):  # the broker's first group of all
+                    (told,) = await admin.describe_consumer_groups([settings.kafka_group])
+                    _, _, state, _, _, members, *_ = told.groups[0]
+                    if state == "Stable" and len(members) == workers:
+                        return
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
 
 
 async def through_kafka(the: Books, *waves: Sequence[Sent], workers: int = 1) -> dict[str, Any]:

@@ -13,7 +13,18 @@ from clearing.jobs.close import cut, net
 from clearing.jobs.verify import verify
 from tests.jobs.made import CARDS, MORNING, line, payment
 from tests.jobs.proof import all_told, one_outcome_each
-from tests.jobs.running import FIRST_DAY, Books, Sent, books, send, taken, topics, worked_members, working
+from tests.jobs.running import (
+    FIRST_DAY,
+    Books,
+    Sent,
+    books,
+    joined,
+    send,
+    taken,
+    topics,
+    worked_members,
+    working,
+)
 from tests.soaking import SEED, did, size
 
 CUTS = size(6, 200)
@@ -64,6 +75,7 @@ async def test_cuts_hold_while_three_workers_take_payments(blank: Callable[[], s
         till = Till(the)
         sums: dict[date, int] = {}
         async with working(the, 3) as crew:
+            await joined(settings, 3)
             sending = asyncio.create_task(till.run())
             for _ in range(CUTS):
                 await till.busy()

@@ -15,6 +15,7 @@ from tests.jobs.running import (
     Books,
     Sent,
     books,
+    joined,
     send,
     settings_of,
     taken,
@@ -63,6 +64,7 @@ async def test_two_workers_lose_no_effect_and_no_waking(blank: Callable[[], str]
         everything = first + second
         rng.shuffle(everything)
         async with working(the, 2) as crew:
+            await joined(settings, 2)
             for start in range(0, len(everything), 25):
                 await send(settings, everything[start : start + 25])
                 await asyncio.sleep(rng.random() * 0.05)

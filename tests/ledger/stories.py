@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from clearing.ledger.facts import Instruction
 from tests.ledger.world import World, claim, story
 
 Step = str | tuple[str, dict[str, Any]]
 
-ADVANCED = {"total": "180.00", "deposit_used": "100.00", "claim": claim("S-ADV", "80.00", total="180.00", advanced=True)}  # fmt: skip
+ADVANCED: Final[dict[str, Any]] = {"total": "180.00", "deposit_used": "100.00", "claim": claim("S-ADV", "80.00", total="180.00", advanced=True)}  # fmt: skip
 ACROSS = {"treat_area": "990001", "insured_area": "990002"}
 
 STORIES: dict[str, tuple[Step, ...]] = {
