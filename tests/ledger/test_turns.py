@@ -222,9 +222,7 @@ def test_a_release_that_is_covered_does_not_wait() -> None:
     world, discharged = advanced()
     world.take(discharged)
     world.send("claim.settled")
-    waits = [
-        {"settlement_id": "S-LATER", "claimed": "80.00", "deducted": "0.00", "retained": "20.00"}
-    ]
+    waits = [{"settlement_id": "S-LATER", "claimed": "80.00", "deducted": "0.00", "retained": "20.00"}]
     assert world.send("claim.settled", claims=waits).outcome is Outcome.PARKED
     assert world.send("retention.released", released="10.00", kept="5.00").outcome is Outcome.POSTED
 
