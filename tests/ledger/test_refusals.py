@@ -344,7 +344,7 @@ PLACES: Final = {
     "tombstone": "unknown_original", "timeout_answered": "original_spent", "already_reversed": "original_spent",
     "stay_takes_deposit": "admission_closed", "stay_is_open": "admission_closed",
     "stay_known": "admission_closed", "dependencies_met": "account_limit",
-    "recall_in_turn": "original_spent", "payout_in_turn": "payout_state",
+    "recall_in_turn": "original_spent", "payout_in_turn": "payout_state", "retention_in_turn": "time_in_future",
 }  # fmt: skip
 """Checks that park or note something: the refusal at whose place they stand."""
 LAST_GENERAL: Final = list(Reason).index(Reason.ORDER_ALREADY_PAID)
