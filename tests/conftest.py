@@ -21,10 +21,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import hypothesis
 import pytest
+from asyncpg import ObjectInUseError
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 from sqlalchemy.engine import make_url
 
 from clearing.jobs.broker import IMAGE, Broker, JarBroker, NoBroker, kafka
@@ -42,6 +45,15 @@ PLAIN_PROGRAMS = [
     *(Path(f"/opt/homebrew/opt/postgresql@{major}/bin") for major in (15, 16, 17, 18)),
 ]
 SERVICES = ("database_server", "plain_server", "own_database", "broker", "own_broker")
+IN_USE_TRIES = 12
+"""How often a database that is still in use is asked for again; the server itself waits five seconds each time."""
+OURS: Final = {"CLEARING_SOAK", "CLEARING_SOAK_SECONDS", "CLEARING_TEST_SEED", PLAIN_URL}
+"""Variables that speak to the tests; all other settings of the product a test gives itself."""
+NARROW: Final = {
+    "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "JUPYTER_COLUMNS", "LINES", "NO_COLOR",
+    "PY_COLORS", "TERMINAL_WIDTH", "TTY_COMPATIBLE", "TTY_INTERACTIVE",
+}  # fmt: skip
+"""Variables by which a terminal or a build server changes how wide and how coloured programs print."""
 ran: dict[str, set[str]] = {service: set() for service in SERVICES}
 how: dict[str, str] = {}
 
@@ -80,9 +92,17 @@ class DatabaseServer:
         _finish(self._run(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)'))
 
     async def _run(self, statement: str) -> None:
+        """On a busy disk whoever had the database, or its template, open may take long to go."""
         connection = await connect(self.admin_url)
         try:
-            await connection.execute(statement)
+            for left in reversed(range(IN_USE_TRIES)):
+                try:
+                    await connection.execute(statement)
+                except ObjectInUseError:
+                    if not left:
+                        raise
+                else:
+                    return
         finally:
             await connection.close()
 
@@ -102,10 +122,43 @@ def _finish(work: Coroutine[Any, Any, Result]) -> Result:
         return thread.submit(asyncio.run, work).result()
 
 
-# the same examples each time, so that a red run says something about the change; `make soak` looks for new ones
-hypothesis.settings.register_profile("every day", deadline=None, print_blob=True, derandomize=True)
-hypothesis.settings.register_profile("soak", deadline=None, print_blob=True, max_examples=5_000)
+def _the_same_surroundings() -> None:
+    """Forget what the shell, the terminal or the build server says: a run means the same on every machine."""
+    for name in list(os.environ):
+        product = name.startswith("CLEARING_") and name not in OURS
+        # A server that was named may need PGPASSWORD and its like; the ones that we start need none.
+        client = name.startswith("PG") and not os.environ.get(PLAIN_URL)
+        if product or client or name in NARROW:
+            del os.environ[name]
+
+
+_the_same_surroundings()
+
+# The same examples each time, so that a red run says something about the change and a green one stays green;
+# `make soak` looks for new ones. How long a machine takes to draw them is no fault.
+SLOW: Final = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile(
+    "every day", deadline=None, print_blob=True, derandomize=True, suppress_health_check=SLOW
+)
+hypothesis.settings.register_profile(
+    "soak", deadline=None, print_blob=True, max_examples=5_000, suppress_health_check=SLOW
+)
 hypothesis.settings.load_profile("every day")
+
+ALL_CONSTANTS: Final = providers._get_local_constants
+
+
+def _constants() -> Constants:
+    """Constants of the code under test that are tried as examples: none every day, all of them in a soak.
+
+    Which there are depends on the modules that other tests of this process have loaded and on where the code lies,
+    so the examples would be others with each way of sharing the tests out, for all that they are derandomized.
+    """
+    same = hypothesis.settings.default.derandomize  # type: ignore[union-attr]  # a profile is loaded
+    return Constants() if same else ALL_CONSTANTS()
+
+
+providers._get_local_constants = _constants
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -274,7 +327,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def own_broker(tmp_path: Path) -> Iterator[JarBroker]:
     """An Apache Kafka of one test, started from the jars, that may be stopped, killed and started again."""
     try:
-        found = JarBroker(tmp_path / "kafka", session_seconds=2)  # its next start waits for that
+        # Its next start waits for that; with less a broker on a busy machine is taken for dead while it lives.
+        found = JarBroker(tmp_path / "kafka", session_seconds=6)
         found.start()
     except NoBroker as refused:
         pytest.fail(f"{refused}: a broker to kill needs Java 17 and Maven", pytrace=False)

@@ -33,8 +33,12 @@ JAVA_MIN = 17
 PARTITIONS = 6
 SESSION_SECONDS = 30
 """A node that is its own controller is not to be taken for dead while the disk stands still for some seconds."""
-_START_SECONDS_MAX = 90
+_START_SECONDS_MAX = 180
 _STOP_SECONDS_MAX = 20
+_ANSWER_SECONDS_MAX = 20
+"""How long a broker that listens is waited for: it may be busy. One that does not listen refuses at once."""
+_FETCH_WAITS = (5, 20)
+"""Seconds before each new try to fetch the jars: hundreds of files come, and a registry may be away for a moment."""
 _JVM = (
     "-Xms256m",
     "-Xmx512m",
@@ -217,19 +221,31 @@ def _cached_jars(tell: Tell) -> Path:
             return jars
         tell(f"fetching Apache Kafka {KAFKA_VERSION} with Maven, once: about a minute")
         new = root / "kafka.new"
-        shutil.rmtree(new, ignore_errors=True)
-        copy = ["dependency:copy-dependencies", f"-DoutputDirectory={new}"]
-        done = subprocess.run(
-            [maven, "-q", "-B", "-f", str(pom), *copy],
-            check=False,
-            text=True,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-        )
-        if done.returncode:
-            raise NoBroker(f"Maven cannot fetch Kafka's jars: {done.stdout.strip()[-400:]}")
+        said = _fetched(maven, pom, new)
+        for seconds in _FETCH_WAITS:
+            if said is None:
+                break
+            time.sleep(seconds)
+            said = _fetched(maven, pom, new)
+        if said is not None:
+            raise NoBroker(f"Maven cannot fetch Kafka's jars: {said}")
         new.rename(jars)
     return jars
+
+
+def _fetched(maven: str, pom: Path, new: Path) -> str | None:
+    """Have Maven copy the jars into a new folder; what it says when it cannot. Again: begins anew."""
+    shutil.rmtree(new, ignore_errors=True)
+    # -U: it would not look again for what it did not find a moment ago.
+    copy = ["-U", "dependency:copy-dependencies", f"-DoutputDirectory={new}"]
+    done = subprocess.run(
+        [maven, "-q", "-B", "-f", str(pom), *copy],
+        check=False,
+        text=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return (done.stdout or done.stderr).strip()[-400:] if done.returncode else None
 
 
 def _pom() -> Path:
@@ -242,11 +258,31 @@ def _pom() -> Path:
 # ---------------------------------------------------------------- does it answer
 
 
+_kept: list[socket.socket] = []
+"""Ports that were given out, so that nobody else is given them while this process lives."""
+
+
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of the loopback address that nobody listens on, for a server to listen on and to come back to.
+
+    The port stays ours: a server may listen on it, since servers share addresses that nobody listens on yet, but the
+    system gives it neither to whoever asks for a free one nor to a client as its own end. A client that looks for
+    a server that is down would else, one day, reach itself, and the server find its port taken.
+    """
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    port = int(kept.getsockname()[1])
+    try:
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(("127.0.0.1", port))
+            server.listen()
+    except OSError:  # a system where servers do not share: the port can only be let go
+        kept.close()
+    else:
+        _kept.append(kept)
+    return port
 
 
 def answers(bootstrap: str, seconds_max: float, process: subprocess.Popen[bytes] | None = None) -> bool:
@@ -263,7 +299,7 @@ def answers(bootstrap: str, seconds_max: float, process: subprocess.Popen[bytes]
 async def _has_metadata(bootstrap: str) -> bool:
     log = logging.getLogger("aiokafka")
     level, log.level = log.level, logging.CRITICAL  # refused connections are expected while it starts
-    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=_ANSWER_SECONDS_MAX * 1000)
     try:
         await client.bootstrap()
         return bool(client.cluster.brokers())

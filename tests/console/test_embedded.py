@@ -28,7 +28,7 @@ COMMANDS = [
     ("worker", "--json"),
 ]
 """One that looks, one that takes, one that closes, one with partners, and the one that never ends by itself."""
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ def reconciled(three_days: Clearing) -> Clearing:
     """The three worked days, the second of them reconciled with its files."""
     folder = day_folder(TENTH) / "statements"
     words = [
-        f"--{'bank' if path.stem[:3] == 'STM' else 'his'}={path.stem[4:]}={path}" for path in folder.iterdir()
+        f"--{'bank' if path.stem[:3] == 'STM' else 'his'}={path.stem[4:]}={path}"
+        for path in sorted(folder.iterdir())
     ]
     said = three_days("reconcile", TENTH, *words)
     assert said.code == 0, said.err

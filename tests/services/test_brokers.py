@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -15,17 +16,22 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import TopicPartition
 
 from clearing.jobs.broker import Broker, JarBroker, NoBroker, kafka
+from clearing.jobs.kafka_jars import free_port
+from clearing.jobs.topics import _listed
 
 PARTITIONS = 6
+PATIENCE_SECONDS = 120
 
 
 async def create(bootstrap: str) -> str:
-    """Make a topic with a name of its own."""
+    """Make a topic with a name of its own, and wait until clients find it."""
     topic = f"test-{secrets.token_hex(4)}"
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])
+        made = await admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])
+        assert [error[:2] for error in made.topic_errors] == [(topic, 0)]
+        await _listed(admin, [topic])
     finally:
         await admin.close()
     return topic
@@ -46,7 +52,7 @@ async def everything(bootstrap: str, topic: str, expected: int) -> dict[int, lis
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False) as consumer:
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while sum(map(len, found.values())) < expected and time.monotonic() < deadline:
             for partition, records in (await consumer.getmany(timeout_ms=500)).items():
                 found[partition.partition] += [record.value.decode() for record in records]
@@ -77,7 +83,9 @@ async def test_a_group_reads_on_from_where_it_committed(broker: Broker) -> None:
             max_poll_records=20,
         ) as consumer:
             before = len(seen)
+            deadline = time.monotonic() + PATIENCE_SECONDS
             while len(seen) < before + 20:
+                assert time.monotonic() < deadline
                 for records in (
                     await consumer.getmany(timeout_ms=500, max_records=before + 20 - len(seen))
                 ).values():
@@ -111,10 +119,22 @@ def test_a_broker_does_not_outlive_whoever_started_it(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, text=True, stdout=subprocess.PIPE)
     pid = int(done.stdout)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_free_port_is_kept_for_a_server_that_comes_back() -> None:
+    """A server may listen on it again and again; meanwhile the system gives it to nobody else."""
+    port = free_port()
+    for _ in range(2):
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
+            pass
+    with socket.socket() as client, pytest.raises(ConnectionRefusedError):
+        client.connect(("127.0.0.1", port))
 
 
 def test_a_named_broker_that_is_away_is_an_error_that_says_so(tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from clearing.store import facts, locks
 from clearing.store.database import Database
 from clearing.store.session import transaction
 
+PATIENCE_SECONDS = 300
+"""For what takes a moment; where two wait for each other it would be for ever."""
+
 
 async def _at_once(conn: AsyncConnection, names: Iterable[str]) -> bool:
     return await facts.look(conn, (), list(names), wait=False) is not None
@@ -37,7 +40,7 @@ async def test_batches_in_any_order_never_wait_for_each_other(any_books: Databas
             async with transaction(any_books.engine) as conn:
                 await locks.lock(conn, names[turn:] + names[:turn])
 
-    await asyncio.wait_for(asyncio.gather(*(work(turn * 37) for turn in range(8))), 60)
+    await asyncio.wait_for(asyncio.gather(*(work(turn * 37) for turn in range(8))), PATIENCE_SECONDS)
 
 
 async def test_more_names_than_the_lock_table_holds(any_books: Database) -> None:
@@ -68,23 +71,41 @@ async def test_the_cut_waits_for_batches_and_keeps_new_ones_away(any_books: Data
     """Batches share the day; the cut has it alone."""
     order: list[str] = []
 
-    async def batch(name: str, seconds: float) -> None:
+    async def batch(name: str, inside: asyncio.Event, go: asyncio.Event) -> None:
         async with transaction(any_books.engine) as conn:
             await locks.day_shared(conn)
             order.append(f"{name} in")
-            await asyncio.sleep(seconds)
+            inside.set()
+            await go.wait()
             order.append(f"{name} out")
 
     async def cut() -> None:
-        await asyncio.sleep(0.1)
         async with transaction(any_books.engine) as conn:
             await locks.day_exclusive(conn)
             order.append("cut")
 
-    async def later() -> None:
-        await asyncio.sleep(0.2)
-        await batch("c", 0)
-
-    await asyncio.gather(batch("a", 0.4), batch("b", 0.3), cut(), later())
+    inside, go = ({name: asyncio.Event() for name in "abc"} for _ in range(2))
+    async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as tasks:
+        started = {name: tasks.create_task(batch(name, inside[name], go[name])) for name in "ab"}
+        await asyncio.gather(inside["a"].wait(), inside["b"].wait())
+        tasks.create_task(cut())
+        await _wait(any_books, 1)
+        tasks.create_task(batch("c", inside["c"], go["c"]))
+        await _wait(any_books, 2)
+        for name in "cba":  # what c waits for is the cut, not its own turn
+            go[name].set()
+            if name in started:
+                await started[name]
     assert sorted(order[:2]) == ["a in", "b in"]
     assert order[2:] == ["b out", "a out", "cut", "c in", "c out"]
+
+
+async def _wait(database: Database, count: int) -> None:
+    """Wait until so many transactions of these books wait for a lock on names or the day."""
+    query = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database"
+        " WHERE NOT granted AND locktype = 'advisory' AND datname = current_database()"
+    )
+    async with database.engine.connect() as conn:
+        while await conn.scalar(query) != count:
+            await asyncio.sleep(0.01)

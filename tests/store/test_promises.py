@@ -216,8 +216,9 @@ async def test_a_signed_day_never_moves(any_books: Database) -> None:
         assert await days.step(conn, DAY, "signed")
         racing = asyncio.create_task(_another_run(any_books))
         waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
-        while not (racing.done() or await conn.scalar(waits)):
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(300):
+            while not (racing.done() or await conn.scalar(waits)):
+                await asyncio.sleep(0.01)
         assert [state for state, _ in await days.steps(conn, DAY)] == list(days.STATES)
         steps = [one for one in await days.untold(conn) if one.clearing_date == DAY]
         await days.told(conn, [one.id for one in steps])
