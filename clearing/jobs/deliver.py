@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 WAITING: Final = "WAITING"
 """Its next attempt is not due yet."""
+AT_ONCE: Final = 6
+"""Targets that are worked for side by side: each needs two of the process's connections to the database, and memory
+for a file."""
 
 Now: TypeAlias = Callable[[], datetime]
 
@@ -115,9 +118,17 @@ async def deliver(
              process works for is left to it.
     Raises:  InvariantViolated when a stored file is not what was stored.
     """
-    runs = [_Run(engine, settings, target, now) for target in partners.target]
-    done = await asyncio.gather(*(_to_target(run, day, at_once=at_once) for run in runs))
-    return [one for some in done for one in some]
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def to_target(target: Target) -> list[Delivered]:
+        async with room:
+            return await _to_target(_Run(engine, settings, target, now), day, at_once=at_once)
+
+    done = await asyncio.gather(*map(to_target, partners.target), return_exceptions=True)
+    for one in done:  # the others have their files by now
+        if isinstance(one, BaseException):
+            raise one
+    return [one for some in done if not isinstance(some, BaseException) for one in some]
 
 
 class _Run(NamedTuple):

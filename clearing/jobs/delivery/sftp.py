@@ -20,19 +20,55 @@ from clearing.jobs.delivery.placing import Unreadable
 
 SLICE_BYTES: Final = 4 << 20
 """How much is handed to the connection at a time; it splits it into its own packets."""
+SLOWEST_BYTES: Final = 1 << 15
+"""A second, of a line that is slow and not dead."""
+
+
+class Watch:
+    """Ends a connection that says nothing: the machine may live on while what serves its files stands still."""
+
+    def __init__(self, connection: asyncssh.SSHClientConnection, seconds: int) -> None:
+        self._connection = connection
+        self._seconds = seconds
+        self._silent = False
+
+    @contextlib.contextmanager
+    def said(self, where: str, length: int = 0) -> Iterator[None]:
+        """What SSH, the network or the waiting says, as one of our errors.
+
+        In:      `length`: bytes that are on their way meanwhile.
+        Raises:  WorldFailed.
+        """
+        waits = asyncio.get_running_loop().call_later(self._seconds + length / SLOWEST_BYTES, self._give_up)
+        try:
+            with _said(where):
+                yield
+        except WorldFailed as error:
+            if self._silent:
+                raise WorldFailed(
+                    f"{where}: no answer for {self._seconds} s. Next: run again later"
+                ) from error
+            raise
+        finally:
+            waits.cancel()
+
+    def _give_up(self) -> None:
+        self._silent = True
+        self._connection.abort()  # a request that is only cancelled would wait for the answer to its close
 
 
 class SftpFolder:
     """A folder of an open connection."""
 
-    def __init__(self, client: asyncssh.SFTPClient, place: SftpPlace) -> None:
+    def __init__(self, client: asyncssh.SFTPClient, place: SftpPlace, watch: Watch) -> None:
         self.client = client
+        self.watch = watch
         self.path = PurePosixPath(place.folder)
         self.where = f"sftp://{place.user}@{place.host}:{place.port}/{place.folder}"
 
     async def make(self, below: str = "") -> None:
         """Make it, or a folder below it, with what is above."""
-        with _said(self.where):
+        with self.watch.said(self.where):
             if not await self.client.isdir(str(self.path / below)):
                 await self.client.makedirs(str(self.path / below), exist_ok=True)
 
@@ -43,7 +79,7 @@ class SftpFolder:
 
     async def stamp(self, name: str) -> tuple[int, int] | None:
         """(bytes, second of its last change), None when there is none."""
-        with _said(f"{self.where}/{name}"):
+        with self.watch.said(f"{self.where}/{name}"):
             try:
                 found = await self.client.stat(self._at(name))
             except asyncssh.SFTPNoSuchFile:
@@ -52,13 +88,13 @@ class SftpFolder:
 
     async def names(self) -> list[str]:
         """The names of the files, in order."""
-        with _said(self.where):
+        with self.watch.said(self.where):
             found = await self.client.listdir(str(self.path))
         return sorted(str(name) for name in found if name not in {".", ".."})
 
     async def read(self, name: str, at: int, length: int) -> bytes:
         """So many bytes from there on."""
-        with _said(f"{self.where}/{name}"):
+        with self.watch.said(f"{self.where}/{name}", length):
             try:
                 async with self.client.open(self._at(name), "rb", encoding=None) as file:
                     found: str | bytes = await file.read(length, at)
@@ -69,10 +105,12 @@ class SftpFolder:
     async def write(self, name: str, at: int, content: bytes) -> bool:
         """Write from there on, in order, and ask the server to make it durable where it can."""
         flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | (0 if at else asyncssh.FXF_TRUNC)
-        with _said(f"{self.where}/{name}"):
+        where = f"{self.where}/{name}"
+        with self.watch.said(where, len(content)):
             async with self.client.open(self._at(name), flags, encoding=None) as file:
                 for start in range(0, len(content), SLICE_BYTES):
-                    await file.write(content[start : start + SLICE_BYTES], at + start)
+                    with self.watch.said(where, SLICE_BYTES):
+                        await file.write(content[start : start + SLICE_BYTES], at + start)
                 try:
                     await file.fsync()
                 except asyncssh.SFTPOpUnsupported:
@@ -81,7 +119,7 @@ class SftpFolder:
 
     async def rename(self, old: str, new: str) -> str:
         """By posix-rename; by the protocol's own rename where the server does not know that."""
-        with _said(f"{self.where}/{new}"):
+        with self.watch.said(f"{self.where}/{new}"):
             try:
                 await self.client.posix_rename(self._at(old), self._at(new))
             except asyncssh.SFTPOpUnsupported:
@@ -98,7 +136,7 @@ async def sftp(place: SftpPlace, timeout_seconds: int) -> AsyncIterator[SftpFold
     """Connect, as long as the caller needs it.
 
     Raises:  UsageError for a host we do not know, a changed key, a key of ours that cannot be read;
-             WorldFailed when it cannot be reached or does not let us in.
+             WorldFailed when it cannot be reached, does not let us in or says nothing for so long.
     """
     for path, what in ((place.key, "our private key"), (place.known_hosts, "the list of hosts we know")):
         if not path.is_file():
@@ -124,8 +162,15 @@ async def sftp(place: SftpPlace, timeout_seconds: int) -> AsyncIterator[SftpFold
                 raise UsageError(await _stranger(place, timeout_seconds)) from error
             except asyncssh.KeyImportError as error:
                 raise UsageError(f"{place.key}: is no private key that can be read: {error}") from error
-            client = await stack.enter_async_context(connection.start_sftp_client())
-        yield SftpFolder(client, place)
+        watch = Watch(connection, timeout_seconds)
+        with watch.said(f"sftp {place.host}:{place.port}"):
+            client = await connection.start_sftp_client()
+        try:
+            yield SftpFolder(client, place, watch)
+        finally:
+            client.exit()
+            with contextlib.suppress(WorldFailed), watch.said(f"sftp {place.host}:{place.port}"):
+                await client.wait_closed()
 
 
 async def _stranger(place: SftpPlace, timeout_seconds: int) -> str:
