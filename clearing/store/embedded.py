@@ -17,6 +17,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -25,6 +26,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
 from clearing.errors import UsageError, WorldFailed
 from clearing.store.embedded_refusals import MAJOR, account, end_of, gave_up, world
@@ -32,6 +35,7 @@ from clearing.store.embedded_refusals import MAJOR, account, end_of, gave_up, wo
 DATABASE = "clearing"
 PARAMETERS = {
     "listen_addresses": "",  # a socket only we can open; the network never sees this server
+    "port": "5432",  # the socket's name: whoever opens it finds it, whatever PGPORT says to one or the other
     "unix_socket_permissions": "0700",
     "max_connections": "60",
     "max_locks_per_transaction": "1024",  # a batch locks every key it names; partitions take locks too
@@ -44,7 +48,12 @@ PARAMETERS = {
     "log_timezone": "UTC",
 }
 _START_SECONDS_MAX = 600  # a server that was killed replays its log first
+_STOP_SECONDS_MAX = 600  # and one that stops writes down all that it holds
 _SOCKET_PATH_BYTES_MAX = 100  # the kernel's limit is 107 on Linux and 103 on macOS
+_SOCKET_PATH: Final = re.compile(r"[\w/. -]+")
+"""Paths that the server's settings and its clients' URLs take as one: a comma would part them, a quote end them."""
+_SHELL: Final = '"$`\\\n'
+"""What PostgreSQL's starter cannot have in a path: it hands it to a shell between quotes."""
 _INITDB = (
     "--username=postgres",
     "--encoding=UTF8",
@@ -71,7 +80,9 @@ class Embedded:
 
     def dsn(self, database: str = DATABASE) -> str:
         """Its URL for one database; no password: the socket is open to its owner only."""
-        return f"postgresql://postgres@/{database}?host={self.socket_directory}"
+        # All is said: what PGPORT or PGSSLMODE say is meant for other servers.
+        where = f"host={quote(str(self.socket_directory))}&port={PARAMETERS['port']}&sslmode=disable"
+        return f"postgresql://postgres@/{database}?{where}"
 
 
 @dataclass
@@ -148,6 +159,11 @@ def _join(directory: Path, *, make: bool) -> _Use:
                 f"embedded database in {directory}: there are no books. Next: clearing init --members FILE "
                 "--open-day DATE, or name the folder that has them: CLEARING_DATABASE_URL=embedded:DIR"
             )
+        if strange := sorted({*str(directory)} & {*_SHELL}):
+            raise UsageError(
+                f"embedded database in {directory}: expected a path without {' '.join(map(repr, _SHELL))}, "
+                f"got {' '.join(map(repr, strange))}. Next: name another directory in CLEARING_DATABASE_URL"
+            )
         directory.mkdir(parents=True, exist_ok=True)
         with _held(directory / "start.lock"):
             _build_cluster(directory)
@@ -173,7 +189,7 @@ def _leave(use: _Use) -> None:
                 fcntl.flock(use.users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
-            _pg_ctl(use.server.cluster, "-m", "fast", "-w", "stop")
+            _pg_ctl(use.server.cluster, "-m", "fast", "-w", "-t", str(_STOP_SECONDS_MAX), "stop")
     finally:
         os.close(use.users)
 
@@ -239,13 +255,14 @@ def _pg_ctl(cluster: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _socket_directory(directory: Path) -> Path:
-    """Where the socket lies: in the cluster, or below the temporary directory if that path is too long."""
+    """Where the socket lies: in the cluster, or below a temporary directory if that path is too long or odd."""
     cluster = directory / "postgres"
-    if len(os.fsencode(cluster / ".s.PGSQL.5432.lock")) <= _SOCKET_PATH_BYTES_MAX:
+    if _takes_a_socket(cluster):
         return cluster
     owner = cluster.stat()
-    name = hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]
-    short = Path(tempfile.gettempdir()) / f"clearing-{owner.st_uid}-{name}"
+    name = f"clearing-{owner.st_uid}-{hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]}"
+    usual, always = Path(tempfile.gettempdir()) / name, Path("/tmp") / name  # noqa: S108 - ours alone, see below
+    short = usual if _takes_a_socket(usual) else always
     short.mkdir(mode=0o700, exist_ok=True)
     found = short.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {owner.st_uid, os.geteuid()}:
@@ -255,6 +272,13 @@ def _socket_directory(directory: Path) -> Path:
     if os.geteuid() == 0:
         os.chown(short, owner.st_uid, owner.st_gid)
     return short
+
+
+def _takes_a_socket(directory: Path) -> bool:
+    socket = directory / ".s.PGSQL.5432.lock"
+    return (
+        len(os.fsencode(socket)) <= _SOCKET_PATH_BYTES_MAX and _SOCKET_PATH.fullmatch(str(socket)) is not None
+    )
 
 
 # ---------------------------------------------------------------- the account that runs it
@@ -274,7 +298,8 @@ def programs() -> Path:
 def run_as_owner(directory: Path, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a server program as the owner of a directory, since PostgreSQL refuses to be run by root.
 
-    In:      a directory that exists; its owner is who the program runs as.
+    In:      a directory that exists; its owner is who the program runs as. It speaks English, and libpq's variables,
+             which are meant for other servers, do not reach it.
     Raises:  WorldFailed if we are neither root nor that owner.
     """
     owner = directory.stat()
@@ -291,8 +316,16 @@ def run_as_owner(directory: Path, command: Sequence[str]) -> subprocess.Complete
             f"embedded database in {directory.parent}: expected one of {account(os.geteuid())}, got one of "
             f"{account(owner.st_uid)}. Next: run as that account, or name another directory in CLEARING_DATABASE_URL"
         )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return subprocess.run(
-        [*prefix, *command], check=False, text=True, capture_output=True, stdin=subprocess.DEVNULL, cwd="/"
+        [*prefix, *command],
+        check=False,
+        text=True,
+        errors="replace",
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        cwd="/",
+        env=environment | {"LC_ALL": "C"},
     )
 
 

@@ -8,13 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from clearing.errors import ClearingError, WorldFailed
+from clearing.errors import ClearingError, UsageError, WorldFailed
 from clearing.store import embedded
 from clearing.store.database import open_database
 
@@ -116,16 +117,49 @@ async def test_who_has_it_open_starts_a_server_that_died(tmp_path: Path) -> None
     assert postmaster(tmp_path) is None
 
 
-def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
-    """The kernel's limit on a socket's path is not the user's concern."""
-    directory = tmp_path / ("long-" * 30)
-    server = embedded.acquire(directory)
-    try:
-        assert len(str(server.socket_directory)) < 60
-        assert server.socket_directory.stat().st_mode & 0o777 == 0o700
-    finally:
+@pytest.mark.parametrize("name", ["long-" * 30, "a + b & 100% of #1, O'Brien's 银行"], ids=["long", "odd"])
+@pytest.mark.parametrize("temporary", ["t", "long-" * 30], ids=["", "long temporary folder"])
+async def test_any_path_gets_a_socket_that_can_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, temporary: str
+) -> None:
+    """Neither the kernel's limit on a socket's path nor the signs of settings and URLs are the user's concern."""
+    (tmp_path / temporary).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / temporary))
+    directory = tmp_path / name
+    async with open_database(f"embedded:{directory}") as database, database.engine.connect() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+        server = embedded.acquire(directory)
         embedded.release(directory)
+        assert server.socket_directory.stat().st_mode & 0o777 == 0o700
     server.socket_directory.rmdir()
+
+
+async def test_a_path_that_a_shell_would_read_is_refused(tmp_path: Path) -> None:
+    """PostgreSQL's starter would run what stands in it."""
+    with pytest.raises(UsageError, match=r"expected a path without .* got '\$'\. Next: name another"):
+        async with open_database(f"embedded:{tmp_path}/$HOME"):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_variables_that_are_meant_for_other_servers_lead_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has PGPORT and its like set opens the same books as who has not."""
+    async with open_database(f"embedded:{tmp_path}"):
+        odd = {
+            "PGPORT": "1",
+            "PGHOST": "nowhere",
+            "PGSSLMODE": "verify-full",
+            "PGUSER": "x",
+            "PGDATABASE": "x",
+        }
+        for name, value in odd.items():
+            monkeypatch.setenv(name, value)
+        user(tmp_path).communicate()
+    async with open_database(f"embedded:{tmp_path}") as database, database.engine.connect() as connection:
+        assert (await connection.execute(text("SHOW port"))).scalar_one() == "5432"
+    assert postmaster(tmp_path) is None
 
 
 @pytest.mark.parametrize(
