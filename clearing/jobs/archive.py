@@ -24,7 +24,7 @@ from clearing.day.states import State
 from clearing.errors import UsageError, WorldFailed
 from clearing.jobs.sign import signature_holds
 from clearing.reconciliation.report import digest
-from clearing.store import archiving, breaks, days, signing
+from clearing.store import archiving, breaks, days, locks, signing
 from clearing.store.archive_sets import DATASETS, Dataset
 from clearing.store.session import transaction
 from clearing.store.signing import StoredArchive
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 Json: TypeAlias = dict[str, Any]
 
 MANIFEST: Final = "manifest.json"
+ARCHIVE_LOCK: Final = 7212
+"""Class of the advisory locks that let one process at a time seal a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,41 +61,45 @@ async def archive(engine: AsyncEngine, members: Members, day: date, out: Path) -
     In:      the folder of all archives.
     Out:     date, folder, sm3 of the manifest, files.
     Writes:  out/<date>/, whole or not at all; archive (the seal, once).
-    Again:   the same bytes; a folder that stands there and is sound is left as it is.
+    Again:   the same bytes; a folder that stands there and is sound is left as it is. Of two at once one waits:
+             rows that another one is still writing would be sealed as they then are, for ever.
     Raises:  UsageError when the day is not signed, or a folder of it stands there and is not what was sealed;
              WorldFailed for the disk.
     """
-    target = out / day.isoformat()
+    async with locks.alone(engine, ARCHIVE_LOCK, f"{day}", wait=True):
+        target = out / day.isoformat()
+        try:
+            sm3, files = await _sealed(engine, members, day, target)
+        except OSError as error:
+            where = error.filename or target
+            raise WorldFailed(f"{where}: {error.strerror or error}. Next: mend it and run again") from error
+        return {"date": day.isoformat(), "folder": f"{target}", "sm3": sm3.hex(), "files": files}
+
+
+async def _sealed(engine: AsyncEngine, members: Members, day: date, target: Path) -> tuple[bytes, int]:
+    """Write a day's folder, keep its seal, and put it where it belongs: the seal, and how many files it is over."""
     partly = target.with_name(f"{target.name}.tmp")
     # One snapshot: workers go on meanwhile.
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
-    try:
-        shutil.rmtree(partly, ignore_errors=True)
-        partly.mkdir(parents=True)
-        async with transaction(snapshot) as conn:
-            manifest = await _written(conn, members, day, partly)
-        sealed = _manifest_bytes(manifest)
-        sm3 = _sm3(sealed)
-        _put(partly / MANIFEST, sealed)
-        async with transaction(engine) as conn:
-            before = await signing.archived(conn, day)
-            if before is not None and before.sm3 != sm3:
-                raise UsageError(
-                    f"day {day}: its archive was sealed as {before.sm3.hex()[:16]}, these rows give "
-                    f"{sm3.hex()[:16]}. Nothing was put into {out}. "
-                    "Next: clearing verify --archive with the folder sealed then"
-                )
-            await signing.seal(conn, StoredArchive(clearing_date=day, sm3=sm3, manifest=sealed))
-        _placed(partly, target, sm3)
-    except OSError as error:
-        where = error.filename or target
-        raise WorldFailed(f"{where}: {error.strerror or error}. Next: mend it and run again") from error
-    return {
-        "date": day.isoformat(),
-        "folder": f"{target}",
-        "sm3": sm3.hex(),
-        "files": len(manifest["files"]),
-    }
+    shutil.rmtree(partly, ignore_errors=True)
+    partly.mkdir(parents=True)
+    async with transaction(snapshot) as conn:
+        manifest = await _written(conn, members, day, partly)
+    sealed = _manifest_bytes(manifest)
+    sm3 = _sm3(sealed)
+    _put(partly / MANIFEST, sealed)
+    await asyncio.to_thread(_settle, partly)
+    async with transaction(engine) as conn:
+        before = await signing.archived(conn, day)
+        if before is not None and before.sm3 != sm3:
+            raise UsageError(
+                f"day {day}: its archive was sealed as {before.sm3.hex()[:16]}, these rows give "
+                f"{sm3.hex()[:16]}. Nothing was put into {target.parent}. "
+                "Next: clearing verify --archive with the folder sealed then"
+            )
+        await signing.seal(conn, StoredArchive(clearing_date=day, sm3=sm3, manifest=sealed))
+    await asyncio.to_thread(_placed, partly, target, sm3, manifest["files"])
+    return sm3, len(manifest["files"])
 
 
 async def _written(conn: AsyncConnection, members: Members, day: date, folder: Path) -> Json:
@@ -183,17 +189,36 @@ def _durable(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _placed(partly: Path, target: Path, sm3: bytes) -> None:
-    """Put a whole folder where it belongs; one that stands there stays when it is the same."""
+def _settle(folder: Path) -> None:
+    """Make all of a folder durable: what a library wrote, and the names."""
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _placed(partly: Path, target: Path, sm3: bytes, files: dict[str, Json]) -> None:
+    """Put a whole folder where it belongs; one that stands there stays when all of it is the same."""
     if target.exists():
         kept = target / MANIFEST
-        if not kept.is_file() or _sm3(kept.read_bytes()) != sm3:
+        if (
+            not kept.is_file()
+            or _sm3(kept.read_bytes()) != sm3
+            or next(_folder_faults(target, files), None) is not None
+        ):
             raise UsageError(
                 f"{target}: stands there and is not what was sealed. Next: move it away, then run again"
             )
         shutil.rmtree(partly)
         return
     partly.replace(target)
+    _sync(target.parent)
 
 
 # ---------------------------------------------------------------- checking a folder

@@ -7,14 +7,11 @@ target has got, so that a run goes on where the last one stood, whoever killed t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
-
-from sqlalchemy import text
 
 from clearing.errors import ClearingError, InvariantViolated, UsageError, WorldFailed
 from clearing.jobs.delivery.folders import Directory
@@ -22,7 +19,7 @@ from clearing.jobs.delivery.partners import Partners, Place, Target
 from clearing.jobs.delivery.places import Putter, opened, where
 from clearing.jobs.delivery.placing import Put, put
 from clearing.jobs.seal import manifest_bytes, wire
-from clearing.store import deliveries, files
+from clearing.store import deliveries, files, locks
 from clearing.store.deliveries import TARGET_LOCK, Due
 from clearing.store.session import transaction
 
@@ -140,7 +137,7 @@ class _Run(NamedTuple):
 
 async def _to_target(run: _Run, day: date | None, *, at_once: bool) -> list[Delivered]:
     engine, target, now = run.engine, run.target, run.now
-    async with _alone(engine, target.name) as mine:
+    async with locks.alone(engine, TARGET_LOCK, target.name) as mine:
         if not mine:
             return []
         async with transaction(engine) as conn:
@@ -263,18 +260,3 @@ def _failure(run: _Run, due: Due, said: Delivered, error: ClearingError) -> Deli
 
 def _said(target: Target, due: Due, where: str, result: str) -> Delivered:
     return Delivered(due.name, due.receiver, target.name, where, due.attempts, result)
-
-
-@contextlib.asynccontextmanager
-async def _alone(engine: AsyncEngine, target: str) -> AsyncIterator[bool]:
-    """Whether nobody else works for the target now; if so, nobody will while we do."""
-    name = {"kind": TARGET_LOCK, "name": target}
-    async with engine.connect() as holder:
-        mine = await holder.scalar(text("SELECT pg_try_advisory_lock(:kind, hashtext(:name))"), name)
-        await holder.commit()
-        try:
-            yield bool(mine)
-        finally:
-            if mine:  # the connection goes back to a pool, so the lock must be given up by name
-                await holder.scalar(text("SELECT pg_advisory_unlock(:kind, hashtext(:name))"), name)
-                await holder.commit()

@@ -9,11 +9,12 @@ more than an eighth of the server's lock table takes one lock on everything inst
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from clearing.store.session import SEPARATOR, driver
 
@@ -50,6 +51,28 @@ async def day_exclusive(conn: AsyncConnection, seconds_max: int = 0) -> None:
     if seconds_max:
         await conn.execute(_LOCK_TIMEOUT, {"most": f"{seconds_max}s"})
     await (await driver(conn)).fetchval("SELECT pg_advisory_xact_lock($1, 0)", _DAY)
+
+
+@contextlib.asynccontextmanager
+async def alone(engine: AsyncEngine, kind: int, name: str, *, wait: bool = False) -> AsyncIterator[bool]:
+    """Whether nobody else does this now, in whatever process; if so, nobody will while we do. 独占
+
+    For work of many transactions, or of files: a connection of its own holds the lock, in no transaction.
+
+    In:      `kind`: the class of the lock; `wait` until nobody does: then it is always true.
+    """
+    what = {"kind": kind, "name": name}
+    lock_, try_ = "pg_advisory_lock", "pg_try_advisory_lock"
+    async with engine.connect() as holder:
+        got = await holder.scalar(text(f"SELECT {lock_ if wait else try_}(:kind, hashtext(:name))"), what)
+        mine = wait or bool(got)
+        await holder.commit()
+        try:
+            yield mine
+        finally:
+            if mine:  # the connection goes back to a pool, so the lock must be given up by name
+                await holder.scalar(text("SELECT pg_advisory_unlock(:kind, hashtext(:name))"), what)
+                await holder.commit()
 
 
 _LOCK_TIMEOUT: Final = text("SELECT set_config('lock_timeout', :most, true)")
