@@ -44,11 +44,10 @@ from clearing.ledger.members import Members
 from clearing.ledger.members_file import load_members
 from clearing.settings import PREFIX, Settings, load
 from clearing.store.database import open_database
-from tests.jobs.running import ROOT, Books, taken
+from tests.jobs.running import PATIENCE_SECONDS, ROOT, Books, taken, until
 from tests.jobs.steps import STEPS, die_at
 
 KILLED: Final = -signal.SIGKILL
-DIED_SECONDS_MAX: Final = 60
 
 
 # ---------------------------------------------------------------- in the process
@@ -177,11 +176,13 @@ class Mortal:
     async def stands_still(self) -> None:
         """Wait until it has been stopped, by itself or by us."""
         status = Path(f"/proc/{self.pid}/stat")
-        async with asyncio.timeout(DIED_SECONDS_MAX):
-            while status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "T":
-                await asyncio.sleep(0.02)
 
-    async def ended(self, seconds_max: float = DIED_SECONDS_MAX) -> int:
+        async def stopped() -> bool:
+            return status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T"
+
+        await until(stopped, f"process {self.pid} to stand still")
+
+    async def ended(self, seconds_max: float = PATIENCE_SECONDS) -> int:
         """Wait for its end and give its exit code; one that does not end is killed and fails the test."""
         waiting = asyncio.create_task(asyncio.to_thread(self._told))
         done, _ = await asyncio.wait({waiting}, timeout=seconds_max)

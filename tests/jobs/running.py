@@ -3,6 +3,8 @@
 books       an open database with settings and members, its first day open
 send        events as their producers send them: topic, record key, the broker's timestamp
 working     workers in this process, stopped with the batch in hand finished
+until       waits until something is so
+joined      waits until a group has all its workers
 taken       waits until the stored positions are the ends of the topics
 told        every notice on the topics out
 """
@@ -16,7 +18,7 @@ import secrets
 import time
 import tomllib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -26,7 +28,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.errors import KafkaError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -50,7 +52,8 @@ DAYS = ROOT / "fixtures" / "days"
 NOTICES = ("results", "swipes", "days", "quarantine")
 FIRST_DAY = date(2026, 3, 9)
 PARTITIONS = 3
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 150
+"""How long nothing may move before a test gives up: some of a worker's longest pauses between two tries (30 s)."""
 
 
 def settings_of(**given: object) -> Settings:
@@ -226,8 +229,17 @@ def slices(sent: Sequence[Sent], count: int) -> list[Sequence[Sent]]:
 # ---------------------------------------------------------------- Kafka
 
 
+async def until(holds: Callable[[], Awaitable[object]], what: str) -> None:
+    """Wait until something is so. What is waited for is named when it does not come."""
+    since = time.monotonic()
+    while not await holds():
+        if time.monotonic() - since > PATIENCE_SECONDS:
+            pytest.fail(f"waited in vain for {PATIENCE_SECONDS} s: {what}")
+        await asyncio.sleep(0.02)
+
+
 async def topics(bootstrap: str, *, partitions: int = PARTITIONS, **given: object) -> Settings:
-    """Topics of a test's own, and the settings that name them."""
+    """Topics of a test's own that the broker names to whoever asks, and the settings that name them."""
     prefix = f"t{secrets.token_hex(4)}"
     settings = settings_of(
         kafka_bootstrap=bootstrap,
@@ -238,22 +250,40 @@ async def topics(bootstrap: str, *, partitions: int = PARTITIONS, **given: objec
     )
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
+    names = event_topics(prefix)
+
+    async def named() -> bool:
+        return {*names, *made} <= {*await admin.list_topics()}
+
     try:  # the days of these tests lie in the past, where a broker would clear them away
         keep = {"retention.ms": "-1"}
-        names = event_topics(prefix)
         await admin.create_topics([NewTopic(one, partitions, 1, topic_configs=keep) for one in names])
+        # a busy broker may name the event topics late: they are then among these
+        made = await create_topics(settings)
+        assert {topic_name(family, prefix) for family in NOTICES} <= {*made}
+        await until(named, "topics")  # a worker ends where one is missing
     finally:
         await admin.close()
-    made = await create_topics(settings)  # a busy broker may name the others late: they are then among these
-    assert {topic_name(family, prefix) for family in NOTICES} <= {*made}
     return settings
 
 
 async def send(settings: Settings, sent: Iterable[Sent]) -> None:
     """Send records and wait until the broker has them all, in order and once, also if it falls over meanwhile."""
-    async with AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap, linger_ms=5, enable_idempotence=True
-    ) as producer:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        linger_ms=5,
+        enable_idempotence=True,
+        request_timeout_ms=PATIENCE_SECONDS * 1000,  # records are given up after as long
+    )
+
+    async def connected() -> bool:
+        with contextlib.suppress(KafkaError):  # a broker may be down when we begin, too
+            await producer.start()
+            return True
+        return False
+
+    try:
+        await until(connected, "a broker to send to")
         for one in sent:
             await producer.send(
                 f"{settings.kafka_prefix}.{one.family}",
@@ -262,6 +292,8 @@ async def send(settings: Settings, sent: Iterable[Sent]) -> None:
                 timestamp_ms=int(one.time.timestamp() * 1000),
             )
         await producer.flush()
+    finally:
+        await producer.stop()
 
 
 async def ends(settings: Settings) -> dict[tuple[str, int], int]:
@@ -277,7 +309,7 @@ async def ends(settings: Settings) -> dict[tuple[str, int], int]:
 
 
 async def taken(the: Books, *, announced: bool = True) -> None:
-    """Wait until all that is in the topics has been taken, and announced; a minute without progress fails."""
+    """Wait until all that is in the topics has been taken, and announced; so long without progress fails."""
     wanted = await ends(the.settings)
     so_far, since = -1, time.monotonic()
     while not await _reached(the, wanted, announced=announced):
@@ -302,7 +334,8 @@ async def _reached(the: Books, wanted: dict[tuple[str, int], int], *, announced:
             return False
     behind = (
         "SELECT count(*) FROM stream s WHERE EXISTS (SELECT 1 FROM batch b WHERE b.stream = s.name "
-        "AND b.partition = s.partition AND b.id > s.announced AND b.records > 0)"
+        "AND b.partition = s.partition AND b.id > s.announced "
+        "AND (b.records > 0 OR EXISTS (SELECT 1 FROM woken w WHERE w.batch = b.id)))"
     )
     return not announced or await the.one(behind) == 0
 
@@ -331,18 +364,18 @@ async def working(the: Books, workers: int = 1) -> AsyncIterator[list[Worker]]:
 async def joined(settings: Settings, workers: int) -> None:
     """Wait until the group has so many workers and each its partitions: the first would else take all alone."""
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+
+    async def all_there() -> bool:
+        try:
+            (told,) = await admin.describe_consumer_groups([settings.kafka_group])
+        except KafkaError:  # the broker's first group of all
+            return False
+        _, _, state, _, _, members, *_ = told.groups[0]
+        return state == "Stable" and len(members) == workers
+
     await admin.start()
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                with contextlib.suppress(
-                    GroupCoordinatorNotAvailableError
-                ):  # the broker's first group of all
-                    (told,) = await admin.describe_consumer_groups([settings.kafka_group])
-                    _, _, state, _, _, members, *_ = told.groups[0]
-                    if state == "Stable" and len(members) == workers:
-                        return
-                await asyncio.sleep(0.05)
+        await until(all_there, f"{workers} workers of one group")
     finally:
         await admin.close()
 

@@ -22,6 +22,7 @@ from tests.jobs.running import (
     send,
     taken,
     topics,
+    until,
     worked_members,
     working,
 )
@@ -61,9 +62,11 @@ class Till:
     async def busy(self) -> None:
         """Wait until the workers are in the middle of it."""
         begun = await self.the.one("SELECT count(*) FROM batch")
-        async with asyncio.timeout(60):
-            while await self.the.one("SELECT count(*) FROM batch") < begun + 4:
-                await asyncio.sleep(0.01)
+
+        async def some_more() -> bool:
+            return bool(await self.the.one("SELECT count(*) >= :some FROM batch", some=begun + 4))
+
+        await until(some_more, "more batches")
         await asyncio.sleep(self.rng.random() * 0.05)
 
 
@@ -91,7 +94,7 @@ async def test_cuts_hold_while_three_workers_take_payments(blank: Callable[[], s
         assert all(worker.totals.counts["posted"] for worker in crew), "all have worked"
         await as_cut(the, till, sums)
         async with working(the):  # tells what the cuts have decided
-            await asyncio.sleep(2)
+            await taken(the)
         cards = [Sent("cards", "", one, MORNING) for one in CARDS]
         await one_outcome_each(the, [*cards, *till.sent])
         await all_told(the)

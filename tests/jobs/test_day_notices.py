@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import tomllib
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from tests.jobs.running import (
     books,
     told,
     topics,
+    until,
     worked_lines,
     worked_members,
     working,
@@ -35,12 +35,14 @@ SECOND_DAY = FIRST_DAY + timedelta(days=1)
 
 async def until_days_told(the: Books, ids: set[str]) -> list[Told]:
     """Wait until notices with these ids are on the days' topic, and give all that are there."""
-    async with asyncio.timeout(30):
-        while True:
-            found = await told(the.settings, "days")
-            if ids <= {one.id for one in found}:
-                return found
-            await asyncio.sleep(0.2)
+    found: list[Told] = []
+
+    async def there() -> bool:
+        found[:] = await told(the.settings, "days")
+        return ids <= {one.id for one in found}
+
+    await until(there, "notices of days")
+    return found
 
 
 def state_ids(day: date, states: tuple[str, ...] = CLOSED) -> set[str]:

@@ -145,9 +145,9 @@ async def test_a_connection_cut_in_the_middle_goes_on_from_there(
         ("WAITING", NOON + timedelta(seconds=60))
     ]
     again = await sent(the, partners(place), now=NOON + timedelta(seconds=60))
-    assert [(one.result, one.sent, one.resumed_from) for one in again.values()] == [
-        ("DELIVERED", LARGE_BYTES - left, left)
-    ]
+    [last] = again.values()
+    assert (last.result, last.sent) == ("DELIVERED", LARGE_BYTES - last.resumed_from)
+    assert last.resumed_from >= left, "a server may write the last of what had arrived when we have looked"
     await whole(the, folder(place))
 
 

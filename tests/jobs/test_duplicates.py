@@ -11,7 +11,7 @@ from clearing.jobs.verify import verify
 from tests.jobs.made import CARDS, MORNING, line, payment
 from tests.jobs.mortal import mortals
 from tests.jobs.proof import all_told, one_outcome_each
-from tests.jobs.running import DAYS, Books, Sent, books, send, taken, topics, worked_members
+from tests.jobs.running import DAYS, Books, Sent, books, joined, send, taken, topics, worked_members
 from tests.soaking import SEED, did, size
 
 MEMBERS = DAYS / "2026-03-09-worked-day" / "members.toml"
@@ -58,6 +58,7 @@ async def test_an_id_has_one_outcome_however_often_and_wherever_it_comes(
         with mortals(the, MEMBERS) as one, mortals(the, MEMBERS) as other:
             one.start("worker")
             other.start("worker")
+            await joined(settings, 2)
             await send(settings, mixed)
             await taken(the)
             await send(settings, [*again, *poison[:5]])

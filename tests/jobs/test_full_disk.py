@@ -24,6 +24,7 @@ from tests.jobs.running import (
     send,
     taken,
     topics,
+    until,
     values,
 )
 from tests.services.small_disk import SmallDisk, small_disk
@@ -79,9 +80,12 @@ async def full_in_the_middle(the: Books, disk: SmallDisk, worker: Mortal, more: 
     """A worker meets the full disk, says so, waits, and goes on by itself once there is room."""
     disk.fill()
     await send(the.settings, more)
-    async with asyncio.timeout(60):
-        while not any(FULL in one for one in worker.said):
-            await asyncio.sleep(0.2)
+
+    async def said() -> bool:
+        assert worker.alive, "the worker ended by itself"
+        return any(FULL in one for one in worker.said)
+
+    await until(said, FULL)
     assert worker.alive
     disk.empty()
     await answering(the)
@@ -92,14 +96,15 @@ async def full_in_the_middle(the: Books, disk: SmallDisk, worker: Mortal, more: 
 
 async def answering(the: Books) -> None:
     """Until the database answers."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                await the.one("SELECT 1")
-            except Exception:  # noqa: BLE001 - down, starting, or cut off: whatever it is, it is not there yet
-                await asyncio.sleep(0.2)
-            else:
-                return
+
+    async def answers() -> bool:
+        try:
+            await the.one("SELECT 1")
+        except Exception:  # noqa: BLE001 - down, starting, or cut off: whatever it is, it is not there yet
+            return False
+        return True
+
+    await until(answers, "the database to answer")
 
 
 async def all_there(the: Books, sent: list[Sent]) -> None:

@@ -21,7 +21,15 @@ from messages import CATALOGUE, Event, decode
 from tests.jobs import made
 from tests.jobs.day_folders import stories
 from tests.jobs.made import CARD, CARDS
-from tests.jobs.running import FIRST_DAY, Books, books, members_of, settings_of, worked_members
+from tests.jobs.running import (
+    FIRST_DAY,
+    PATIENCE_SECONDS,
+    Books,
+    books,
+    members_of,
+    settings_of,
+    worked_members,
+)
 from tests.soaking import SEED, SOAK, size
 
 CASES = stories()
@@ -129,6 +137,6 @@ async def test_a_batch_that_begins_again_still_shares_what_it_only_reads(blank: 
         assert names.own.isdisjoint(names.shared)
         async with transaction(the.engine) as other, transaction(the.engine) as conn:
             await locks.lock(other, (), names.shared)
-            await asyncio.wait_for(gather(conn, [paid], (), known_names=names), 10)
+            await asyncio.wait_for(gather(conn, [paid], (), known_names=names), PATIENCE_SECONDS)
             assert await look(other, (), names.own, wait=False) is None, "taken"
             assert await look(other, (), names.shared, wait=False) is None, "shared by both"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -32,6 +31,7 @@ from tests.jobs.running import (
     through_kafka,
     told,
     topics,
+    until,
     values,
     worked_lines,
     worked_members,
@@ -203,9 +203,11 @@ async def test_a_worker_announces_what_files_and_jobs_decided(
 
 async def until_told(the: Books, family: str, ids: set[str]) -> None:
     """Wait until notices with these ids are on their topic."""
-    async with asyncio.timeout(30):
-        while not ids <= {one.id for one in await told(the.settings, family)}:
-            await asyncio.sleep(0.2)
+
+    async def there() -> bool:
+        return ids <= {one.id for one in await told(the.settings, family)}
+
+    await until(there, f"notices on {family}")
 
 
 async def test_what_was_committed_and_not_told_is_told_by_the_next(

@@ -31,7 +31,7 @@ from tests.files.test_iso20022_returns import BANKS, ONE, detail
 from tests.jobs.mock_bank import BUSY, CLOCK, PAID, REJECTED, SILENT, UNKNOWN
 from tests.jobs.mortal import KILLED, mortals
 from tests.jobs.payout_round import CARDS, DAY, MORNING, STORY, Round, cards, submitted, told, with_cards
-from tests.jobs.running import Books, books, members_of, settings_of
+from tests.jobs.running import Books, books, members_of, settings_of, until
 from tests.jobs.steps import DISPATCH, RECEIVE
 from tests.services.sftp_server import SftpServer
 
@@ -216,10 +216,8 @@ async def test_an_order_that_is_answered_while_it_is_made_ready_again_does_not_g
     async with transaction(the.engine) as conn:
         await payments.lines(conn, ["F1/P1/1"])
         again = asyncio.create_task(round_.dispatch(at_once=True))
-        while not await the.one(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
-        ):
-            await asyncio.sleep(0.01)
+        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+        await until(lambda: the.one(query), "the order's row to be waited for")
         await payments.answer(conn, [Answer("F1/P1/1", "S", "X1", DAY, "")], round_.now)
     assert await again == []
     assert await the.one("SELECT count(*) FROM file WHERE type = 'PAY'") == 1
@@ -232,8 +230,8 @@ async def test_a_payout_goes_to_the_card_that_stands_when_it_is_sent(round_: Rou
     async with transaction(the.engine) as conn:
         await locks.lock(conn, [lock_name(("payout", "F1", "P1"))])
         going = asyncio.create_task(round_.dispatch(at_once=True))
-        while not await the.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
-            await asyncio.sleep(0.01)
+        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        await until(lambda: the.one(query), "the payout's name to be waited for")
         await conn.execute(text("UPDATE payout SET card = 'tok_new_number'"))
     assert [one.rows for one in await going] == [1]
     await round_.deliver()
@@ -429,8 +427,11 @@ async def test_an_instruction_that_is_replaced_while_it_is_made_ready_does_not_g
         going = asyncio.create_task(
             settle(the.engine, the.settings, the.members, now=datetime(2026, 5, 19, 2, 0, tzinfo=UTC))
         )
-        while not (going.done() or await the.one("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-            await asyncio.sleep(0.01)
+
+        async def waited_for() -> bool:
+            return going.done() or bool(await the.one("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+        await until(waited_for, "the instruction's name to be waited for")
         await conn.execute(text("UPDATE instruction SET state = 'REPLACED' WHERE id = :id"), {"id": ids[0]})
     assert sum(one.rows for one in await going) == len(ids) - 1
     assert await the.rows("SELECT pay_id FROM pay_line WHERE kind <> 'PAYOUT' ORDER BY 1") == [

@@ -27,10 +27,13 @@ from tests.jobs.running import (
     values,
     working,
 )
+from tests.jobs.steps import WORKER
 from tests.soaking import SEED, did, rounds, size
 
 EVENTS = size(900, 20_000)
 TURNS = size(3, 60)
+STEPS = ["records decoded", *(at for at in WORKER if at != "records decoded" and "group" not in at)]
+"""Where a worker is frozen, one a round: before its transaction first, then in it and after it."""
 
 
 async def test_a_worker_frozen_past_its_session_is_fenced(blank: Callable[[], str], broker: Broker) -> None:
@@ -41,34 +44,36 @@ async def test_a_worker_frozen_past_its_session_is_fenced(blank: Callable[[], st
 
 
 async def one_frozen(blank: Callable[[], str], broker: Broker, seed: int) -> None:
-    """One worker is stopped in the middle, and woken when another has taken over."""
+    """One worker is stopped in the middle of a batch, and woken when another has taken over."""
     sent = a_day(1000, seed)
     cards, others = cards_first(sent)
     members = city_members()
     wanted = await quiet_run(blank(), cards + others)
     settings = await topics(broker.bootstrap, batch_events_max=10)
+    at = STEPS[(seed - SEED) % len(STEPS)]
     async with books(blank(), settings, members) as the:
         with mortals(the, CITY) as frozen:
-            frozen.start("worker")
+            frozen.start("worker", at=at, by=signal.SIGSTOP)
             await send(settings, cards)
-            while not await the.one("SELECT count(*) FROM batch"):
-                await asyncio.sleep(0.005)
-            frozen.signal(signal.SIGSTOP)
-            assert 0 < await the.one("SELECT count(*) FROM event") < len(cards)
+            await frozen.stands_still()
+            assert await the.one("SELECT count(*) FROM event") < len(cards)
             async with working(the) as crew:
                 try:
                     await taken(the)  # begins when the broker has given the frozen one up
+                    await send(settings, others[: len(others) // 2])
+                    await taken(the)
                 except BaseException:
                     await frozen.kill()  # or who waits for it would wait for ever
                     raise
-                await send(settings, others[: len(others) // 2])
                 frozen.signal(signal.SIGCONT)
                 await send(settings, others[len(others) // 2 :])
                 await taken(the)
-                assert frozen.alive, "the woken worker ended"
                 assert crew[0].totals.counts["posted"] > 0
             await taken(the)
+            assert frozen.alive, "the woken worker ended"
             await frozen.stop()
+            # decoded before it stood still, and taken by another since
+            assert at != STEPS[0] or any("fenced" in one for one in frozen.said), at
         await as_in_quiet(the, sent, wanted)
 
 

@@ -19,7 +19,18 @@ from clearing.jobs.verify import verify
 from tests.jobs.made import CARDS, MORNING, event, line, payment, submitted
 from tests.jobs.mortal import mortals
 from tests.jobs.proof import all_told, one_outcome_each
-from tests.jobs.running import DAYS, Books, Sent, books, send, settings_of, taken, topics, worked_members
+from tests.jobs.running import (
+    DAYS,
+    Books,
+    Sent,
+    books,
+    joined,
+    send,
+    settings_of,
+    taken,
+    topics,
+    worked_members,
+)
 from tests.soaking import SEED, size
 
 MEMBERS = DAYS / "2026-03-09-worked-day" / "members.toml"
@@ -194,6 +205,7 @@ async def test_cards_and_terminals_change_while_others_use_them(
         with mortals(the, MEMBERS) as one, mortals(the, MEMBERS) as other:
             one.start("worker")
             other.start("worker")
+            await joined(settings, 2)
             everything = [*shuffled(rng, [*lists, terminal])]
             for start in range(0, len(everything), 25):
                 await send(settings, everything[start : start + 25])

@@ -22,7 +22,7 @@ from clearing.reconciliation.life import Leg
 from clearing.store.breaks import Asked
 from tests.conftest import DatabaseServer
 from tests.jobs.reconciled_story import FIRST, OPEN_DAY, SECOND, STORY, break_of, desk, reconcile, story_books
-from tests.jobs.running import Books
+from tests.jobs.running import Books, until
 
 ROOT = Path(__file__).parents[2]
 APPROVES = """
@@ -326,13 +326,8 @@ async def test_an_approval_killed_before_its_commit_leaves_nothing_and_is_made_a
 
 async def _waits(the: Books) -> None:
     """Until somebody waits for a row."""
-    for _ in range(600):
-        if await the.one(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        ):
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail("nobody waited")
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    await until(lambda: the.one(query), "somebody to wait for a row")
 
 
 # ---------------------------------------------------------------- the list

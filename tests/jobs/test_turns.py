@@ -13,7 +13,18 @@ from clearing.store.session import transaction
 from messages import Event
 from tests.jobs.made import CARDS, payment, sent_under, submitted
 from tests.jobs.proof import all_told
-from tests.jobs.running import Sent, books, keyed, send, taken, topics, worked_members, working
+from tests.jobs.running import (
+    Sent,
+    books,
+    joined,
+    keyed,
+    send,
+    taken,
+    topics,
+    until,
+    worked_members,
+    working,
+)
 from tests.ledger.straight import PLATFORM, Straight, by_topic, record_key
 from tests.ledger.world import OPEN_DAY, A, World, members
 from tests.soaking import SEED, size
@@ -42,6 +53,7 @@ async def test_any_order_between_topics_gives_the_books_of_the_right_one(
     settings = await topics(broker.bootstrap, batch_events_max=5)
     async with books(blank(), settings, members(), OPEN_DAY) as the:
         async with working(the, 2):
+            await joined(settings, 2)
             await send(settings, sent(first.sent, first))
             await taken(the)
             records = sent(by_topic(straight.world.sent, chance), straight.world)
@@ -69,9 +81,7 @@ async def test_a_payment_does_not_wait_with_a_claim(blank: Callable[[], str], br
         async with transaction(the.engine) as other:
             await locks.lock(other, ["settlement/F1/SW"])
             await send(settings, [claim, sent_under(payment("W"), "W")])
-            async with asyncio.timeout(20):
-                while not await the.one("SELECT count(*) FROM event WHERE id = 'PAY-W'"):
-                    await asyncio.sleep(0.05)
+            await until(lambda: the.one("SELECT count(*) FROM event WHERE id = 'PAY-W'"), "the payment")
             assert await the.one("SELECT count(*) FROM event WHERE id = 'PO-W'") == 0
         await taken(the)
         assert await the.one("SELECT count(*) FROM event WHERE id = 'PO-W'") == 1

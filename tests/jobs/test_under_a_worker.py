@@ -20,6 +20,7 @@ from tests.jobs.made import CARDS, MORNING, line, payment
 from tests.jobs.running import (
     DAYS,
     FIRST_DAY,
+    PATIENCE_SECONDS,
     Books,
     Sent,
     books,
@@ -27,6 +28,7 @@ from tests.jobs.running import (
     taken,
     through_kafka,
     topics,
+    until,
     worked_members,
     working,
 )
@@ -49,8 +51,11 @@ async def made_anew(settings: Settings, topic: str) -> None:
     """Delete a topic and make one of the same name."""
     async with administering(settings) as admin:
         await admin.delete_topics([topic])
-        while topic in await admin.list_topics():
-            await asyncio.sleep(0.05)
+
+        async def gone() -> bool:
+            return topic not in await admin.list_topics()
+
+        await until(gone, "the old topic to be gone")
         await admin.create_topics([NewTopic(topic, 1, 1, topic_configs={"retention.ms": "-1"})])
 
 
@@ -82,7 +87,7 @@ def a_few(name: str, count: int) -> list[Sent]:
 
 async def stops(the: Books) -> None:
     """A worker that comes to its end by itself; one that does not fails."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await Worker(the.engine, the.settings, the.members).run()
 
 
@@ -152,9 +157,11 @@ async def test_members_approved_while_a_worker_runs_count_from_then_on(the: Book
         await send(the.settings, [of_h9("early")])
         await taken(the)
         await approve(the.engine, await load(the.engine, f"{file}\n{joined}".encode(), "ann"), "bob")
-        async with asyncio.timeout(20):
-            while worker._members.on(FIRST_DAY).kind("H9") is None:
-                await asyncio.sleep(0.05)
+
+        async def known() -> bool:
+            return worker._members.on(FIRST_DAY).kind("H9") is not None
+
+        await until(known, "the worker to know the hospital")
         await send(the.settings, [of_h9("after")])
         await taken(the)
     assert await the.outcome("H9", "PAY-early") == ("rejected", "unknown_source")

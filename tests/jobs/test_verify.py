@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from clearing.jobs.verify_faults import OK
 from clearing.settings import load
 from clearing.store.database import connect, open_database
 from tests.conftest import DatabaseServer
+from tests.jobs.running import PATIENCE_SECONDS
 
 DAYS = sorted((Path(__file__).parents[2] / "fixtures" / "days").glob("2026-03-*-worked-day"))
 SETTINGS = load({}, Path(__file__).parent)
@@ -273,6 +275,15 @@ async def test_damage_done_with_all_rights_is_found_and_named(closed_url: str, d
     assert re.match(message, found[names.split()[0]]), found
 
 
+def looked_at(lines: list[bytes], looks: list[threading.Event]) -> Iterator[bytes]:
+    """Lines of a file that is read in a thread: some more after each look, however quick the reader is."""
+    some = len(lines) // (len(looks) + 1)
+    for number, one in enumerate(lines):
+        if number and number % some == 0 and number // some <= len(looks):
+            assert looks[number // some - 1].wait(PATIENCE_SECONDS), "nobody looks"
+        yield one
+
+
 async def test_books_are_sound_at_every_moment_while_events_come_in(database_url: str) -> None:
     """Verify sees one snapshot: what is committed meanwhile is seen whole or not at all."""
     async with open_database(database_url) as database:
@@ -280,7 +291,8 @@ async def test_books_are_sound_at_every_moment_while_events_come_in(database_url
         day = date(2026, 3, 10)
         await init(engine, CITY.read_bytes(), day)
         members = await members_in_force(engine)
-        lines = [one.value for one in generate_day(Plan(), members, day, 600, 7).events()]
+        looks = [threading.Event() for _ in range(5)]
+        lines = looked_at([one.value for one in generate_day(Plan(), members, day, 600, 7).events()], looks)
         taking = asyncio.create_task(
             ingest_lines(engine, load({}, Path(), batch_events_max="20"), members, lines)
         )
@@ -288,7 +300,9 @@ async def test_books_are_sound_at_every_moment_while_events_come_in(database_url
         while not taking.done():
             found = await verify(engine, members)
             assert found["ok"], found
+            if looked < len(looks):
+                looks[looked].set()
             looked += 1
-        assert looked > 1
         assert (await taking)["taken"] == 600
+        assert all(one.is_set() for one in looks)
         assert (await verify(engine, members))["ok"]
