@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Works from any directory and in any locale: the tests print Chinese.
 export PYTHONUTF8 := 1
+# What a shell may say to other Pythons would reach ours: other modules, no assertions, other streams, another place.
+unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDEVMODE PYTHONASYNCIODEBUG PYTHONINSPECT \
+  PYTHONSTARTUP PYTHONIOENCODING PYTEST_DISABLE_PLUGIN_AUTOLOAD PIP_USER PIP_TARGET PIP_PREFIX
 
 define STALE
 from messages.schemas import files; \

@@ -132,7 +132,7 @@ async def test_a_connection_cut_in_the_middle_goes_on_from_there(
     the: Books, place: dict[str, Any], server: SftpServer
 ) -> None:
     """After a cut nothing is visible but a .tmp; the next attempt sends the rest and the bytes are the same."""
-    async with cutting(server.port, LARGE_BYTES // 2) as port:
+    async with cutting(server, LARGE_BYTES // 2) as port:
         server.knows(port)
         cut = await sent(the, partners(place | {"port": port}))
     assert (cut[SMALL].result, cut[LARGE].result) == ("DELIVERED", "FAILED")

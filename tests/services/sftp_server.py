@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
+import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -23,8 +24,10 @@ import pytest
 from clearing.jobs.delivery.partners import SftpPlace
 from clearing.jobs.kafka_jars import free_port
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 120
 SILENCE_SECONDS = 1.5
+USER = pwd.getpwuid(os.geteuid()).pw_name
+"""Who the server lets in: the account that runs it, whatever USER and LOGNAME say."""
 MISSING = "no OpenSSH server found. Install it (Debian: apt-get install openssh-server)"
 
 
@@ -37,6 +40,17 @@ class SftpServer:
     """Its files: keys, configuration, log."""
     root: Path
     """An empty folder for what is brought."""
+    pid: int
+    """Its process; whoever it serves has processes below it."""
+
+    @property
+    def serves(self) -> bool:
+        """Whether a connection is served, or what came by one is still being written."""
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it has just ended
+                if stat.read_text().rpartition(")")[2].split()[1] == str(self.pid):
+                    return True
+        return False
 
     def place(self, **other: object) -> SftpPlace:
         """The place as partners.toml would say it."""
@@ -44,7 +58,7 @@ class SftpServer:
             "kind": "sftp",
             "host": "127.0.0.1",
             "port": self.port,
-            "user": getpass.getuser(),
+            "user": USER,
             "key": self.home / "client",
             "known_hosts": self.home / "known_hosts",
             "folder": str(self.root),
@@ -75,23 +89,33 @@ def sftp_server(home: Path, *server_options: str) -> Iterator[SftpServer]:
     port = free_port()
     config = home / "sshd_config"
     config.write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {home / 'host'}\nPidFile none\nUsePAM no\n"
-        f"AuthorizedKeysFile {home / 'client.pub'}\nStrictModes no\nPermitRootLogin prohibit-password\n"
+        f'ListenAddress 127.0.0.1\nPort {port}\nHostKey "{home / "host"}"\nPidFile none\nUsePAM no\n'
+        f'AuthorizedKeysFile "{home / "client.pub"}"\n'
+        f"StrictModes no\nPermitRootLogin prohibit-password\n"
         f"PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
         f"Subsystem sftp internal-sftp {' '.join(server_options)}\n"
     )
-    if getpass.getuser() == "root":
+    if USER == "root":
         Path("/run/sshd").mkdir(exist_ok=True)
+    command = [program, "-e", "-f", str(config)]
+    # Newer servers keep whoever was refused away for a while; these tests are refused on purpose.
+    milder = [*command, "-o", "PerSourcePenalties=no"]
+    if not subprocess.run([*milder, "-t"], check=False, capture_output=True).returncode:
+        command = milder
     with (home / "sshd.log").open("wb") as log:
-        running = subprocess.Popen([program, "-D", "-e", "-f", str(config)], stdout=log, stderr=log)
+        running = subprocess.Popen([*command, "-D"], stdout=log, stderr=log)
     try:
-        found = SftpServer(port, home, root)
+        found = SftpServer(port, home, root, running.pid)
         found.knows()
         _answers(running, found)
         yield found
     finally:
         running.terminate()
-        running.wait(PATIENCE_SECONDS)
+        try:
+            running.wait(PATIENCE_SECONDS)
+        finally:
+            running.kill()
+            running.wait()
 
 
 def _answers(running: subprocess.Popen[bytes], server: SftpServer) -> None:
@@ -108,17 +132,23 @@ def _answers(running: subprocess.Popen[bytes], server: SftpServer) -> None:
 
 
 @contextlib.asynccontextmanager
-async def cutting(port: int, bytes_max: int) -> AsyncIterator[int]:
-    """A wire to a port of ours that breaks when so many bytes have gone out by it; gives its own port."""
+async def cutting(server: SftpServer, bytes_max: int) -> AsyncIterator[int]:
+    """A wire to a server of ours that breaks when so many bytes have gone out by it; gives its own port.
+
+    Whoever sends sees it break when the server has written what it has got, and writes no more of it.
+    """
     left = bytes_max
 
     async def carry(out: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         nonlocal left
-        there, here = await asyncio.open_connection("127.0.0.1", port)
+        there, here = await asyncio.open_connection("127.0.0.1", server.port)
+        last = time.monotonic()
 
         async def answers() -> None:
+            nonlocal last
             with contextlib.suppress(OSError):
                 while data := await there.read(1 << 16):
+                    last = time.monotonic()
                     back.write(data)
                     await back.drain()
 
@@ -128,12 +158,18 @@ async def cutting(port: int, bytes_max: int) -> AsyncIterator[int]:
                 left -= len(data)
                 here.write(data)
                 await here.drain()
-            await asyncio.sleep(SILENCE_SECONDS)  # a line goes dead before it breaks: what went out arrives
+            last = time.monotonic()
+            while time.monotonic() < last + SILENCE_SECONDS:  # what went out arrives, and is answered
+                await asyncio.sleep(0.05)
         finally:
             answering.cancel()
             here.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    while server.serves:
+                        await asyncio.sleep(0.05)
             back.transport.abort()
 
-    server = await asyncio.start_server(carry, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    wire = await asyncio.start_server(carry, "127.0.0.1", 0)
+    async with wire:
+        yield wire.sockets[0].getsockname()[1]
