@@ -7,13 +7,16 @@ that for a file or nothing of it.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from clearing.errors import UsageError, WorldFailed
-from clearing.files.manifest import MANIFEST_SUFFIX
+from clearing.files.manifest import MANIFEST_SUFFIX, Manifest, read_manifest
 from clearing.jobs.delivery.places import folder_of
 from clearing.jobs.delivery.placing import Unreadable
 from clearing.jobs.judge import Arrived, name_of
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 FAILED: Final = "FAILED"
 CORRECTED: Final = "Next: its sender corrects it as the next version, under a name of its own"
 SHOWN_MAX: Final = 10
+STILL_SECONDS: Final = 1.0
+"""How long a file that its manifest does not fit must lie still before that is said: either may be on its way."""
 
 
 # ---------------------------------------------------------------- inboxes
@@ -50,6 +55,8 @@ async def receive(
     In:      `now`, aware: when it is taken in.
     Out:     what is new, in order of inbox and name, and what was held and can now be judged; a file that is there
              with the bytes that were judged is passed over in silence, one with other bytes under its name is not.
+             What cannot be read is FAILED by itself; what does not fit its manifest comes last, and only once it
+             lies still.
     Writes:  statement_file, verdict, inbox_file; ACK files; by type pay_line and the books, or acknowledgement;
              where the inbox has an archive, a judged file moves there.
     Again:   nothing that was judged is judged again; a move that was cut off is made.
@@ -66,37 +73,81 @@ async def receive(
     return told
 
 
+class _Look(NamedTuple):
+    """One look into an inbox."""
+
+    site: Site
+    inbox: Inbox
+    folder: Folder
+    lay: Mapping[str, Lay]
+    """How its files lay when they were last read."""
+    before: Mapping[str, Sequence[Known]]
+    """What was judged, by name."""
+    told: list[Received]
+
+
 async def _inbox(site: Site, inbox: Inbox, told: list[Received]) -> None:
     """Take what lies in an inbox with its manifest and was not judged as it lies, in order of name; tell of it."""
-    done: list[str] = []
+    before: dict[str, list[Known]] = defaultdict(list)
     async with transaction(site.engine) as conn:
-        judged = await verdicts.known(conn, inbox.partner)
+        for one in await verdicts.known(conn, inbox.partner):
+            before[one.name].append(one)
     async with folder_of(inbox, site.settings.sftp_timeout_seconds) as folder:
         async with transaction(site.engine) as conn:
             lay = await inboxes.lay(conn, inbox.partner, folder.where)
-        names = await folder.names()
-        there = set(names)
-        for ok in names:
-            name = ok.removesuffix(MANIFEST_SUFFIX)
-            if name == ok:
-                continue
-            before = [one for one in judged if one.name == name]
-            if name not in there:
-                done += [ok] * bool(before)  # its file has gone ahead
-                continue
-            pair = await _pair(folder, name, lay, dealt_with=name in lay or bool(before))
-            if pair is None:
-                held = bool(before) and before[-1].verdict == HELD
-            else:
-                held = await _as_it_lies(site, inbox, pair, before, told)
-                async with transaction(site.engine) as conn:
-                    await inboxes.note(conn, inbox.partner, folder.where, pair.seen)
-            done += [] if held else [name, ok]
-        for name in done if inbox.archive else ():
-            await _put_away(folder, inbox.archive, name)
+        look = _Look(site, inbox, folder, lay, before, told)
+        done = await _taken(look, await folder.names())
         if inbox.archive and done:
+            for name in done:
+                await _put_away(folder, inbox.archive, name)
             async with transaction(site.engine) as conn:
                 await inboxes.forget(conn, inbox.partner, folder.where, done)
+
+
+async def _taken(look: _Look, names: Sequence[str]) -> list[str]:
+    """Take what is new of these; gives what is done with."""
+    there = set(names)
+    found = [one.removesuffix(MANIFEST_SUFFIX) for one in names if one.endswith(MANIFEST_SUFFIX)]
+    done = [name + MANIFEST_SUFFIX for name in found if name not in there and name in look.before]
+    coming: list[_Pair] = []
+    for name in found:
+        for pair in await _readable(look, name) if name in there else ():
+            if pair is None or pair.fits or name in look.lay or name in look.before:
+                done += await _settled(look, name, pair)
+            else:
+                coming.append(pair)
+    if coming:
+        await asyncio.sleep(STILL_SECONDS)
+    for pair in coming:  # what has changed meanwhile is looked at next time
+        for again in await _readable(look, pair.name):
+            if again is not None and again.seen == pair.seen:
+                done += await _settled(look, pair.name, again)
+    return done
+
+
+async def _readable(look: _Look, name: str) -> list[_Pair | None]:
+    """A file with its manifest, as `_pair` gives it; none where it cannot be read: that is told.
+
+    Raises:  WorldFailed when the inbox itself cannot be had any more.
+    """
+    try:
+        return [await _pair(look, name)]
+    except (WorldFailed, UsageError) as error:
+        await look.folder.names()
+        look.told.append(Received(look.inbox.partner, _shown(name), "", FAILED, message=str(error)))
+        return []
+
+
+async def _settled(look: _Look, name: str, pair: _Pair | None) -> list[str]:
+    """Deal with a file; gives the names that are done with: none while it is held."""
+    before = look.before.get(name, ())
+    if pair is None:
+        held = bool(before) and before[-1].verdict == HELD
+    else:
+        held = await _as_it_lies(look.site, look.inbox, pair, before, look.told)
+        async with transaction(look.site.engine) as conn:
+            await inboxes.note(conn, look.inbox.partner, look.folder.where, pair.seen)
+    return [] if held else [name, name + MANIFEST_SUFFIX]
 
 
 def _terms(inbox: Inbox) -> Terms:
@@ -125,16 +176,27 @@ class _Pair(NamedTuple):
     seen: tuple[Lay, Lay]
     lay: tuple[Lay | None, Lay | None]
 
+    @property
+    def fits(self) -> bool:
+        """Whether the manifest is one and says this length: else either may still be on its way."""
+        said = read_manifest(self.name + MANIFEST_SUFFIX, self.manifest)
+        return isinstance(said, Manifest) and (said.encryption is not None or said.bytes == len(self.content))
 
-async def _pair(folder: Folder, name: str, lay: Mapping[str, Lay], *, dealt_with: bool) -> _Pair | None:
+
+async def _pair(look: _Look, name: str) -> _Pair | None:
     """A file and its manifest, None for what was dealt with and lies as it lay then.
 
     The manifest alone says nothing of that: a file may be mended under the manifest that it had.
     """
+    folder, lay = look.folder, look.lay
+    if _shown(name) != name:
+        raise UsageError(
+            f"{folder.where}/{_shown(name)}: expected a name in UTF-8. Next: its sender sends it under another"
+        )
     names = (name, name + MANIFEST_SUFFIX)
     stamps = [await folder.stamp(one) for one in names]
     before = (lay.get(names[0]), lay.get(names[1]))
-    if dealt_with and all(
+    if (name in lay or name in look.before) and all(
         one is not None and one.settled and one.stamp == stamp
         for one, stamp in zip(before, stamps, strict=True)
     ):
@@ -169,8 +231,14 @@ async def _as_it_lies(
     return same.verdict == HELD
 
 
+def _shown(name: str) -> str:
+    """A name as it can be written: a byte that is no UTF-8 by its number."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 async def _read(folder: Folder, name: str) -> bytes:
     size = await folder.size(name)
+    statements.expect_size(f"{folder.where}/{name}", size or 0)
     try:
         content = await folder.read(name, 0, size or 0)
     except Unreadable as error:

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from clearing.errors import InvariantViolated, UsageError
 from clearing.store.job_tables import statement_file
 from clearing.store.session import driver
 
@@ -31,6 +32,9 @@ class StatementFile:
     received_at: datetime
 
 
+BYTES_MAX: Final = 1_000_000_000
+"""What the database takes in one value, but for some."""
+
 _SELECT: Final = select(*(statement_file.c[one.name] for one in fields(StatementFile)))
 _ADD: Final = """
     WITH added AS (
@@ -41,6 +45,17 @@ _ADD: Final = """
     SELECT id FROM statement_file
     WHERE kind = $1 AND partner = $2 AND clearing_date = $3 AND name = $4 AND sha256 = $5
 """
+
+
+def expect_size(name: str, length: int) -> None:
+    """Let a file pass that can be kept.
+
+    Raises:  UsageError.
+    """
+    if length > BYTES_MAX:
+        raise UsageError(
+            f"{name}: expected at most {BYTES_MAX} bytes, got {length}. Next: its sender sends it in several files"
+        )
 
 
 async def keep(
@@ -57,10 +72,17 @@ async def keep(
 
     Writes:  statement_file.
     Again:   the same bytes under the same name, of the same partner and day, keep their number.
+    Raises:  UsageError for more than the database takes.
     """
+    expect_size(name, len(content))
     sha256, sm3 = hashlib.sha256(content).digest(), hashlib.new("sm3", content).digest()
     raw = await driver(conn)
-    number: int = await raw.fetchval(_ADD, kind, partner, day, name, sha256, sm3, content, manifest)
+    given = (kind, partner, day, name, sha256, sm3, content, manifest)
+    number: int | None = await raw.fetchval(_ADD, *given)
+    if number is None:  # somebody else kept it while this statement waited, which does not see that yet
+        number = await raw.fetchval(_ADD, *given)
+    if number is None:
+        raise InvariantViolated(f"{name}: it was kept, and is not there")
     return number
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,11 +52,11 @@ class Directory:
         return await self._do(lambda: sorted(one.name for one in self.path.iterdir() if one.is_file()))
 
     async def read(self, name: str, at: int, length: int) -> bytes:
-        """So many bytes from there on."""
+        """So many bytes from there on; nothing through a symbolic link: whoever made it might not read there."""
 
         def part() -> bytes:
             try:
-                with (self.path / name).open("rb") as file:
+                with open(self.path / name, "rb", opener=_itself) as file:
                     file.seek(at)
                     return file.read(length)
             except PermissionError as error:
@@ -97,11 +98,19 @@ class Directory:
             return await asyncio.to_thread(work)
 
 
+def _itself(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)
+
+
 @contextlib.contextmanager
 def _said(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise WorldFailed(
+                f"{error.filename or where}: expected a file, got a symbolic link. Next: put the file there"
+            ) from error
         raise WorldFailed(
             f"{error.filename or where}: {error.strerror or error}. Next: mend it and run again"
         ) from error

@@ -164,7 +164,8 @@ async def sftp(place: SftpPlace, timeout_seconds: int) -> AsyncIterator[SftpFold
                 raise UsageError(f"{place.key}: is no private key that can be read: {error}") from error
         watch = Watch(connection, timeout_seconds)
         with watch.said(f"sftp {place.host}:{place.port}"):
-            client = await connection.start_sftp_client()
+            # names that are no UTF-8 come as those of this machine do
+            client = await connection.start_sftp_client(path_errors="surrogateescape")
         try:
             yield SftpFolder(client, place, watch)
         finally:
