@@ -11,7 +11,7 @@ from clearing.console.edge import Json, answer, perform, read_file, settings_now
 from clearing.console.show import table
 from clearing.errors import UsageError
 from clearing.files.public_keys import PublicKey, public_key
-from clearing.jobs.keys import FILES, OPEN, SIGN, key_store, make_pair, write_pair
+from clearing.jobs.keys import FILES, OPEN, SIGN, key_store, make_pair, names_of, write_pair
 from clearing.ledger.seal_terms import ED25519, SM2_SM3, Algorithm
 
 keys_app = typer.Typer(no_args_is_help=True, help="Key pairs and fingerprints of file signatures 密钥.")
@@ -60,20 +60,24 @@ def list_keys(as_json: Json = False) -> None:
 
     async def work() -> list[dict[str, str]]:
         store = key_store(settings_now())
-        signs = [_row(signer.public) | {"purpose": SIGN} for signer in store.signers()]
-        return [*signs, *(_row(public) | {"purpose": OPEN} for public in store.openers())]
+        named = {key.id: name for name, key in names_of(store).items()}
+        found = [(SIGN, signer.public) for signer in store.signers()]
+        found += [(OPEN, public) for public in store.openers()]
+        return [_row(key) | {"purpose": purpose, "name": named.get(key.id, "")} for purpose, key in found]
 
     found = perform(work)
     if as_json:
         answer({"keys": found})
         return
-    names = ("purpose", "algorithm", "fingerprint", "key_id")
+    names = ("name", "purpose", "algorithm", "fingerprint", "key_id")
     table("Keys 密钥", names, ([one[name] for name in names] for one in found))
 
 
 @keys_app.command("show")
 def show(
-    file: Annotated[Path, typer.Argument(help="A public key: PEM, or hex of an SM2 point.")],
+    file: Annotated[
+        Path, typer.Argument(help="A public key: PEM, or hex of an SM2 point; or the name of one of ours.")
+    ],
     form: Annotated[
         Literal["pem", "hex", "04"],
         typer.Option("--form", help="How to write it: PEM, bare hex, hex with 04."),
@@ -83,7 +87,8 @@ def show(
     """A public key in the form a partner asks for, and its fingerprint 公钥."""
 
     async def work() -> PublicKey:
-        key = named_key(file)
+        ours = {} if file.suffix or file.exists() else names_of(key_store(settings_now()))
+        key = ours.get(f"{file}") or named_key(file)
         if form == "04" and key.algorithm == ED25519:
             raise UsageError(f"{file}: a key of {ED25519} has no form with 04. Next: --form hex")
         return key

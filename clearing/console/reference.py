@@ -76,8 +76,11 @@ def load(
                 number = await setup.load(database.engine, content, who or getpass.getuser())
             except MembersRefused as error:
                 raise MembersRefused(f"{file}: {error}") from error
+            stands = await setup.is_in_force(database.engine, number)
         if as_json:
-            answer({"version": number, "state": "waits for approval"})
+            answer({"version": number, "state": "in force" if stands else "waits for approval"})
+        elif stands:
+            print(f"version {number} was read from this very file and is in force. Nothing was kept")
         else:
             print(
                 f"version {number} is kept and waits. Next, by somebody else: clearing members approve {number}"

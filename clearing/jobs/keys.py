@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -132,6 +132,8 @@ class KeyFolder:
         if not folder.is_dir():
             raise UsageError(f"keys: {folder} is no folder. Next: clearing keys make, or unset CLEARING_KEYS")
         self.folder: Final = folder
+        self.names: Final[dict[str, PublicKey]] = {}
+        """By the name of its file, without the ending; those that sign first."""
         self._signers: list[PrivateKey] = []
         for algorithm, name in FILES.items():
             if (folder / name).exists():
@@ -142,6 +144,7 @@ class KeyFolder:
                         f"Next: name it {FILES[key.public.algorithm]}"
                     )
                 self._signers.append(key)
+                self.names[Path(name).stem] = key.public
         self._openers: dict[str, Sm2Key] = {}
         for path in sorted(folder.glob(f"{OPEN}-*.pem")):
             if path.name.endswith(".pub.pem"):
@@ -152,6 +155,7 @@ class KeyFolder:
                     f"{path}: expected a key of {SM2_SM3} to open envelopes, got one of {ED25519}"
                 )
             self._openers[key.public.id] = key
+            self.names[path.stem] = key.public
 
     def signers(self) -> Sequence[Signer]:
         """SM2 before Ed25519."""
@@ -191,6 +195,11 @@ def key_store(settings: Settings) -> KeyStore:
     if settings.key_store:
         return _device(settings.key_store)
     return KeyFolder(Path(settings.keys)) if settings.keys else NoKeys()
+
+
+def names_of(store: KeyStore) -> Mapping[str, PublicKey]:
+    """The public halves of our keys by name; of a device, which has no files, none."""
+    return store.names if isinstance(store, KeyFolder) else {}
 
 
 def _device(named: str) -> KeyStore:

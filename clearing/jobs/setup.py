@@ -109,14 +109,22 @@ async def _first_day(conn: AsyncConnection, day: date) -> bool:
 async def load(engine: AsyncEngine, members_file: bytes, maker: str) -> int:
     """Keep a new version of the members, to be approved by somebody else, and give its number. 登记资料
 
+    Out:     of the file that is in force its own number: there is nothing to approve.
     Writes:  members.
-    Again:   another version.
+    Again:   another version, until one is approved.
     Raises:  MembersRefused with every fault.
     """
     document = document_of(members_file)
     _sound(document)
     async with transaction(engine) as conn:
-        return await reference.add(conn, document, members_file, maker)
+        same = await reference.in_force_of(conn, members_file)
+        return same or await reference.add(conn, document, members_file, maker)
+
+
+async def is_in_force(engine: AsyncEngine, number: int) -> bool:
+    """Whether a version of the members is the one that counts."""
+    async with transaction(engine) as conn:
+        return await reference.number_in_force(conn) == number
 
 
 async def approve(engine: AsyncEngine, number: int, checker: str) -> None:

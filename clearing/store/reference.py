@@ -36,7 +36,8 @@ async def approve(conn: AsyncConnection, number: int, checker: str, at: datetime
              its maker.
     """
     newer = select(members.c.id).where(members.c.id > number, members.c.approved_by != "").exists()
-    waiting = (members.c.id == number) & (members.c.approved_by == "") & (members.c.loaded_by != checker)
+    other = func.lower(func.btrim(members.c.loaded_by)) != checker.strip().lower()
+    waiting = (members.c.id == number) & (members.c.approved_by == "") & other
     changed = await conn.execute(
         members.update().where(waiting, ~newer).values(approved_by=checker, approved_at=at)
     )
@@ -67,6 +68,13 @@ _NEWEST: Final = select(func.max(members.c.id)).where(members.c.approved_by != "
 async def number_in_force(conn: AsyncConnection) -> int | None:
     """The number of the newest approved version, None when there is none. 现行版本"""
     return (await conn.execute(select(_NEWEST))).scalar_one_or_none()
+
+
+async def in_force_of(conn: AsyncConnection, source: bytes) -> int | None:
+    """The number of the version in force when it was read from these very bytes, else None."""
+    same = members.c.digest == hashlib.new("sm3", source).digest()
+    query = select(members.c.id).where(members.c.id == _NEWEST, same)
+    return (await conn.execute(query)).scalar_one_or_none()
 
 
 async def in_force(conn: AsyncConnection) -> tuple[int, dict[str, Any]] | None:

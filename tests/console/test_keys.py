@@ -124,10 +124,10 @@ def test_keys_are_listed_and_shown_in_every_form(run: Clearing, tmp_path: Path) 
         for name in ("sign-sm2", "sign-ed25519", "open-2026")
     ]
     listed = run("keys", "list", "--json", **settings)
-    assert [(one["purpose"], one["algorithm"]) for one in listed.json["keys"]] == [
-        ("sign", "SM2-SM3"),
-        ("sign", "Ed25519"),
-        ("open", "SM2-SM3"),
+    assert [(one["name"], one["purpose"], one["algorithm"]) for one in listed.json["keys"]] == [
+        ("sign-sm2", "sign", "SM2-SM3"),
+        ("sign-ed25519", "sign", "Ed25519"),
+        ("open-2026", "open", "SM2-SM3"),
     ]
     assert [one["fingerprint"] for one in listed.json["keys"]] == [one["fingerprint"] for one in made]
     public = made[0]["public"]
@@ -136,6 +136,7 @@ def test_keys_are_listed_and_shown_in_every_form(run: Clearing, tmp_path: Path) 
         for form in ("pem", "hex", "04")
     }
     assert forms["04"] == f"04{forms['hex']}"
+    assert run("keys", "show", "sign-sm2", **settings).out == run("keys", "show", public).out
     (tmp_path / "hex.txt").write_text(forms["hex"])
     assert run("keys", "show", str(tmp_path / "hex.txt")).out.startswith(forms["pem"])
     secret = "".join((tmp_path / "keys" / "sign-sm2.pem").read_text().splitlines()[1:-1])

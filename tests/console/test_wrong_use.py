@@ -142,10 +142,31 @@ def test_members_need_two_people(worked: Clearing, tmp_path: Path) -> None:
     assert "Bank First" in worked("members", "show").out
 
 
-def test_an_older_version_of_the_members_does_not_come_after_a_newer(worked: Clearing) -> None:
+def test_the_members_in_force_are_not_kept_again(worked: Clearing) -> None:
+    """The same file is no version that somebody would have to approve: that is said."""
+    said = worked("members", "load", MEMBERS, "--as", "ann", "--json").json
+    assert said == {"version": 1, "state": "in force"}
+    assert "Nothing was kept" in worked("members", "load", MEMBERS, "--as", "ann").out
+    assert worked("members", "approve", "2", "--as", "ben").code == 2
+
+
+def test_one_person_under_two_spellings_is_one(worked: Clearing, tmp_path: Path) -> None:
+    """Capitals and blanks make no second pair of eyes, as elsewhere."""
+    other = tmp_path / "members.toml"
+    other.write_text(f"{Path(MEMBERS).read_text(encoding='utf-8')}\n", encoding="utf-8")
+    assert worked("members", "load", str(other), "--as", "ann").code == 0
+    for name in ("Ann", " ann", "ANN "):
+        assert "they loaded it" in worked("members", "approve", "2", "--as", name).err
+
+
+def test_an_older_version_of_the_members_does_not_come_after_a_newer(
+    worked: Clearing, tmp_path: Path
+) -> None:
     """What would not be in force is not approved, and the message names what is."""
+    other = tmp_path / "members.toml"
+    other.write_text(f"{Path(MEMBERS).read_text(encoding='utf-8')}\n", encoding="utf-8")
     for _ in range(2):
-        assert worked("members", "load", MEMBERS, "--as", "ann").code == 0
+        assert worked("members", "load", str(other), "--as", "ann").code == 0
     assert worked("members", "approve", "3", "--as", "ben").code == 0
     said = worked("members", "approve", "2", "--as", "ben")
     assert said.code == 2

@@ -47,7 +47,8 @@ ALTER TABLE event
 ALTER TABLE woken ADD CONSTRAINT ck_woken_outcome CHECK (outcome IN ('posted', 'noted', 'rejected'));
 ALTER TABLE repeat ADD CONSTRAINT ck_repeat_outcome CHECK (outcome IN ('duplicate', 'rejected'));
 ALTER TABLE stream ADD CONSTRAINT ck_stream_digest CHECK (octet_length(digest) = 32);
-ALTER TABLE members ADD CONSTRAINT ck_members_two_people CHECK (approved_by <> loaded_by OR approved_by = '');
+ALTER TABLE members ADD CONSTRAINT ck_members_two_people
+    CHECK (lower(btrim(approved_by)) <> lower(btrim(loaded_by)) OR approved_by = '');
 ALTER TABLE break_step ADD CONSTRAINT ck_break_step_two_people CHECK (checker <> maker OR checker = '');
 ALTER TABLE day ADD CONSTRAINT ck_day_state
     CHECK (state IN ('open', 'cut', 'netted', 'filed', 'reconciled', 'signed'));
