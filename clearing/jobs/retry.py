@@ -6,6 +6,7 @@ what is parked cannot be hurried and is told what it waits for and until when.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -44,28 +45,41 @@ async def retry(
     Again:   an event that was taken is a duplicate; one that was noted as taken is not taken again unless named.
     Raises:  UsageError when there is no such record, or the mended one is another event's or cannot be read.
     """
-    async with transaction(engine) as conn:
-        found = await quarantine.unread(conn, begins.lower())
-    if begins and len(found) != 1:
-        raise UsageError(
-            f"quarantine {begins}: {'more than one begins so' if found else 'there is none'}. "
-            "See: clearing quarantine list"
-        )
-    if not begins:
-        found = [one for one in found if not one.tries]
-    read: list[tuple[Quarantined, bytes, Event]] = []
+    retried: list[Json] = []
     unread: list[Json] = []
-    for one in found:
-        value = _mended(one, mended) if mended is not None else one.raw
-        said = decode(value) if value is not None else None
-        if value is not None and isinstance(said, Event):
-            read.append((one, value, said))
-        else:  # without its bytes, what was said of it when it came
-            unread.append(_unread(one, said if isinstance(said, Malformed) else None))
-    if read:
-        await ingest_lines(engine, settings, members, [value for _, value, _ in read])
-    retried = [await _retried(engine, one, value, event, maker) for one, value, event in read]
+    async for found in _pages(engine, begins.lower()):
+        read: list[tuple[Quarantined, bytes, Event]] = []
+        for one in found:
+            value = _mended(one, mended) if mended is not None else one.raw
+            said = decode(value) if value is not None else None
+            if value is not None and isinstance(said, Event):
+                read.append((one, value, said))
+            else:  # without its bytes, what was said of it when it came
+                unread.append(_unread(one, said if isinstance(said, Malformed) else None))
+        if read:
+            await ingest_lines(engine, settings, members, [value for _, value, _ in read])
+        retried += [await _retried(engine, one, value, event, maker) for one, value, event in read]
     return {"retried": retried, "malformed": unread, "parked": await parked(engine)}
+
+
+async def _pages(engine: AsyncEngine, begins: str) -> AsyncIterator[list[Quarantined]]:
+    """The records that were asked for, some at a time: what cannot be read must not stand before what can.
+
+    Raises:  UsageError when a digest was begun that is not one record's.
+    """
+    after = quarantine.START
+    while True:
+        async with transaction(engine) as conn:
+            found = await quarantine.unread(conn, begins, after)
+        if begins and after == quarantine.START and len(found) != 1:
+            raise UsageError(
+                f"quarantine {begins}: {'more than one begins so' if found else 'there is none'}. "
+                "See: clearing quarantine list"
+            )
+        if not found:
+            return
+        yield found
+        after = found[-1].place
 
 
 def _mended(one: Quarantined, mended: bytes) -> bytes:

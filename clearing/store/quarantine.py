@@ -37,25 +37,37 @@ class Quarantined(NamedTuple):
     type: str
     raw: bytes | None
     """None where its bytes may be kept nowhere."""
-    tries: int
-    """How often it was tried again and could be read."""
+    place: tuple[int, int]
+    """(batch, no) where it first came."""
 
 
 _UNREAD: Final = """
-    SELECT q.sm3, q.where_, q.what, q.source, q.id, q.type, q.raw,
-        (SELECT count(*) FROM quarantine_retry r WHERE r.sm3 = q.sm3) AS tries
+    SELECT q.sm3, q.where_, q.what, q.source, q.id, q.type, q.raw, q.batch, q.no
     FROM (SELECT DISTINCT ON (sm3) * FROM quarantine ORDER BY sm3, batch, no) AS q
-    WHERE starts_with(encode(q.sm3, 'hex'), $1) ORDER BY q.batch, q.no LIMIT $2
+    WHERE starts_with(encode(q.sm3, 'hex'), $1) AND (q.batch, q.no) > ($2, $3)
+        AND ($1 <> '' OR NOT EXISTS (SELECT 1 FROM quarantine_retry r WHERE r.sm3 = q.sm3))
+    ORDER BY q.batch, q.no LIMIT $4
 """
+START: Final = (0, -1)
+"""Before every record."""
+ROWS_MAX: Final = 1_000
 _TRIED: Final = """
     INSERT INTO quarantine_retry (sm3, no, maker, mended, source, id, outcome, reason)
     SELECT $1, 1 + coalesce(max(no), 0), $2, $3, $4, $5, $6, $7 FROM quarantine_retry WHERE sm3 = $1
 """
 
 
-async def unread(conn: AsyncConnection, begins: str = "", rows_max: int = 1000) -> list[Quarantined]:
-    """Quarantined records whose digest begins so, oldest first, each once. 待处理"""
-    return [Quarantined(*row) for row in await (await driver(conn)).fetch(_UNREAD, begins, rows_max)]
+async def unread(
+    conn: AsyncConnection, begins: str = "", after: tuple[int, int] = START, rows_max: int = ROWS_MAX
+) -> list[Quarantined]:
+    """The next quarantined records, oldest first, each once. 待处理
+
+    In:      how their digests begin; empty for all that could not be read yet when they were tried again. `after`:
+             the place of the last one that was given before.
+    Out:     () when there is no more.
+    """
+    rows = await (await driver(conn)).fetch(_UNREAD, begins, *after, rows_max)
+    return [Quarantined(*row[:-2], row[-2:]) for row in map(tuple, rows)]
 
 
 async def tried(

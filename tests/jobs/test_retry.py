@@ -73,6 +73,22 @@ async def test_a_record_that_a_later_release_can_read_is_taken_as_it_came(the: B
     assert (await tried(the))["retried"] == []
 
 
+async def test_more_than_a_page_that_cannot_be_read_hides_nothing(the: Books) -> None:
+    """Behind a thousand and more broken records, and as many that were taken before, the last one is taken too."""
+    await the.ingest([b"{broken %d" % number for number in range(1_100)])
+    good = [payment(amount="12.0", order_no=f"H1-{number}") for number in range(5)]
+    await the.ingest(good)
+    async with the.engine.begin() as conn:  # an older release had put good records there
+        await conn.execute(text("ALTER TABLE quarantine DISABLE TRIGGER USER"))
+        await conn.execute(
+            text("UPDATE quarantine SET raw = convert_to(replace(convert_from(raw, 'UTF8'), '12.0', '12.00'), 'UTF8') "
+                 "WHERE id = 'H1-9901'")
+        )  # fmt: skip
+    found = await tried(the)
+    assert (len(found["malformed"]), len(found["retried"])) == (1_100, 5)
+    assert {one["outcome"] for one in found["retried"]} == {"posted"}
+
+
 async def test_a_mended_record_must_be_the_same_event(the: Books) -> None:
     """Another id or source is another event, bytes that cannot be read are no mend, a digest must be one record's."""
     await the.ingest([payment(amount="12.0"), payment(amount="12"), b"{broken"])
