@@ -40,7 +40,7 @@ Json: TypeAlias = dict[str, Any]
 
 MANIFEST: Final = "manifest.json"
 ARCHIVE_LOCK: Final = 7212
-"""Class of the advisory locks that let one process at a time seal a day."""
+"""Class of the advisory lock that lets one process at a time seal days: each names the one sealed before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ async def archive(engine: AsyncEngine, members: Members, day: date, out: Path) -
     Raises:  UsageError when the day is not signed, or a folder of it stands there and is not what was sealed;
              WorldFailed for the disk.
     """
-    async with locks.alone(engine, ARCHIVE_LOCK, f"{day}", wait=True):
+    async with locks.alone(engine, ARCHIVE_LOCK, "archive", wait=True):
         target = out / day.isoformat()
         try:
             sm3, files = await _sealed(engine, members, day, target)

@@ -82,7 +82,6 @@ async def reconcile_day(  # noqa: PLR0917 - the books, the day, and its two kind
     by_hand = given_files(members.on(day), _lists(banks), _lists(his), partial=partial)
     async with transaction(engine) as conn:
         await closed(conn, day)
-        given = by_hand or await _received(conn, settings, members, day)
     async with transaction(engine) as conn:
         for one in by_hand:
             await statements.keep(
@@ -92,6 +91,8 @@ async def reconcile_day(  # noqa: PLR0917 - the books, the day, and its two kind
     late = (now or datetime.now(UTC)) >= due
     async with transaction(engine) as conn:
         await reconciling.one_at_a_time(conn)
+        # read now that it is our turn: what was received while another run went on stands in this one
+        given = by_hand or await _received(conn, settings, members, day)
         before = await handed_on_to(conn, day)
         with many_objects(), tempfile.TemporaryDirectory(prefix="clearing-reconcile-") as folder:
             tables = SideTables(
