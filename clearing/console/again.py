@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from clearing.console.edge import Books, Day, Json, answer, books, perform
+from clearing.console.edge import Books, Day, Json, answer, books, perform, whoami
 from clearing.console.exchange import Who, Why
 from clearing.console.show import local, made, money, table, yuan
 from clearing.errors import UsageError
@@ -35,7 +34,7 @@ def make_again(  # noqa: PLR0917 - the options of a command
     """
 
     async def work(the: Books) -> list[StoredFile]:
-        order = Order(who or getpass.getuser(), why, datetime.now(UTC))
+        order = Order(who or whoami(), why, datetime.now(UTC))
         return await new_version(
             the.engine, the.settings, the.members, day, receiver=receiver, types=types or (), order=order
         )
@@ -58,7 +57,7 @@ def send_uses(  # noqa: PLR0917 - the options of a command
     """
 
     async def work(the: Books) -> list[StoredFile]:
-        order = Order(who or getpass.getuser(), why, datetime.now(UTC))
+        order = Order(who or whoami(), why, datetime.now(UTC))
         span = {"first": first, "last": last or first}
         return await uses_again(
             the.engine, the.settings, the.members, day, **span, receiver=receiver, order=order

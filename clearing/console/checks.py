@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from clearing.console.edge import Json, answer, books, perform, read_file
+from clearing.console.edge import Json, answer, books, perform, read_file, whoami
 from clearing.console.look import Rows
 from clearing.console.show import table
 from clearing.console.signing import archive_checked
@@ -99,7 +98,7 @@ def retry_quarantine(
                 the.members,
                 begins=sm3,
                 mended=value,
-                maker=who or getpass.getuser(),
+                maker=who or whoami(),
             )
 
     found = perform(work)

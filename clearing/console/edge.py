@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import getpass
 import json
 import logging
 import os
@@ -171,6 +172,14 @@ def _known(error: Exception) -> ClearingError | None:
         where = f"{error.filename}: " if error.filename else ""
         return WorldFailed(f"{where}{error.strerror or type(error).__name__}. Next: mend it and run again")
     return None
+
+
+def whoami() -> str:
+    """Who does it where `--as` says nobody: the account's name, its number where it has none. 操作人"""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's account need not have a name
+        return f"uid{os.geteuid()}"
 
 
 def say(message: str) -> None:

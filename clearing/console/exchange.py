@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from clearing.console.edge import Books, Json, a_date, answer, books, perform, settings_now
+from clearing.console.edge import Books, Json, a_date, answer, books, perform, settings_now, whoami
 from clearing.console.files import files_app
 from clearing.console.show import local, table
 from clearing.errors import UsageError, WorldFailed
@@ -176,13 +175,13 @@ def release(name: HeldName, why: Why, who: Who = "", as_json: Json = False) -> N
 
     What waited for it is taken after it. Who did so and why stands beside the verdict.
     """
-    _ruled(name, Ruling(who or getpass.getuser(), why, take=True), as_json=as_json)
+    _ruled(name, Ruling(who or whoami(), why, take=True), as_json=as_json)
 
 
 @files_app.command("reject")
 def reject(name: HeldName, why: Why, who: Who = "", as_json: Json = False) -> None:
     """Reject a held file: nothing of it is taken, and its sender is told by an ACK 拒收."""
-    _ruled(name, Ruling(who or getpass.getuser(), why, take=False), as_json=as_json)
+    _ruled(name, Ruling(who or whoami(), why, take=False), as_json=as_json)
 
 
 def _ruled(name: str, ruling: Ruling, *, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from datetime import date, datetime, tzinfo
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from clearing.console.edge import Books, Day, Json, answer, books, perform, say
+from clearing.console.edge import Books, Day, Json, answer, books, perform, say, whoami
 from clearing.console.show import grouped, table, yuan
 from clearing.day.exposure import Exposure, exposures, running_nets
 from clearing.day.netting import INTER_BANK, Netted
@@ -103,7 +102,7 @@ def instruct_again(
     async def work() -> Instruction:
         async with books() as the:
             today = datetime.now(the.members.clock.zone).date()
-            by = who or getpass.getuser()
+            by = who or whoami()
             return await settling.instruct_again(the.engine, the.members, instruction, today=today, by=by)
 
     new = perform(work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clearing.console.edge import Json, a_date, answer, books, perform, read_file, settings_now
+from clearing.console.edge import Json, a_date, answer, books, perform, read_file, settings_now, whoami
 from clearing.console.show import table
 from clearing.errors import MembersRefused
 from clearing.jobs import setup
@@ -37,7 +36,7 @@ def init(
         content = read_file(members)
         async with open_database(settings_now().database_url) as database:
             try:
-                ready = await setup.init(database.engine, content, open_day, maker=getpass.getuser())
+                ready = await setup.init(database.engine, content, open_day, maker=whoami())
             except MembersRefused as error:
                 raise MembersRefused(f"{members}: {error}") from error
             how = database.how
@@ -73,7 +72,7 @@ def load(
                 database.engine
             )  # before `init` there is nothing to add a version to
             try:
-                number = await setup.load(database.engine, content, who or getpass.getuser())
+                number = await setup.load(database.engine, content, who or whoami())
             except MembersRefused as error:
                 raise MembersRefused(f"{file}: {error}") from error
             stands = await setup.is_in_force(database.engine, number)
@@ -99,7 +98,7 @@ def approve(
 
     async def work() -> None:
         async with open_database(settings_now().database_url, make=False) as database:
-            await setup.approve(database.engine, version, who or getpass.getuser())
+            await setup.approve(database.engine, version, who or whoami())
         if as_json:
             answer({"version": version, "state": "in force"})
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clearing.console.edge import Books, Json, answer, books, perform, read_file
+from clearing.console.edge import Books, Json, answer, books, perform, read_file, whoami
 from clearing.console.show import grouped
 from clearing.errors import UsageError
 from clearing.reconciliation.life import ENDS, Leg
@@ -196,7 +195,7 @@ def _stands(found: dict[str, Any]) -> None:
 def _desk(the: Books, who: str) -> Desk:
     from clearing.jobs.desk import Desk  # noqa: PLC0415 - for these commands only
 
-    person = who or getpass.getuser()
+    person = who or whoami()
     return Desk(engine=the.engine, settings=the.settings, members=the.members, person=person)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clearing.console.edge import Day, Json, answer, books, perform
+from clearing.console.edge import Day, Json, answer, books, perform, whoami
 from clearing.console.show import local, table
 from clearing.day.signing import ROLES
 
@@ -40,7 +39,7 @@ def sign_day(  # noqa: PLR0917 - the options of a command
         from clearing.jobs.sign import Pen, sign, sign_text, signed  # noqa: PLC0415 - the same
 
         async with books() as the:
-            person = who or getpass.getuser()
+            person = who or whoami()
             desk = Desk(engine=the.engine, settings=the.settings, members=the.members, person=person)
             if text:
                 sys.stdout.write((await sign_text(desk, day, member)).decode())

@@ -13,6 +13,7 @@ from clearing.jobs.orders import IN_BANK, INTER_BANK, Bank, Sent, send
 from clearing.jobs.tries import in_transaction
 from clearing.ledger.facts import lock_name
 from clearing.store import entries, instructions, locks, payments
+from clearing.store.session import transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -30,10 +31,16 @@ async def settle(engine: AsyncEngine, settings: Settings, members: Members, *, n
     Out:     one a day, bank and kind.
     Writes:  dispatch, pay_line, file with its parts: one transaction a clearing date.
     Again:   an instruction goes out once.
-    Raises:  UsageError beyond the working-day calendar; WorldFailed, InvariantViolated.
+    Raises:  UsageError beyond the working-day calendar, when there is something to send; WorldFailed,
+             InvariantViolated.
     """
     local = now.astimezone(members.clock.zone)
-    if not is_working_day(local.date()) or local.time() < settings.settle_at:
+    if local.time() < settings.settle_at:
+        return []
+    async with transaction(engine) as conn:
+        if not await payments.instructions_due(conn, local.date()):
+            return []  # payouts go out in a year that the calendar does not know, too
+    if not is_working_day(local.date()):
         return []
 
     async def work(conn: AsyncConnection, _: Names) -> list[Sent]:

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+import time_machine
+
 from tests.console.conftest import Clearing, day_folder
+
+
+@pytest.fixture(autouse=True)
+def _a_known_year() -> Iterator[None]:
+    """What goes out again goes out on a working day from today on, and the calendar knows the years up to 2026."""
+    with time_machine.travel(datetime(2026, 3, 11, 4, tzinfo=UTC)):
+        yield
 
 
 def told(type_: str, source: str, id_: str, **data: Any) -> bytes:  # noqa: ANN401 - JSON

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -157,6 +159,23 @@ def test_one_person_under_two_spellings_is_one(worked: Clearing, tmp_path: Path)
     assert worked("members", "load", str(other), "--as", "ann").code == 0
     for name in ("Ann", " ann", "ANN "):
         assert "they loaded it" in worked("members", "approve", "2", "--as", name).err
+
+
+def test_an_account_without_a_name_is_called_by_its_number(
+    run: Clearing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may run us under any number; books are made there all the same."""
+
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    assert run("init", "--members", MEMBERS, "--open-day", "2026-03-09").code == 0
+    assert run("members", "load", MEMBERS).code == 0
+    assert run("members", "approve", "2").code == 2
+    assert run("members", "approve", "2", "--as", f"uid{os.geteuid() + 1}").code == 0
 
 
 def test_an_older_version_of_the_members_does_not_come_after_a_newer(

@@ -103,7 +103,7 @@ def test_restored_books_give_the_same_bytes_and_go_on(
     url, dump = dumped
     restored = own_database.url
     asyncio.run(make_role(restored))
-    ran(program("psql"), "--quiet", "--set", "ON_ERROR_STOP=1", "--file", str(dump), restored)
+    ran(program("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", str(dump), restored)
     first = bytes_of(url)
     assert bytes_of(restored) == first
     events = str(day_folder(SECOND) / "events.jsonl")
