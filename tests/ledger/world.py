@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from clearing.ledger.case import Context
-from clearing.ledger.decide import Folded, Incoming, Parking, Waiting, decide, needs
+from clearing.ledger.decide import Folded, Incoming, Parking, Waiting, decide, is_of_registry, may_change, needs
 from clearing.ledger.entry import Entry
-from clearing.ledger.facts import Facts, Key, Place, lock_name
+from clearing.ledger.facts import Facts, Key, Original, Place, lock_name
 from clearing.ledger.members import Members
 from clearing.ledger.members_file import load_members
 from clearing.ledger.outcomes import Decision, Outcome
@@ -146,9 +146,13 @@ class World:
     def batch(self, records: Iterable[Incoming], **cut: Any) -> Folded:
         """Take several records as one batch, and keep what comes of it."""
         batch = list(records)
-        for record in batch:
-            _ = needs(record.event, self.facts)
-        folded = decide(batch, list(self.waiting.values()), self.facts, self.context, **cut)
+        named = {*cut.get("expired", ())} | {
+            key for key, one in self.waiting.items() if one.waits_for in cut.get("awake", ())
+        }
+        facts, waiting = self._gathered(batch, [self.waiting[key] for key in sorted(named)])
+        folded = decide(batch, waiting, facts, self.context, **cut)
+        self.facts.update(facts._by_key)
+        self._keep_words(batch)
         for done in [*folded.decisions, *folded.woken]:
             if done.outcome in {Outcome.DUPLICATE, Outcome.PARKED} or done.reason == "id_reused":
                 continue
@@ -166,19 +170,51 @@ class World:
             arrival = parking.arrival or self.arrivals
             self.parkings[key] = parking
             self.waiting[key] = Waiting(parking.event, arrival, parking.waits_for, parking.since)
-        self._lines()
         return folded
 
-    def _lines(self) -> None:
-        """Who stands in which line, as the next batch will read it."""
-        lines: dict[str, list[Place]] = {}
-        for (source, number), one in self.parkings.items():
-            if one.line:
-                order = (0, self.waiting[source, number].arrival)
-                adds = RULES[one.event.type].adds
-                lines.setdefault(one.line, []).append(Place(order, source, number, one.waits_for, adds))
-        for key in fact_keys(self.facts, "line"):
-            self.facts.put(key, tuple(sorted(lines.get(lock_name(key), []))))
+    def _gathered(self, batch: list[Incoming], first: list[Waiting]) -> tuple[Facts, list[Waiting]]:
+        """What the store reads for a batch: what its events name, and who waits for that, in turn; nothing else."""
+        facts, waiting = Facts(networks=self.facts.networks), {(o.event.source, o.event.id): o for o in first}
+        events = [*(one.event for one in batch), *(one.event for one in first)]
+        read: set[Key] = set()
+        while True:
+            facts.expect(events)
+            named: set[Key] = set()
+            of_registry: set[Key] = set()
+            for one in events:
+                (of_registry if is_of_registry(one) else named).update(needs(one, facts))
+            names = {lock_name(key) for key in may_change(named, of_registry)}
+            woken = {
+                key: one for key, one in self.waiting.items() if one.waits_for in names and key not in waiting
+            }
+            fresh = (named | of_registry) - read
+            if not fresh and not woken:
+                return facts, list(waiting.values())
+            for key in fresh:
+                if key[0] == "line":
+                    facts.put(key, self._line(lock_name(key)))
+                elif (fact := self.facts.get(*key)) is not None:
+                    facts.put(key, fact)
+            read |= fresh
+            waiting |= woken
+            events += [one.event for one in woken.values()]
+
+    def _line(self, name: str) -> tuple[Place, ...]:
+        """Who stands in a line, the first to arrive first."""
+        return tuple(
+            sorted(
+                Place((0, self.waiting[key].arrival), *key, one.waits_for, RULES[one.event.type].adds)
+                for key, one in self.parkings.items()
+                if one.line == name
+            )
+        )
+
+    def _keep_words(self, batch: list[Incoming]) -> None:
+        """What was parked or refused has its words kept too, as in the store."""
+        for one in batch:
+            key = ("original", one.event.source, one.event.id)
+            if self.facts.get(*key) is None:
+                self.facts.put(key, Original(event=one.event, entry=None))
 
     def cut(self) -> Folded:
         """Cut the open day: end what waited too long, wake what waits for its day, open the next."""
