@@ -29,6 +29,7 @@ LEADING: Final = frozenset(
         "aliases_of",
         "held",
         "line",
+        "order",
         "original",
         "payout",
         "payouts_of",

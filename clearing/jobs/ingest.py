@@ -274,6 +274,7 @@ def ends_of(
                     detail=waits.detail,
                     limit_days=waits.limit_days,
                     line=waits.line,
+                    feeds=waits.feeds,
                 )
         outcomes.append(decision)
     earlier = [one for one in folded.woken if (one.event.source, one.event.id) in last]
@@ -286,6 +287,7 @@ def ends_of(
             woken=True,
             limit_days=waits.limit_days,
             line=waits.line,
+            feeds=waits.feeds,
         )
         for waits in folded.parked.values()
         if waits.arrival is not None

@@ -6,10 +6,10 @@ state of its own but what it has looked up. It asks facts and members; it never 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from clearing.errors import InvariantViolated
 from clearing.ledger.entry import Entry, Posting, Status, entry_id
@@ -32,6 +32,12 @@ from clearing.ledger.outcomes import Accepted
 from messages import Event
 
 T = TypeVar("T")
+
+Waiters: TypeAlias = Mapping[str, Iterable[EventKey]]
+"""Name → (source, id) of the parked events that wait for it."""
+NOBODY: Final[Waiters] = {}
+ANSWERS: Final = frozenset({"payment.confirmed", "payment.reversed"})
+"""Types that what waits for a time-out is waiting for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,7 @@ class Case:
         "_order",
         "_partner",
         "_token",
+        "_waiting",
         "context",
         "data",
         "day",
@@ -108,7 +115,9 @@ class Case:
         facts: Facts,
         context: Context,
         recorded_at: datetime | None,
+        *,
         order: tuple[int, int] | None = None,
+        waiting: Waiters = NOBODY,
     ) -> None:
         self.event = event
         self.said: dict[str, Any] = event.data.__dict__
@@ -131,6 +140,7 @@ class Case:
         self._partner: str | None = None
         self._order = order
         """Of an event that had been parked: its place among those; None of one that just came."""
+        self._waiting = waiting
 
     # -- dates ---------------------------------------------------------------------------------------------
 
@@ -208,8 +218,13 @@ class Case:
         return token
 
     def follows(self, token: str, earlier: str) -> bool:
-        """Whether `token` is the card `earlier` or took its place, in one step or several."""
-        at, been = earlier, {earlier}
+        """Whether `token` is the card `earlier` or took its place, in one step or several.
+
+        In:      `earlier` may be an alias that was not known yet when its event was decided.
+        """
+        alias = self.facts.get("alias", earlier) if self.facts.get("card", earlier) is None else None
+        at = alias.cards[0].card if alias is not None else earlier
+        been = {at}
         while at != token:
             card = self.facts.get("card", at)
             if card is None or not card.replaced_by or card.replaced_by in been:
@@ -243,11 +258,21 @@ class Case:
         before = [one for one in places if mine is None or one.order < mine]
         if not before:
             return []
-        after_us, more = set[str](), {lock_name(("seen", *self.key))}
-        while more:  # who waits for us, who waits for those, and so on
-            after_us |= more
-            more = {one.name for one in places if one.waits_for in more} - after_us
+        after_us = self._after_us()
         return [one for one in before if one.name not in after_us]
+
+    def _after_us(self) -> set[str]:
+        """Names of the events that wait for this one, of those that wait for them, and so on, in whatever line."""
+        found: set[str] = set()
+        more = [lock_name(("seen", *self.key))]
+        if self.event.type in ANSWERS:
+            more.append(lock_name(("seen", *self.original_key)))
+        while more:
+            name = more.pop()
+            if name not in found:
+                found.add(name)
+                more += [lock_name(("seen", *key)) for key in self._waiting.get(name, ())]
+        return found
 
     # -- the original --------------------------------------------------------------------------------------
 

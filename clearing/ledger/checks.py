@@ -215,12 +215,20 @@ def permission(case: Case, use: Use) -> Cell | Rejected | Parked:
     return cell
 
 
-def card_to_come(case: Case) -> Parked | None:
-    """Parked for a card that nobody has registered yet: cards and payments travel on different topics."""
-    known = case.card is not None and case.card.bank
-    if known or not case.context.cards_required:
+def card_to_come(case: Case, *earlier: str) -> Parked | None:
+    """Parked for a card that nobody has registered yet: cards and payments travel on different topics.
+
+    In:      `earlier`: numbers that have paid; a time-out needs no card, so one may be nobody's yet.
+    """
+    if not case.context.cards_required:
         return None
-    return Parked(("card", case.token), "the card is not registered by its bank")
+    if case.card is None or not case.card.bank:
+        return Parked(("card", case.token), "the card is not registered by its bank")
+    for token in earlier:
+        card = case.facts.get("card", token)
+        if not (card is not None and card.bank) and case.facts.get("alias", token) is None:
+            return Parked(("card", token), "the number that has paid is nobody's yet")
+    return None
 
 
 def card_of_bank(case: Case) -> Rejected | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from clearing.ledger.case import Case
+from clearing.ledger.case import NOBODY, Case
 from clearing.ledger.facts import REGISTRY, VIRTUAL, Fact, Facts, Key, Original, Place, Seen, lock_name
 from clearing.ledger.outcomes import (
     DUPLICATE,
@@ -31,7 +31,7 @@ from clearing.ledger.outcomes import (
 from clearing.ledger.rules import RULES
 
 if TYPE_CHECKING:
-    from clearing.ledger.case import Context
+    from clearing.ledger.case import Context, Waiters
     from messages import Event
 
 DAY: Final = "day"
@@ -87,6 +87,8 @@ class Parking:
     """None when it was parked in this batch."""
     line: str = ""
     """Name of the stay, payout or retention in whose line it stands; empty when in none."""
+    feeds: str = ""
+    """Name of a further line, to which it only adds; empty where there is none."""
 
 
 def needs(event: Event, facts: Facts) -> list[Key]:
@@ -116,14 +118,16 @@ def judge(
     facts: Facts,
     context: Context,
     recorded_at: datetime | None = None,
+    *,
     order: tuple[int, int] | None = None,
+    waiting: Waiters = NOBODY,
 ) -> tuple[Case, Verdict]:
     """One event's verdict: the rule's checks in order, then what it posts. The facts are not changed.
 
-    In:      `order`: of an event that was parked, its place among those.
+    In:      `order`: of an event that was parked, its place among those; `waiting`: who waits, by name.
     """
     rule = RULES[event.type]
-    case = Case(event, facts, context, recorded_at, order)
+    case = Case(event, facts, context, recorded_at, order=order, waiting=waiting)
     for check in rule.checks:
         verdict = check(case)
         if verdict is not None:
@@ -167,6 +171,7 @@ class _Waiter:
     since: date | None
     parked: Parked | None = None
     line: str = ""
+    feeds: str = ""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -185,9 +190,8 @@ class _Fold:
         self.changes: dict[Key, Fact] = {}
         self.waiters: dict[tuple[str, str], _Waiter] = {}
         self.by_name: dict[str, dict[tuple[str, str], None]] = {}
+        """Who waits for a name and has not been woken."""
         self.ready: list[tuple[int, tuple[str, str]]] = []
-        self.awake: set[tuple[str, str]] = set()
-        """Those of `ready`, so that a thousand that wait for one stay are not made ready a thousand times each."""
         self.touched: set[tuple[str, str]] = set()
         self.order = 0
         for one in sorted(waiting, key=lambda w: w.arrival):
@@ -203,7 +207,7 @@ class _Fold:
         if seen is not None:
             self.decisions.append(repeated(event, seen))
             return
-        case, verdict = judge(event, self.facts, self.context, incoming.recorded_at)
+        case, verdict = judge(event, self.facts, self.context, incoming.recorded_at, waiting=self.by_name)
         if isinstance(verdict, Parked):
             self.order += 1
             since = None if verdict.key[0] == DAY else self.context.open_day
@@ -284,59 +288,70 @@ class _Fold:
 
     def _wait_no_more(self, key: tuple[str, str]) -> _Waiter:
         waiter = self.waiters.pop(key)
-        others = self.by_name[waiter.waits_for]
-        del others[key]
-        if not others:
-            del self.by_name[waiter.waits_for]
+        others = self.by_name.get(waiter.waits_for)
+        if others is not None:
+            others.pop(key, None)
+            if not others:
+                del self.by_name[waiter.waits_for]
         return waiter
 
     def _line_up(self, waiter: _Waiter) -> None:
         """What waits stands in the line of its stay, payout or retention from its arrival on."""
         event, verdict = waiter.event, waiter.parked
-        key = self._leave(waiter)
-        if key is None or verdict is None or not verdict.in_line:
+        self._leave(waiter)
+        if verdict is None or not verdict.in_line:
             return
-        waiter.line = lock_name(key)
-        adds = RULES[event.type].adds
-        place = Place(waiter.place, event.source, event.id, waiter.waits_for, adds)
+        rule = RULES[event.type]
+        if rule.line is not None and (key := rule.line(event, self.facts)) is not None:
+            waiter.line = lock_name(key)
+            self._stand(waiter, key, adds=rule.adds)
+        if rule.feeds is not None and (key := rule.feeds(event, self.facts)) is not None:
+            waiter.feeds = lock_name(key)
+            self._stand(waiter, key, adds=True)
+
+    def _stand(self, waiter: _Waiter, key: Key, *, adds: bool) -> None:
+        """At its place in one line."""
+        event = waiter.event
         line: list[Place] = list(self.facts.get(*key) or ())
-        bisect.insort(line, place)
+        bisect.insort(line, Place(waiter.place, event.source, event.id, waiter.waits_for, adds))
         self.facts.put(key, tuple(line))
 
-    def _leave(self, waiter: _Waiter) -> Key | None:
-        """Out of its line, whose key is given; None where there is none."""
-        event = waiter.event
-        of = RULES[event.type].line
-        key = of(event, self.facts) if of else None
-        if key is not None and (line := self.facts.get(*key)):
-            at = bisect.bisect_left(line, (waiter.place,))
-            if at < len(line) and (line[at].source, line[at].id) == (event.source, event.id):
-                self.facts.put(key, line[:at] + line[at + 1 :])
-        return key
+    def _leave(self, waiter: _Waiter) -> None:
+        """Out of the lines in which it stands."""
+        event, rule = waiter.event, RULES[waiter.event.type]
+        for of in (rule.line, rule.feeds):
+            key = of(event, self.facts) if of is not None else None
+            if key is not None and (line := self.facts.get(*key)):
+                at = bisect.bisect_left(line, (waiter.place,))
+                if at < len(line) and (line[at].source, line[at].id) == (event.source, event.id):
+                    self.facts.put(key, line[:at] + line[at + 1 :])
 
     def wake(self, name: str) -> None:
-        """What waits for this name is decided again, the first to arrive first."""
-        for key in self.by_name.get(name, ()):
-            if key not in self.awake:
-                self.awake.add(key)
-                heapq.heappush(self.ready, (self.waiters[key].order, key))
+        """What waits for this name is decided again, the first to arrive first.
+
+        It waits no more from here on: a thousand that wait for one stay, which each of them changes, are not gone
+        through a thousand times.
+        """
+        for key in self.by_name.pop(name, ()):
+            heapq.heappush(self.ready, (self.waiters[key].order, key))
 
     def drain(self) -> None:
         """Decide again all that is ready, in order of arrival, with what that makes ready in turn."""
         while self.ready:
             _, key = heapq.heappop(self.ready)
-            self.awake.remove(key)
             if key not in self.waiters:
                 continue  # has waited too long itself, and was ended since
             waiter = self._wait_no_more(key)
             self.touched.add(key)
-            case, verdict = judge(waiter.event, self.facts, self.context, order=waiter.place)
+            case, verdict = judge(
+                waiter.event, self.facts, self.context, order=waiter.place, waiting=self.by_name
+            )
             if isinstance(verdict, Parked):
                 since = waiter.since
                 if since is None and verdict.key[0] != DAY:
                     since = self.context.open_day
                 name = lock_name(verdict.key)
-                again = replace(waiter, waits_for=name, since=since, parked=verdict, line="")
+                again = replace(waiter, waits_for=name, since=since, parked=verdict, line="", feeds="")
                 self._wait(again)
                 self._line_up(again)
                 seen: Seen | None = self.facts.get("seen", *key)
@@ -370,6 +385,7 @@ class _Fold:
                 waiter.parked.detail if waiter.parked else "",
                 waiter.arrival,
                 waiter.line,
+                waiter.feeds,
             )
             for key, waiter in self.waiters.items()
             if key in self.touched

@@ -143,5 +143,7 @@ class Decision:
     """When parked: how many cuts it may wait; 0 while it waits for its day."""
     line: str = ""
     """When parked: name of the stay or payout in whose line it stands; empty when in none."""
+    feeds: str = ""
+    """When parked: name of a further line, to which it only adds."""
     first: Seen | None = None
     """Of a duplicate: the first outcome, which is announced again."""

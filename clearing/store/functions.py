@@ -78,8 +78,12 @@ _VIRTUAL: Final = {
     ),
     "aliases_of": _listed("a.card, a.token", f"alias a WHERE a.card = ANY({_texts('text')})", "a.token"),
     "line": _listed(
-        "p.line, p.arrival, p.source, p.id, p.waits_for, p.adds",
-        f"parked p WHERE p.line <> '' AND p.line = ANY({_texts('text')})",
+        "k.name, p.arrival, p.source, p.id, p.waits_for, p.adds",
+        f"""unnest({_texts("text")}) AS k(name) JOIN LATERAL (
+            SELECT l.arrival, l.source, l.id, l.waits_for, l.adds FROM parked l
+            WHERE l.line <> '' AND l.line = k.name COLLATE "C"
+            UNION ALL SELECT f.arrival, f.source, f.id, f.waits_for, true FROM parked f
+            WHERE f.feeds <> '' AND f.feeds = k.name COLLATE "C") p ON true""",  # noqa: S608 - our own names
         "p.arrival",
     ),
     WAITING: _listed(
@@ -205,10 +209,10 @@ def _when(given: str, statement: str) -> str:
     END IF;"""
 
 
-WAITS: Final = ("source", "id", "waits_for", "since", "detail", "limit_days", "line", "adds")
+WAITS: Final = ("source", "id", "waits_for", "since", "detail", "limit_days", "line", "adds", "feeds")
 _RECORD: Final = (
     "source text, id text, waits_for text, since date, detail text, limit_days integer, line text,\n"
-    "                adds boolean"
+    "                adds boolean, feeds text"
 )
 _FINISH: Final = {
     "balances": """INSERT INTO balance (clearing_date, account, lane, fen)
@@ -219,7 +223,7 @@ _FINISH: Final = {
             FROM ROWS FROM (json_to_recordset(waits::json) AS ({_RECORD})) WITH ORDINALITY
                 AS w({", ".join(WAITS)}, no) ORDER BY w.no""",  # noqa: S608 - our own names
     "moved": f"""UPDATE parked p SET waits_for = w.waits_for, since = coalesce(p.since, w.since),
-            limit_days = w.limit_days, detail = w.detail, line = w.line, adds = w.adds
+            limit_days = w.limit_days, detail = w.detail, line = w.line, adds = w.adds, feeds = w.feeds
             FROM json_to_recordset(moved::json) AS w({_RECORD})
             WHERE p.source = w.source COLLATE "C" AND p.id = w.id COLLATE "C\"""",  # noqa: S608 - our own names
     "gone": """DELETE FROM parked p USING json_to_recordset(gone::json) AS w(source text, id text)

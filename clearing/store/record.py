@@ -109,6 +109,7 @@ def _waits(batch: BatchRecord, decisions: Sequence[Decision]) -> list[tuple[Any,
             one.limit_days,
             one.line,
             RULES[one.event.type].adds,
+            one.feeds,
         )
         for one in decisions
     ]

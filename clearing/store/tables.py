@@ -220,8 +220,10 @@ parked = Table(
         "Its line (of a stay, payout, retention), whose later events wait for it; empty where none do.",
     ),
     _column("adds", Boolean, "Whether it only adds to what that holds: others like it need not wait."),
+    _text("feeds", "A further line, to which it only adds; empty where there is none."),
     Index("ix_parked_waits_for", "waits_for", "arrival"),
     Index("ix_parked_line", "line", "arrival", postgresql_where=text("line <> ''")),
+    Index("ix_parked_feeds", "feeds", "arrival", postgresql_where=text("feeds <> ''")),
     comment="Events that wait for something named (挂起)",
 )
 

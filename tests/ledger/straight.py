@@ -1,219 +1,187 @@
-"""A day in its own order, and the orders in which Kafka may bring it."""
+"""Days in their own order, and the orders in which Kafka may bring them."""
 
 # ruff: noqa: ANN401 - fields of any event, one event a line
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from typing import Any
+from typing import Any, Final, Protocol
 
-from clearing.ledger.facts import Payout, Retention, Settlement, Stay
-from clearing.ledger.outcomes import Outcome
-from messages import CATALOGUE, Event, amount_text
-from tests.ledger.world import A, World, claim
+from clearing.ledger.decide import Incoming
+from clearing.ledger.facts import Facts, Key
+from clearing.ledger.outcomes import Decision, Outcome
+from messages import CATALOGUE, Event
+from tests.ledger.straight_cards import Cards
+from tests.ledger.straight_payers import Payers
+from tests.ledger.straight_payments import Payments
+from tests.ledger.straight_payouts import Payouts
+from tests.ledger.straight_stays import Stays
+from tests.ledger.world import World, fact_keys
 
-DAY = "2026-03-10"
-PLATFORM = {"stage": "PLATFORM", "card_class": None, "account_class": None}
+REVERSED_EARLY: Final = {
+    "reversed_before_arrival", "unknown_original", "original_spent", "posted", "noted",
+}  # fmt: skip
+"""What may become of a payment that is reversed, of its confirmation and of the reversal, by which comes first."""
 
 
-class Straight:
-    """Each step is one that its hospital, payer or bank may take just then, so that nothing is refused."""
-
-    def __init__(self, chance: random.Random) -> None:
-        self.world = World()
-        self.chance = chance
-        self.cards: list[dict[str, str]] = [{"card": A, "bank": "B1"}]
-        self.claims: list[tuple[str, int]] = []
-        """Settlement ids that the hospital advanced and their fen, not yet settled."""
+class Part(Protocol):
+    """What brings events of one kind."""
 
     def step(self) -> None:
         """One thing that happens."""
-        what = self.chance.choice(["card", "A1", "A1", "A2", "payout", "payout", "payer"])
-        if what == "card":
-            self.new_card()
-        elif what == "payout":
-            self.of_payouts()
-        elif what == "payer":
-            self.of_payers()
-        else:
-            self.of_stay(what)
 
-    def send(self, kind: str, /, source: str = "", **said: Any) -> Event:
-        """An event that is taken."""
+
+class Straight:
+    """Each step is one that its hospital, payer or bank may take just then, so that nothing is refused.
+
+    What leans on an event of another record key is left out where the contract refuses at once what comes too early
+    (`test_turns.TOO_EARLY` has one row each): so a stay spends only what was paid in under its own key.
+    """
+
+    def __init__(
+        self, chance: random.Random, *, loose_ends: bool = False, loosely: bool = False, cuts_max: int = 2
+    ) -> None:
+        self.world = World()
+        self.chance = chance
+        self.loose_ends = loose_ends
+        """Whether some things never come: what waits for them is parked at the end, in any order."""
+        self.loosely = loosely
+        """Whether undos of payments come under the keys of `messages` instead of the card of their original."""
+        self.reversed: set[tuple[str, str]] = set()
+        """(source, id) of what is reversed, of its confirmation and of the reversal."""
+        self.cuts, self.cuts_max = 0, cuts_max
+        self.cards = Cards(self)
+        self.payments = Payments(self)
+        self.stays = Stays(self)
+        self.payouts = Payouts(self)
+        self.payers = Payers(self)
+
+    def step(self) -> None:
+        """One thing that happens."""
+        parts: list[Part] = [
+            self.cards,
+            self.payments,
+            self.payments,
+            self.stays,
+            self.stays,
+            self.stays,
+            self.payouts,
+        ]
+        self.chance.choice([*parts, self.payouts, self.payers]).step()
+        if self.cuts < self.cuts_max and self.chance.random() < 0.02:
+            self.cuts += 1
+            self.world.cut()
+
+    def finish(self) -> None:
+        """What is held for a frozen card goes on: a payout that comes before the freeze is not held."""
+        while self.cards.frozen:
+            self.cards.thaw()
+
+    def send(self, kind: str, /, source: str = "", **said: Any) -> Event | None:
+        """An event that is taken; None for one that waits."""
         done = self.world.send(kind, source, **said)
+        if done.outcome is Outcome.PARKED:
+            return None
         assert done.outcome in {Outcome.POSTED, Outcome.NOTED}, (kind, done.reason, done.detail)
         return done.event
 
+    def sure(self, kind: str, /, source: str = "", **said: Any) -> Event:
+        """An event that is taken at once."""
+        event = self.send(kind, source, **said)
+        assert event is not None, (kind, self.world.facts.get("seen", "", ""), said)
+        return event
+
+    def now(self) -> str:
+        """The time of the next event."""
+        number = len(self.world.sent)
+        return f"{self.world.context.open_day}T10:{number // 60 % 60:02d}:{number % 60:02d}+08:00"
+
     def ref(self) -> dict[str, str]:
         """A bank reference of its own."""
-        return {"bank_ref": f"X{len(self.world.sent)}", "bank_date": DAY}
-
-    def new_card(self) -> None:
-        """A card is issued."""
-        card = {"card": f"tok_late_{len(self.cards)}", "bank": self.chance.choice(["B1", "B2"])}
-        person = {"person": f"per_{card['card']}"}
-        self.send("card.registered", card["bank"], **card, **person)
-        self.send("card.registered", "CP", **card, **person, **PLATFORM)
-        self.send("card.activated", card["bank"], **card)
-        self.cards.append(card)
-
-    # -- stays ---------------------------------------------------------------------------------------------
-
-    def of_stay(self, number: str) -> None:
-        """One thing that may happen to a stay now."""
-        stay: Stay | None = self.world.facts.get("stay", "H1", number)
-        said: dict[str, Any] = self.chance.choice(self.cards) | {"admission_no": number}
-        if stay is None:
-            self.send("admission.registered", **said)
-        elif stay.state != "OPEN":
-            self.recall(stay)
-        else:
-            do = self.chance.choice(
-                [self.deposit, self.deposit, self.refund, self.void, self.discharge, self.owe]
-            )
-            do(stay, said)
-
-    def deposit(self, _: Stay, said: dict[str, Any]) -> None:
-        """Money is left."""
-        self.send("deposit.paid", **said, amount=amount_text(self.chance.randint(1, 9_999)))
-
-    def refund(self, stay: Stay, said: dict[str, Any]) -> None:
-        """Some of it goes back to a card that paid."""
-        if stay.deposit_fen:
-            card = next(one for one in self.cards if one["card"] == stay.cards[0])
-            self.send(
-                "deposit.refunded",
-                **said | card,
-                amount=amount_text(self.chance.randint(1, stay.deposit_fen)),
-            )
-
-    def void(self, stay: Stay, said: dict[str, Any]) -> None:
-        """The latest deposit that can be is voided."""
-        for one in reversed(self.world.sent):
-            paid: Any = one.data
-            if (
-                one.type == "deposit.paid"
-                and paid.admission_no == stay.admission_no
-                and self.world.facts.get("undo", one.source, one.id) is None
-                and paid.amount <= stay.deposit_fen
-            ):
-                was = {"card": paid.card, "bank": paid.bank, "original": {"source": one.source, "id": one.id}}
-                self.send("deposit.voided", **said | was, amount=amount_text(paid.amount))
-                return
-
-    def discharge(self, stay: Stay, said: dict[str, Any]) -> None:
-        """A settlement, interim or final, with a top-up, something owed, or neither."""
-        final = self.chance.random() < 0.6
-        used = stay.deposit_fen if final else self.chance.randint(0, stay.deposit_fen)
-        top_up, owed = self.chance.choice([(0, 0), (500, 0), (0, 700)])
-        parts = {
-            "deposit_used": used,
-            "top_up": top_up,
-            "refund": 0,
-            "arrears": owed,
-        }
-        borne = self.chance.choice([0, 8_000])
-        parts["total"] = sum(parts.values()) + borne
-        told: dict[str, Any] = {name: amount_text(fen) for name, fen in parts.items()}
-        if borne:
-            named = f"S{len(self.world.sent)}"
-            told["claim"] = claim(named, amount_text(borne), total=told["total"], advanced=True)
-            self.claims.append((named, borne))
-        stage = "FINAL" if final else "INTERIM"
-        self.send("discharge.settled", **said, **(self.ref() if top_up else {}), **told, stage=stage)
-
-    def owe(self, stay: Stay, said: dict[str, Any]) -> None:
-        """Something is owed, or what is owed is paid or written off."""
-        kind = self.chance.choice(["arrears.recorded", "arrears.paid", "arrears.written_off"])
-        amount = amount_text(stay.arrears_fen or 350)
-        if kind == "arrears.paid" and stay.arrears_fen:
-            self.send(kind, **said, amount=amount)
-        elif kind == "arrears.recorded" or stay.arrears_fen:
-            self.send(kind, admission_no=stay.admission_no, amount=amount)
-
-    def recall(self, stay: Stay) -> None:
-        """The final settlement is taken back, where what it left owed still is and its claim was not settled."""
-        settled = self.world.fact("original", *stay.settlements[-1]).event
-        said: Any = settled.data
-        borne = said.claim.settlement_id if said.claim else ""
-        known: Settlement | None = self.world.facts.get("settlement", "F1", borne)
-        if said.arrears <= stay.arrears_fen and not (known and known.settled):
-            self.claims = [one for one in self.claims if one[0] != borne]
-            moved = {"card": said.card, "bank": said.bank} | self.ref() if said.top_up or said.refund else {}
-            self.send("discharge.cancelled", original={"source": "H1", "id": settled.id}, **moved)
-
-    # -- claims --------------------------------------------------------------------------------------------
-
-    def of_payers(self) -> None:
-        """A payer settles what the hospital advanced and keeps some back, or lets go of what it kept."""
-        kept: Retention | None = self.world.facts.get("retention", "F1", "H1", DAY[:4])
-        if kept and kept.retained_fen and self.chance.random() < 0.5:
-            released = self.chance.choice([kept.retained_fen, self.chance.randint(1, kept.retained_fen)])
-            parts = {"released": amount_text(released // 2), "kept": amount_text(released - released // 2)}
-            self.send("retention.released", **parts)
-        elif self.claims:
-            number = self.chance.randint(1, len(self.claims))
-            now, self.claims = self.claims[:number], self.claims[number:]
-            rows = [
-                {"settlement_id": named, "claimed": amount_text(fen), "deducted": "1.00", "retained": "9.00"}
-                for named, fen in now
-            ]
-            paid = amount_text(sum(fen - 1_000 for _, fen in now))
-            self.send("claim.settled", claims=rows, paid=paid)
-
-    # -- payouts -------------------------------------------------------------------------------------------
-
-    def of_payouts(self) -> None:
-        """A new payout, or one thing that may happen to one now."""
-        sent = [one for one in self.world.sent if one.type == "reimbursement.submitted"]
-        if not sent or self.chance.random() < 0.3:
-            card = self.chance.choice(self.cards)
-            self.send("reimbursement.submitted", **card, claim=claim(f"S{len(self.world.sent)}"))
-            return
-        one = self.chance.choice(sent)
-        payout: Payout = self.world.fact("payout", one.source, one.id)
-        about: dict[str, Any] = {"original": {"source": one.source, "id": one.id}}
-        if payout.state == "ACCEPTED":
-            self.answered(payout, about)
-        elif payout.state == "PAID":
-            if self.chance.random() < 0.3:
-                self.send("payout.recalled", **about)
-            self.send("payout.returned", payout.bank, **about, **self.whole(payout), reason_code="R05")
-        elif payout.state in {"REJECTED", "RETURNED"}:
-            again = self.chance.choice(self.cards) if self.chance.random() < 0.5 else None
-            if again:
-                self.send("payout.repaid", **about, **again)
-            else:
-                self.send("payout.given_back", **about)
-
-    def answered(self, payout: Payout, about: dict[str, Any]) -> None:
-        """Paid, rejected, or withdrawn before that."""
-        what = self.chance.choice(["PAID", "REJECTED", "withdrawn"])
-        if what == "withdrawn":
-            self.send("reimbursement.withdrawn", **about)
-            return
-        why = {"reason_code": "R03"} if what == "REJECTED" else {}
-        self.send("payout.result", payout.bank, **about, **self.whole(payout), result=what, **why)
-
-    def whole(self, payout: Payout) -> dict[str, Any]:
-        """What a bank says of an attempt."""
-        return self.ref() | {"amount": amount_text(payout.amount_fen), "attempt": payout.attempt}
+        return {"bank_ref": f"X{len(self.world.sent)}", "bank_date": str(self.world.context.open_day)}
 
 
-def by_topic(events: list[Event], chance: random.Random) -> list[Event]:
+# -- Kafka's orders --------------------------------------------------------------------------------------------
+
+
+def by_topic(events: list[Event], chance: random.Random, *, loosely: bool = False) -> list[Event]:
     """Any order between record keys, the order within each: what Kafka promises."""
     queues: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
+    originals = {(one.source, one.id): one for one in events}
     for one in events:
-        queues[record_key(one, events)].append(one)
+        queues[key_of(one, originals, loosely=loosely)].append(one)
     turns = [name for name, queue in queues.items() for _ in queue]
     chance.shuffle(turns)
+    if chance.random() < 0.5:  # some keys far ahead of the others, or far behind
+        weight = {name: chance.random() for name in queues}
+        turns.sort(key=lambda name: weight[name] + chance.random() * 0.3)
     return [queues[name].pop(0) for name in turns]
 
 
 def record_key(event: Event, events: list[Event]) -> tuple[str, str]:
-    """Topic and record key: of a recall those of its settlement."""
+    """Topic and record key as the contract has them."""
+    return key_of(event, {(one.source, one.id): one for one in events}, loosely=False)
+
+
+def key_of(event: Event, originals: dict[tuple[str, str], Event], *, loosely: bool) -> tuple[str, str]:
+    """Topic and record key: of a recall those of its settlement, of a payment's undo the original's card."""
     row, said = CATALOGUE[event.type], event.data.__dict__
-    if event.type == "discharge.cancelled":
-        said = next(one for one in events if one.id == said["original"].id).data.__dict__
-    stay = said.get("admission_no")
+    original = said.get("original")
+    before = originals.get((original.source, original.id)) if original else None
+    if before is not None and event.type == "discharge.cancelled":
+        said = before.data.__dict__
+    elif before is not None and row.family == "payments" and not loosely:
+        return row.family, str(before.data.__dict__["card"])
+    stay = said.get("admission_no") if row.family == "deposits" else None
     return row.family, f"{said['institution']}/{stay}" if stay else row.key(event)
+
+
+def taken(events: list[Event], chance: random.Random, cuts: int) -> World:
+    """The events in batches of one size, some of them again later, with so many cuts in between."""
+    sent = list(events)
+    for one in chance.sample(events, len(events) // 10):
+        sent.insert(chance.randint(sent.index(one) + 1, len(sent)), one)
+    world, size = World(), chance.choice([1, chance.randint(1, len(sent) + 1)])
+    due = sorted(chance.choices(range(len(sent) + 1), k=cuts))
+    for first in range(0, len(sent), size):
+        while due and due[0] <= first:
+            world.cut()
+            due.pop(0)
+        world.batch([Incoming(one) for one in sent[first : first + size]])
+    for _ in due:
+        world.cut()
+    return world
+
+
+# -- what must be the same -------------------------------------------------------------------------------------
+
+
+def ends(world: World) -> dict[tuple[str, str], str]:
+    """How each event ended: its outcome, the reason why it was refused, or parked."""
+    found: dict[tuple[str, str], str] = dict.fromkeys(world.parkings, "parked")
+    for key, done in world.final.items():
+        decision: Decision = done
+        found[key] = decision.reason or decision.outcome.value
+    return found
+
+
+FIGURES: Final[dict[str, tuple[str, ...]]] = {
+    "stay": ("state", "deposit_fen", "arrears_fen", "settlements"),
+    "payout": ("state", "amount_fen", "attempt", "bank"),
+    "settlement": ("advanced_fen", "settled", "discharge", "paid"),
+    "retention": ("retained_fen",),
+    "area": ("open_fen",),
+    "batch": ("state", "accepted_fen", "counted_fen"),
+    "premium": ("source", "id"),
+    "card": ("bank", "state", "replaced_by"),
+}
+"""Of each kind of fact what may not hang on the order; who is reversed before it came takes no order number."""
+
+
+def figures(facts: Facts) -> dict[Key, tuple[Any, ...]]:
+    """What the facts come to."""
+    return {
+        key: tuple(getattr(facts.get(*key), name) for name in names)
+        for kind, names in FIGURES.items()
+        for key in fact_keys(facts, kind)
+    }

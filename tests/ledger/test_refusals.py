@@ -344,7 +344,7 @@ PLACES: Final = {
     "tombstone": "unknown_original", "timeout_answered": "original_spent", "already_reversed": "original_spent",
     "stay_takes_deposit": "admission_closed", "stay_is_open": "admission_closed",
     "stay_known": "admission_closed", "dependencies_met": "account_limit",
-    "recall_in_turn": "original_spent", "payout_in_turn": "payout_state", "retention_in_turn": "time_in_future",
+    "recall_in_turn": "original_spent", "payout_in_turn": "payout_state", "retention_in_turn": "time_in_future", "claims_in_turn": "time_in_future",
 }  # fmt: skip
 """Checks that park or note something: the refusal at whose place they stand."""
 LAST_GENERAL: Final = list(Reason).index(Reason.ORDER_ALREADY_PAID)
@@ -363,7 +363,7 @@ OWN: dict[str, str] = {
     "deposit.paid": "admission_closed",
     "deposit.voided": "admission_closed exceeds_deposit",
     "deposit.refunded": "admission_closed exceeds_deposit card_differs route_differs",
-    "deposit.transferred": "admission_closed exceeds_deposit",
+    "deposit.transferred": "admission_closed admission_closed exceeds_deposit",
     "discharge.settled": "admission_closed discharge_unbalanced card_differs route_differs claim_already_paid",
     "discharge.cancelled": "claim_settled arrears_paid",
     "arrears.recorded": "admission_closed",

@@ -12,13 +12,23 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from copy import copy
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from clearing.ledger.case import Context
-from clearing.ledger.decide import Folded, Incoming, Parking, Waiting, decide, is_of_registry, may_change, needs
+from clearing.ledger.decide import (
+    Folded,
+    Incoming,
+    Parking,
+    Waiting,
+    decide,
+    is_of_registry,
+    may_change,
+    needs,
+)
 from clearing.ledger.entry import Entry
 from clearing.ledger.facts import Facts, Key, Original, Place, lock_name
 from clearing.ledger.members import Members
@@ -94,7 +104,7 @@ class World:
     def __init__(self, *, more: str = "", start: Facts | None = None, **settings: Any) -> None:
         self.context = Context(members=members(more), open_day=OPEN_DAY, **settings)
         found = start or (cards() if not more else _with_cards(more))
-        self.facts = Facts(found._by_key.items(), found.networks)
+        self.facts = Facts(found._by_key.items(), members(more).on(OPEN_DAY).networks)
         self.waiting: dict[tuple[str, str], Waiting] = {}
         self.parkings: dict[tuple[str, str], Parking] = {}
         self.balances: Counter[str] = Counter()
@@ -149,8 +159,9 @@ class World:
         named = {*cut.get("expired", ())} | {
             key for key, one in self.waiting.items() if one.waits_for in cut.get("awake", ())
         }
-        facts, waiting = self._gathered(batch, [self.waiting[key] for key in sorted(named)])
+        facts, waiting, own = self._gathered(batch, [self.waiting[key] for key in sorted(named)])
         folded = decide(batch, waiting, facts, self.context, **cut)
+        assert folded.changes.keys() <= own, folded.changes.keys() - own
         self.facts.update(facts._by_key)
         self._keep_words(batch)
         for done in [*folded.decisions, *folded.woken]:
@@ -164,16 +175,19 @@ class World:
                 self.entries.append(done.entry)
                 for account, fen, _ in done.entry.postings:
                     self.balances[account] += fen
-        came = {(one.event.source, one.event.id): no for no, one in enumerate(batch)}
-        for key, parking in sorted(folded.parked.items(), key=lambda item: came.get(item[0], -1)):
+        came = {(one.event.source, one.event.id): -no for no, one in enumerate(reversed(batch))}
+        for key, parking in sorted(folded.parked.items(), key=lambda item: came.get(item[0], -len(batch))):
             self.arrivals += parking.arrival is None
             arrival = parking.arrival or self.arrivals
             self.parkings[key] = parking
             self.waiting[key] = Waiting(parking.event, arrival, parking.waits_for, parking.since)
         return folded
 
-    def _gathered(self, batch: list[Incoming], first: list[Waiting]) -> tuple[Facts, list[Waiting]]:
-        """What the store reads for a batch: what its events name, and who waits for that, in turn; nothing else."""
+    def _gathered(self, batch: list[Incoming], first: list[Waiting]) -> tuple[Facts, list[Waiting], set[Key]]:
+        """What the store reads for a batch: what its events name, and who waits for that, in turn; nothing else.
+
+        Out:     facts, who waits, and the keys that the batch may change.
+        """
         facts, waiting = Facts(networks=self.facts.networks), {(o.event.source, o.event.id): o for o in first}
         events = [*(one.event for one in batch), *(one.event for one in first)]
         read: set[Key] = set()
@@ -183,13 +197,14 @@ class World:
             of_registry: set[Key] = set()
             for one in events:
                 (of_registry if is_of_registry(one) else named).update(needs(one, facts))
-            names = {lock_name(key) for key in may_change(named, of_registry)}
+            own = may_change(named, of_registry)
+            names = {lock_name(key) for key in own}
             woken = {
                 key: one for key, one in self.waiting.items() if one.waits_for in names and key not in waiting
             }
             fresh = (named | of_registry) - read
             if not fresh and not woken:
-                return facts, list(waiting.values())
+                return facts, list(waiting.values()), own
             for key in fresh:
                 if key[0] == "line":
                     facts.put(key, self._line(lock_name(key)))
@@ -203,9 +218,10 @@ class World:
         """Who stands in a line, the first to arrive first."""
         return tuple(
             sorted(
-                Place((0, self.waiting[key].arrival), *key, one.waits_for, RULES[one.event.type].adds)
+                Place((0, self.waiting[key].arrival), *key, one.waits_for, adds)
                 for key, one in self.parkings.items()
-                if one.line == name
+                for line, adds in ((one.line, RULES[one.event.type].adds), (one.feeds, True))
+                if line == name
             )
         )
 
@@ -226,8 +242,7 @@ class World:
             if one.since and one.since + timedelta(days=one.limit_days) <= day and one.waits_for not in parked
         ]
         opened = day + timedelta(days=1)
-        self.context = copy(self.context)
-        object.__setattr__(self.context, "open_day", opened)
+        self.context = replace(self.context, open_day=opened)
         return self.batch([], expired=over, awake=[f"day/{opened + timedelta(days=1)}"])
 
     def last(self, *kinds: str) -> Event:

@@ -122,7 +122,7 @@ PAID: Final = Rule(
         c.not_reversed_before,
         c.card_of_bank,
         c.bank_ref_new,
-        c.order_free,
+        t.order_free_in_turn,
         stay_known,
         t.once_ahead(within_arrears),
     ),

@@ -150,6 +150,7 @@ SETTLED: Final = Rule(
     post_claims,
     line=t.retention_line,
     adds=True,
+    feeds=t.claims_line,
 )
 
 
@@ -206,10 +207,11 @@ RELEASED: Final = Rule(
 # -- crossregion.settled -------------------------------------------------------------------------------------
 
 
-def area_needs(event: Event, _: Facts) -> Iterable[Key]:
-    """The pair of areas."""
+def area_needs(event: Event, facts: Facts) -> Iterable[Key]:
+    """The pair of areas, and who waits of what the payer settles."""
     data: Any = event.data
     yield ("area", data.treat_area, data.insured_area)
+    yield t.claims_line(event, facts)
 
 
 def fund_of(case: Case, area: str) -> str:
@@ -262,7 +264,9 @@ CROSS_REGION: Final = Rule(
         c.members_known,
         one_fund_an_area,
         c.day_has_come,
-        within_area_claims,
+        t.claims_in_turn,
+        t.once_ahead(within_area_claims, t.claims_line),
     ),
     post_cross_region,
+    line=t.claims_line,
 )

@@ -175,7 +175,7 @@ def card_has_paid(case: Case) -> Rejected | Parked | None:
     stay = known_stay(case, data.institution, data.admission_no)
     if any(case.follows(case.token, card) for card in stay.cards):
         return None
-    if waits := c.card_to_come(case):
+    if waits := c.card_to_come(case, *stay.cards):
         return waits
     where = f"{data.institution}/{data.admission_no}"
     return Rejected(
@@ -240,19 +240,24 @@ REFUNDED: Final = Rule(
 
 
 def transfer_needs(event: Event, facts: Facts) -> Iterable[Key]:
-    """Both stays, and the line of the giving one."""
+    """Both stays, and the line of the giving one; of the taking one, too, when it does not take."""
     data: Any = event.data
     yield ("stay", data.institution, data.from_admission)
     yield t.stay_line(event, facts)
     yield ("stay", data.institution, data.to_admission)
+    taker = facts.get("stay", data.institution, data.to_admission)
+    if taker is not None and taker.state != "OPEN":
+        yield t.taking_line(event, facts)
 
 
-def both_open(case: Case) -> Rejected | Parked | None:
-    """admission_closed, or parked, of either stay; the giving one's events are taken in their turn."""
-    data = case.data
-    return t.open_in_turn(case, data.institution, data.from_admission) or c.open_stay(
-        case, data.institution, data.to_admission
-    )
+def giver_open(case: Case) -> Rejected | Parked | None:
+    """admission_closed, or parked, of the giving stay, whose events are taken in their turn."""
+    return t.open_in_turn(case, case.data.institution, case.data.from_admission)
+
+
+def taker_open(case: Case) -> Rejected | Parked | None:
+    """admission_closed, or parked, of the taking stay."""
+    return c.open_stay(case, case.data.institution, case.data.to_admission)
 
 
 def transfer_within_deposit(case: Case) -> Rejected | None:
@@ -297,9 +302,11 @@ TRANSFERRED: Final = Rule(
         c.members_known,
         c.at_a_hospital,
         c.day_has_come,
-        both_open,
+        giver_open,
+        t.once_ahead(taker_open, t.taking_line),
         t.once_ahead(transfer_within_deposit),
     ),
     post_transfer,
     line=t.stay_line,
+    feeds=t.taking_line,
 )

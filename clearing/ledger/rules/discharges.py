@@ -34,11 +34,14 @@ if TYPE_CHECKING:
 
 
 def discharge_needs(event: Event, facts: Facts) -> Iterable[Key]:
-    """As a deposit's, and the settlement that the claim opens."""
+    """As a deposit's, and the settlement that the claim opens, with its areas: a claim.settled may wait for it."""
     data: Any = event.data
     yield from d.deposit_needs(event, facts)
-    if data.claim is not None:
-        yield ("settlement", data.claim.payer, data.claim.settlement_id)
+    claim = data.claim
+    if claim is not None:
+        yield ("settlement", claim.payer, claim.settlement_id)
+        if claim.treat_area and claim.insured_area and claim.treat_area != claim.insured_area:
+            yield ("area", claim.treat_area, claim.insured_area)
 
 
 def top_up_terminal(case: Case) -> Rejected | None:
@@ -234,8 +237,11 @@ def latest_settlement(case: Case) -> Rejected | None:
     return u.spent(case, "cancelled before, or is not the stay's latest settlement")
 
 
-def card_and_reference(case: Case) -> Rejected | None:
-    """card_differs: card and bank reference as the original had them, missing ones too."""
+def card_and_reference(case: Case) -> Rejected | Parked | None:
+    """card_differs: card and bank reference as the original had them, missing ones too.
+
+    A card that nobody has registered may turn out to be its replacement or alias: parked for it.
+    """
     said, data = settled_data(case), case.data
     if not (said.top_up or said.refund):
         if data.bank_ref is None and data.card is None:
@@ -247,7 +253,10 @@ def card_and_reference(case: Case) -> Rejected | None:
     if data.card is None or data.bank_ref is None:
         lack = "card" if data.card is None else "bank_ref"
         return Rejected(Reason.CARD_DIFFERS, f"{case.name}: the settlement moved money; expected data.{lack}")
-    if not case.follows(case.token, u.undone_entry(case).card):
+    card = u.undone_entry(case).card
+    if not case.follows(case.token, card):
+        if waits := c.card_to_come(case, card):
+            return waits
         return Rejected(Reason.CARD_DIFFERS, f"{case.name}: not the settlement's card nor its replacement")
     return c.card_of_bank(case)
 

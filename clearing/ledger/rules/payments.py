@@ -10,6 +10,7 @@ from clearing.ledger.outcomes import Accepted, Rejected
 from clearing.ledger.routing import (
     paid,
 )
+from clearing.ledger.rules import turns as t
 from clearing.ledger.rules.rule import Rule, card_needs, reference_needs
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def payment_needs(event: Event, facts: Facts) -> list[Key]:
     """Card, terminal, its bank reference and order number, and a reversal that may have come first."""
     data: Any = event.data
     return [
-        ("order", data.institution, data.order_no),
+        *t.order_needs(data, facts),
         ("tombstone", event.source, event.id),
         *card_needs(data, facts),
         *reference_needs(event, facts),
@@ -73,7 +74,7 @@ MADE: Final = Rule(
         c.not_reversed_before,
         c.card_of_bank,
         c.bank_ref_new,
-        c.order_free,
+        t.order_free_in_turn,
     ),
     post_payment,
 )

@@ -13,6 +13,7 @@ from clearing.ledger.entry import Entry, Status
 from clearing.ledger.facts import Facts, Key, Timeout, Tombstone
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.routing import two
+from clearing.ledger.rules import turns as t
 from clearing.ledger.rules import undoing as u
 from clearing.ledger.rules.rule import Rule
 from clearing.ledger.rules.stays import known_stay, take_deposit_back
@@ -32,6 +33,7 @@ def reversed_needs(event: Event, facts: Facts) -> Iterable[Key]:
     data: Any = event.data
     yield ("tombstone", data.original.source, data.original.id)
     yield from u.undo_needs(event, facts)
+    yield from t.reopening_needs(event, facts)
 
 
 def original_can_be_reversed(case: Case) -> Rejected | None:
@@ -168,8 +170,8 @@ REVERSED: Final = Rule(
         already_reversed,
         u.original_untouched,
         u.whole_amount,
-        deposit_stay_open,
-        deposit_covers,
+        t.once_ahead(deposit_stay_open, t.undone_stay_line),
+        t.once_ahead(deposit_covers, t.undone_stay_line),
     ),
     post_reversed,
 )

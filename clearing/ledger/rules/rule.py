@@ -36,9 +36,14 @@ class Rule:
     refused: Refused | None = None
     """What a refusal of this event still changes (a batch counts its refused rows)."""
     line: Line | None = None
-    """Of events of one stay, payout or retention, which are decided in the order in which they came."""
+    """Of events of one stay, payout or retention, which are decided in the order in which they came.
+
+    Whose needs do not name it never looks ahead in it: it stands there for others, while it is parked.
+    """
     adds: bool = False
     """Whether it only adds to what its stay or retention holds, so that the order among such events is no matter."""
+    feeds: Line | None = None
+    """A further line, to which the event only adds: of the stay that a transfer gives to."""
     registry: bool = False
     """Whether it is an event of the registry, which changes cards or terminals; others only read them."""
 

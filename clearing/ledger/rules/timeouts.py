@@ -15,6 +15,7 @@ from clearing.ledger.facts import Facts, Key, Original, Timeout
 from clearing.ledger.outcomes import Accepted, Parked, Reason, Rejected
 from clearing.ledger.routing import by_route, credited, payable, two
 from clearing.ledger.rules import payments as p
+from clearing.ledger.rules import turns as t
 from clearing.ledger.rules import undoing as u
 from clearing.ledger.rules.rule import Rule, card_needs, reference_needs
 from clearing.ledger.rules.stays import add_deposit
@@ -22,6 +23,7 @@ from clearing.ledger.rules.stays import add_deposit
 if TYPE_CHECKING:
     from clearing.ledger.case import Case
     from clearing.ledger.facts import Fact
+    from clearing.ledger.outcomes import Verdict
     from messages import Event
 
 
@@ -32,15 +34,15 @@ def timed_out_needs(event: Event, facts: Facts) -> Iterable[Key]:
     """As a payment's; it needs no permission, but its card's bank is compared."""
     data: Any = event.data
     yield from card_needs(data, facts)
-    yield ("order", data.institution, data.order_no)
+    yield from t.order_needs(data, facts)
     yield ("tombstone", event.source, event.id)
     yield ("timeout", event.source, event.id)
     yield from reference_needs(event, facts)
 
 
-def order_free_for_payment(case: Case) -> Rejected | None:
+def order_free_for_payment(case: Case) -> Verdict | None:
     """order_already_paid: of a payment that timed out; a deposit takes no order number."""
-    return None if case.data.admission_no else c.order_free(case)
+    return None if case.data.admission_no else t.order_free_in_turn(case)
 
 
 def post_timed_out(case: Case) -> Accepted:
@@ -233,8 +235,9 @@ def original_dimensions(case: Case) -> dict[str, Any]:
 
 
 def confirmed_needs(event: Event, facts: Facts) -> Iterable[Key]:
-    """The time-out, its card and stay; the bank reference."""
+    """The time-out, its card and stay; the bank reference; who may open the stay again."""
     yield from u.undo_needs(event, facts)
+    yield from t.reopening_needs(event, facts)
 
 
 CONFIRMED: Final = Rule(
@@ -250,7 +253,8 @@ CONFIRMED: Final = Rule(
         still_open,
         route_of_timeout,
         reference_new_or_same,
-        stay_takes_deposit,
+        t.once_ahead(stay_takes_deposit, t.undone_stay_line),
     ),
     post_confirmed,
+    feeds=t.undone_stay_line,
 )

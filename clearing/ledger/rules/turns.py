@@ -2,12 +2,13 @@
 
 Their producers send them in order, under one record key. What they wait for comes on other topics (a card, a
 confirmation, a discharge), and while one waits those behind it must not be judged by what it has not done yet.
+What is parked on one key and would add to another (a transfer to its taking stay, a void to what is owed) stands
+in that line too.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from clearing.ledger import checks as c
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from clearing.ledger.checks import Check
     from clearing.ledger.facts import Facts, Key, Place
     from clearing.ledger.outcomes import Verdict
+    from clearing.ledger.rules.rule import Line
     from messages import Event
 
 CLOSING: Final = frozenset({"admission.cancelled", "discharge.cancelled"})
@@ -72,7 +74,7 @@ def open_in_turn(case: Case, institution: str, admission_no: str) -> Rejected | 
     return c.open_stay(case, institution, admission_no)
 
 
-def once_ahead(check: Check, line_of: Callable[[Event, Facts], Key] = stay_line) -> Check:
+def once_ahead(check: Check, line_of: Line = stay_line) -> Check:
     """The check, whose refusal stands once nothing is parked that came before and adds to the line."""
 
     @functools.wraps(check)
@@ -80,11 +82,62 @@ def once_ahead(check: Check, line_of: Callable[[Event, Facts], Key] = stay_line)
         verdict = check(case)
         if not isinstance(verdict, Rejected):
             return verdict
-        _, *line = line_of(case.event, case.facts)
-        ahead = case.ahead(*line)
+        line = line_of(case.event, case.facts)
+        ahead = case.ahead(*line[1:]) if line is not None else []
         return behind(ahead[0]) if ahead else verdict
 
     return later
+
+
+def taking_line(event: Event, _: Facts) -> Key:
+    """The line of the stay that a transfer gives to."""
+    data: Any = event.data
+    return ("line", "stay", data.institution, data.to_admission)
+
+
+def undone_stay_line(event: Event, facts: Facts) -> Key | None:
+    """The line of the stay whose deposit or arrears the named event paid; None while that is unknown."""
+    data: Any = event.data
+    original = facts.event(data.original.source, data.original.id)
+    return stay_line(original, facts) if original and original.data.__dict__.get("admission_no") else None
+
+
+def reopening_needs(event: Event, facts: Facts) -> list[Key]:
+    """The line of the stay whose deposit is confirmed or reversed, where it is closed or does not hold as much."""
+    key = undone_stay_line(event, facts)
+    stay = facts.get(*key[1:]) if key is not None else None
+    if key is None or stay is None:
+        return []
+    data: Any = event.data
+    short = stay.deposit_fen < (data.__dict__.get("amount") or 0)
+    return [key] if short or stay.state != "OPEN" else []
+
+
+# -- order numbers -------------------------------------------------------------------------------------------
+
+
+def order_line(event: Event, _: Facts) -> Key:
+    """The line of the order number that the event would take."""
+    data: Any = event.data
+    return ("line", "order", data.institution, data.order_no)
+
+
+def undone_order_line(event: Event, facts: Facts) -> Key | None:
+    """The line of the order number that a void frees; None while its original is unknown."""
+    data: Any = event.data
+    original = facts.event(data.original.source, data.original.id)
+    return order_line(original, facts) if original and original.data.__dict__.get("order_no") else None
+
+
+def order_needs(data: Any, facts: Facts) -> list[Key]:  # noqa: ANN401 - any body with an order number
+    """The order number; where it is taken, who may be about to free it."""
+    key = ("order", data.institution, data.order_no)
+    taken = facts.get(*key)
+    return [key] if taken is None or not taken.source else [key, ("line", *key)]
+
+
+order_free_in_turn: Final = once_ahead(c.order_free, order_line)
+"""order_already_paid, once no void of who has taken the number is parked."""
 
 
 # -- payouts -------------------------------------------------------------------------------------------------
@@ -114,3 +167,14 @@ def retention_line(event: Event, _: Facts) -> Key:
 def retention_in_turn(case: Case) -> Parked | None:
     """Parked behind an earlier release that waits for a claim; claims need not wait for each other."""
     return in_turn(case, "retention", case.data.payer, case.data.institution)
+
+
+def claims_line(event: Event, _: Facts) -> Key:
+    """The line of all that the payer settles: which areas a claim crossed is known once its discharge has come."""
+    data: Any = event.data
+    return ("line", "claims", data.payer)
+
+
+def claims_in_turn(case: Case) -> Parked | None:
+    """Parked behind an earlier settlement between areas that waits for a claim."""
+    return in_turn(case, "claims", case.data.payer)

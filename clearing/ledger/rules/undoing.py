@@ -24,6 +24,7 @@ from clearing.ledger.routing import (
     refund_fees,
     whole_mirror,
 )
+from clearing.ledger.rules import turns as t
 from clearing.ledger.rules.rule import Rule, card_needs, reference_needs
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def undo_needs(event: Event, facts: Facts) -> Iterable[Key]:
     data: Any = event.data
     source, id_ = data.original.source, data.original.id
     yield from c.original_needs(facts, source, id_)
-    original = facts.get("original", source, id_)
+    original = facts.event(source, id_)  # of this batch, too: its needs may not name its stay
     if original is not None:
-        said = original.event.data
+        said: Any = original.data
         if said.__dict__.get("card") is not None:
             yield from card_needs(said, facts)
         if said.__dict__.get("order_no"):
@@ -137,7 +138,7 @@ def same_card(case: Case) -> Rejected | Parked | None:
     """
     entry = case.undone_entry
     if entry is not None and not case.follows(case.token, entry.card):
-        if waits := c.card_to_come(case):
+        if waits := c.card_to_come(case, entry.card):
             return waits
         return Rejected(Reason.CARD_DIFFERS, f"{case.name}: not the original's card nor its replacement")
     if refused := c.card_of_bank(case):
@@ -274,6 +275,9 @@ VOIDED: Final = Rule(
         c.bank_ref_new,
     ),
     post_void,
+    line=t.undone_order_line,
+    adds=True,
+    feeds=t.undone_stay_line,
 )
 
 
@@ -354,4 +358,5 @@ REFUNDED: Final = Rule(
         c.bank_ref_new,
     ),
     post_refund,
+    feeds=t.undone_stay_line,
 )

@@ -87,7 +87,11 @@ BEGIN
         RETURN QUERY SELECT 'aliases_of', json_agg(json_build_array(a.card, a.token) ORDER BY a.token)::text FROM alias a WHERE a.card = ANY(string_to_array(keys[38], E'\x1f'));
     END IF;
     IF keys[39] IS NOT NULL THEN
-        RETURN QUERY SELECT 'line', json_agg(json_build_array(p.line, p.arrival, p.source, p.id, p.waits_for, p.adds) ORDER BY p.arrival)::text FROM parked p WHERE p.line <> '' AND p.line = ANY(string_to_array(keys[39], E'\x1f'));
+        RETURN QUERY SELECT 'line', json_agg(json_build_array(k.name, p.arrival, p.source, p.id, p.waits_for, p.adds) ORDER BY p.arrival)::text FROM unnest(string_to_array(keys[39], E'\x1f')) AS k(name) JOIN LATERAL (
+            SELECT l.arrival, l.source, l.id, l.waits_for, l.adds FROM parked l
+            WHERE l.line <> '' AND l.line = k.name COLLATE "C"
+            UNION ALL SELECT f.arrival, f.source, f.id, f.waits_for, true FROM parked f
+            WHERE f.feeds <> '' AND f.feeds = k.name COLLATE "C") p ON true;
     END IF;
     IF keys[40] IS NOT NULL THEN
         RETURN QUERY SELECT '_waiting', json_agg(json_build_array(p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, encode(e.raw, 'hex')) ORDER BY p.arrival)::text FROM parked p JOIN event e ON e.source = p.source AND e.id = p.id WHERE p.waits_for = ANY(string_to_array(keys[40], E'\x1f'));
@@ -303,17 +307,17 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pk_balance DO UPDATE SET fen = balance.fen + excluded.fen;
     END IF;
     IF waits IS NOT NULL THEN
-        INSERT INTO parked (source, id, waits_for, since, detail, limit_days, line, adds)
-            SELECT w.source, w.id, w.waits_for, w.since, w.detail, w.limit_days, w.line, w.adds
+        INSERT INTO parked (source, id, waits_for, since, detail, limit_days, line, adds, feeds)
+            SELECT w.source, w.id, w.waits_for, w.since, w.detail, w.limit_days, w.line, w.adds, w.feeds
             FROM ROWS FROM (json_to_recordset(waits::json) AS (source text, id text, waits_for text, since date, detail text, limit_days integer, line text,
-                adds boolean)) WITH ORDINALITY
-                AS w(source, id, waits_for, since, detail, limit_days, line, adds, no) ORDER BY w.no;
+                adds boolean, feeds text)) WITH ORDINALITY
+                AS w(source, id, waits_for, since, detail, limit_days, line, adds, feeds, no) ORDER BY w.no;
     END IF;
     IF moved IS NOT NULL THEN
         UPDATE parked p SET waits_for = w.waits_for, since = coalesce(p.since, w.since),
-            limit_days = w.limit_days, detail = w.detail, line = w.line, adds = w.adds
+            limit_days = w.limit_days, detail = w.detail, line = w.line, adds = w.adds, feeds = w.feeds
             FROM json_to_recordset(moved::json) AS w(source text, id text, waits_for text, since date, detail text, limit_days integer, line text,
-                adds boolean)
+                adds boolean, feeds text)
             WHERE p.source = w.source COLLATE "C" AND p.id = w.id COLLATE "C";
     END IF;
     IF gone IS NOT NULL THEN

@@ -184,10 +184,12 @@ CREATE TABLE parked (
     detail TEXT COLLATE "C" NOT NULL,
     line TEXT COLLATE "C" NOT NULL,
     adds BOOLEAN NOT NULL,
+    feeds TEXT COLLATE "C" NOT NULL,
     CONSTRAINT pk_parked PRIMARY KEY (source, id)
 );
 CREATE INDEX ix_parked_waits_for ON parked (waits_for, arrival);
 CREATE INDEX ix_parked_line ON parked (line, arrival) WHERE line <> '';
+CREATE INDEX ix_parked_feeds ON parked (feeds, arrival) WHERE feeds <> '';
 COMMENT ON TABLE parked IS 'Events that wait for something named (挂起)';
 COMMENT ON COLUMN parked.source IS 'Of the event.';
 COMMENT ON COLUMN parked.id IS 'Of the event.';
@@ -198,6 +200,7 @@ COMMENT ON COLUMN parked.limit_days IS 'The cut of `since` and this many days en
 COMMENT ON COLUMN parked.detail IS 'What it waits for, for people.';
 COMMENT ON COLUMN parked.line IS 'Its line (of a stay, payout, retention), whose later events wait for it; empty where none do.';
 COMMENT ON COLUMN parked.adds IS 'Whether it only adds to what that holds: others like it need not wait.';
+COMMENT ON COLUMN parked.feeds IS 'A further line, to which it only adds; empty where there is none.';
 CREATE TABLE entry (
     id UUID NOT NULL,
     clearing_date DATE NOT NULL,
