@@ -81,7 +81,8 @@ async def test_more_than_a_page_that_cannot_be_read_hides_nothing(the: Books) ->
     async with the.engine.begin() as conn:  # an older release had put good records there
         await conn.execute(text("ALTER TABLE quarantine DISABLE TRIGGER USER"))
         await conn.execute(
-            text("UPDATE quarantine SET raw = convert_to(replace(convert_from(raw, 'UTF8'), '12.0', '12.00'), 'UTF8') "
+            text("UPDATE quarantine SET raw = convert_to("
+                 "replace(convert_from(raw, 'UTF8'), '12.0', '12.00'), 'UTF8') "
                  "WHERE id = 'H1-9901'")
         )  # fmt: skip
     found = await tried(the)
