@@ -67,7 +67,7 @@ async def unread(
     Out:     () when there is no more.
     """
     rows = await (await driver(conn)).fetch(_UNREAD, begins, *after, rows_max)
-    return [Quarantined(*row[:-2], row[-2:]) for row in map(tuple, rows)]
+    return [Quarantined._make((*row[:-2], row[-2:])) for row in map(tuple, rows)]
 
 
 async def tried(
