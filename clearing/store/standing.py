@@ -135,11 +135,13 @@ _MOVED_SINCE: Final = f"""
     JOIN entry o ON o.id = later.original_id AND o.clearing_date <= $2
     JOIN payout p ON p.source = o.source AND p.id = o.event_id
 """  # noqa: S608 - our own column names
+# The words of the index `ix_event_payout`: without them all events of these days would be read.
 _SENT: Final = """
     SELECT v.raw, coalesce(w.clearing_date, v.clearing_date) AS clearing_date
-    FROM batch b JOIN event v ON v.batch = b.id LEFT JOIN woken w ON w.source = v.source AND w.id = v.id
-    WHERE v.type = 'payout.sent' AND coalesce(w.clearing_date, v.clearing_date) <= $1
-        AND b.id > coalesce((SELECT max(cut_batch) FROM day WHERE clearing_date <= $2), 0)
+    FROM event v LEFT JOIN woken w ON w.source = v.source AND w.id = v.id
+    WHERE (v.type LIKE 'payout.%' OR v.type LIKE 'settlement.%') AND v.type = 'payout.sent'
+        AND coalesce(w.clearing_date, v.clearing_date) <= $1
+        AND v.batch > coalesce((SELECT max(cut_batch) FROM day WHERE clearing_date <= $2), 0)
 """
 
 

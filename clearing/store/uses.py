@@ -23,29 +23,33 @@ class NotPosted(NamedTuple):
 
 
 # A refused event has no clearing date. It counts in the day whose cut came first after its batch was written, so
-# that each counts in one day and never moves.
+# that each counts in one day and never moves. What is noted on a day was decided before its cut, and not before that
+# of two days earlier, which also wakes what waits for it: only what was decided in between is read, however long the
+# books are.
 _OF_DAY: Final = """
     WITH cut AS (
-        SELECT coalesce(max(cut_batch) FILTER (WHERE clearing_date < $1), 0) AS before,
+        SELECT coalesce(max(cut_batch) FILTER (WHERE clearing_date < $1::date - 2), 0) AS since,
+            coalesce(max(cut_batch) FILTER (WHERE clearing_date < $1), 0) AS before,
             max(cut_batch) FILTER (WHERE clearing_date = $1) AS upto
         FROM day
+    ), written AS MATERIALIZED (
+        SELECT id FROM batch, cut WHERE id > cut.since AND id <= cut.upto
     ), said AS (
-        SELECT e.source, e.id, e.raw, coalesce(w.outcome, e.outcome) AS outcome,
-            coalesce(w.reason, e.reason) AS reason, coalesce(w.clearing_date, e.clearing_date) AS clearing_date,
-            coalesce(w.batch, e.batch) AS batch
-        FROM event e LEFT JOIN woken w ON w.source = e.source AND w.id = e.id AND w.outcome <> 'parked'
-        WHERE e.type = ANY($2) AND coalesce(w.outcome, e.outcome) IN ('noted', 'rejected')
-            AND coalesce(w.reason, e.reason) <> 'id_reused'
+        SELECT e.source, e.id, e.raw, e.outcome, e.reason, e.clearing_date, e.batch
+        FROM written b JOIN event e ON e.batch = b.id
+        WHERE e.type = ANY($2) AND e.outcome IN ('noted', 'rejected')
+        UNION ALL
+        SELECT e.source, e.id, e.raw, w.outcome, w.reason, w.clearing_date, w.batch
+        FROM written b JOIN woken w ON w.batch = b.id JOIN event e ON e.source = w.source AND e.id = w.id
+        WHERE e.type = ANY($2) AND w.outcome IN ('noted', 'rejected')
     )
     SELECT source, id, outcome, reason, raw FROM said, cut
-    WHERE (outcome = 'noted' AND clearing_date = $1)
-        OR (outcome = 'rejected' AND batch > cut.before AND batch <= cut.upto)
+    WHERE reason <> 'id_reused'
+        AND ((outcome = 'noted' AND clearing_date = $1) OR (outcome = 'rejected' AND batch > cut.before))
     ORDER BY source, id
 """
 
 
 async def not_posted(conn: AsyncConnection, day: date, types: Collection[str]) -> list[NotPosted]:
     """The events of these types that made no entry and count in a day that is cut, by source and id."""
-    raw = await driver(conn)
-    await raw.execute("SET LOCAL enable_hashjoin = on")  # all refused events of the books, joined once a day
-    return [NotPosted(*row) for row in await raw.fetch(_OF_DAY, day, sorted(types))]
+    return [NotPosted(*row) for row in await (await driver(conn)).fetch(_OF_DAY, day, sorted(types))]

@@ -1,0 +1,67 @@
+"""Behind a long history a day is closed and reconciled at the price of that day: old events are not read again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from clearing.files.items import USED
+from clearing.store import standing, uses
+from clearing.store.session import driver, transaction
+from tests.jobs.running import FIRST_DAY, Books, books, settings_of, worked_lines, worked_members
+
+OLD = 40_000
+LAST = FIRST_DAY + timedelta(days=6)
+HISTORY = f"""
+    INSERT INTO event (source, id, type, sm3, outcome, reason, detail, clearing_date, late, waits_for, occurred_at,
+        raw, position, batch, no)
+    SELECT source, id || '-' || n, type, sm3, outcome, reason, detail, clearing_date, late, waits_for, occurred_at,
+        raw, position, batch, no
+    FROM event, generate_series(1, {OLD} / 28) AS n WHERE batch = 1
+"""  # noqa: S608 - a number of our own
+QUERIES: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "uses without an entry, for SWP": (uses._OF_DAY, (LAST, sorted(USED))),
+    "payouts sent and answered later": (standing._SENT, (LAST, LAST - timedelta(days=4))),
+}
+
+
+@pytest.fixture
+async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
+    """Books of a week, nearly all of whose events are of its first day."""
+    async with books(blank(), settings_of(), worked_members()) as found:
+        for number in range(3):
+            await found.ingest(worked_lines(9 + number))
+            await found.close(FIRST_DAY + timedelta(days=number))
+        for number in range(3, 7):
+            await found.close(FIRST_DAY + timedelta(days=number))
+        await found.as_superuser(HISTORY)
+        await found.as_superuser("ANALYZE")
+        yield found
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every node of a plan."""
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+async def events_read(the: Books, query: str, *given: object) -> int:
+    """How many rows of `event` a query touches."""
+    async with transaction(the.engine) as conn:
+        told = await (await driver(conn)).fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *given)
+    return sum(
+        int(node["Actual Loops"]) * (int(node["Actual Rows"]) + int(node.get("Rows Removed by Filter", 0)))
+        for node in nodes(told[0]["Plan"])
+        if node.get("Relation Name") == "event"
+    )
+
+
+async def test_old_events_are_not_read_again(the: Books) -> None:
+    """Each reads fewer events than a hundredth of the history, whatever the planner has come to know of it."""
+    assert await the.one("SELECT count(*) FROM event") > OLD
+    read = {name: await events_read(the, query, *given) for name, (query, given) in QUERIES.items()}
+    assert {name: rows for name, rows in read.items() if rows > OLD / 100} == {}
