@@ -35,7 +35,7 @@ class Straight:
     """Each step is one that its hospital, payer or bank may take just then, so that nothing is refused.
 
     What leans on an event of another record key is left out where the contract refuses at once what comes too early
-    (`test_turns.TOO_EARLY` has one row each): so a stay spends only what was paid in under its own key.
+    (`test_too_early.ROWS` has one row each): so a stay spends only what was paid in under its own key.
     """
 
     def __init__(
