@@ -248,18 +248,23 @@ class Case:
 
     # -- the line ------------------------------------------------------------------------------------------
 
-    def ahead(self, *line: str) -> list[Place]:
-        """Parked events of one line that came before this one and do not wait for it themselves.
+    def ahead(self, *line: str, holding: bool = False) -> Place | None:
+        """The first parked event of a line that came before this one and does not wait for it itself.
 
-        In:      the key of the line without its kind.
+        In:      the key of the line without its kind; `holding`: only one that does more than add.
         """
         places: tuple[Place, ...] = self.facts.get("line", *line) or ()
-        mine = self._order
-        before = [one for one in places if mine is None or one.order < mine]
-        if not before:
-            return []
-        after_us = self._after_us()
-        return [one for one in before if one.name not in after_us]
+        after_us: set[str] | None = None
+        for one in places:  # the first to arrive first
+            if self._order is not None and one.order >= self._order:
+                break
+            if holding and one.adds:
+                continue
+            if after_us is None:
+                after_us = self._after_us()
+            if one.name not in after_us:
+                return one
+        return None
 
     def _after_us(self) -> set[str]:
         """Names of the events that wait for this one, of those that wait for them, and so on, in whatever line."""

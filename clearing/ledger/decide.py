@@ -256,7 +256,8 @@ class _Fold:
         self._see(event, decision)
         if self.by_name:
             self.wake(lock_name(("seen", event.source, event.id)))
-            for key in changes:
+            # What a refusal changes is only counted: nobody waits for that, and a batch may have many refused rows.
+            for key in changes if isinstance(verdict, Accepted) else ():
                 self.wake(lock_name(key))
         return decision
 

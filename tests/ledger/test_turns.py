@@ -18,7 +18,7 @@ from tests.ledger.soak import machine_settings
 from tests.ledger.stories import ADVANCED
 from tests.ledger.straight import REVERSED_EARLY, Straight, by_topic, ends, figures, taken
 from tests.ledger.straight_cards import PLATFORM
-from tests.ledger.world import A, B, World
+from tests.ledger.world import TEMP, A, B, World
 from tests.ledger.world import claim as claim_of
 
 LATE: Final = {"card": "tok_late_1", "bank": "B1"}
@@ -505,3 +505,22 @@ def test_a_thousand_deposits_that_came_before_their_stay_are_decided_in_seconds(
     assert time.process_time() - began < 8
     assert {done.outcome for done in found.woken} == {Outcome.POSTED}
     assert world.balances["9011.H1.0"] == -120_000
+
+
+def test_refused_rows_wake_none_of_those_that_wait_for_the_header() -> None:
+    """A batch of payouts whose header is late counts each refused row; the others are not decided again for it."""
+    world = World()
+    rows = [
+        world.make("reimbursement.submitted", batch_id="B", row_no=no, claim=claim_of(f"S{no}"))
+        for no in range(1, 1_201)
+    ]
+    refused = [
+        world.make("reimbursement.submitted", card=TEMP, batch_id="B", row_no=no, claim=claim_of(f"S{no}"))
+        for no in range(1_201, 1_501)
+    ]
+    batch = [Incoming(one) for one in (*rows, *refused)]
+    began = time.process_time()
+    world.batch(batch)
+    assert time.process_time() - began < 1.5
+    assert len(world.parkings) == 1_200
+    assert len(world.fact("batch", "F1", "B").counted) == 300

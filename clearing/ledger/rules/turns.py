@@ -44,10 +44,8 @@ def recall_line(event: Event, facts: Facts) -> Key | None:
 
 def in_turn(case: Case, *line: str) -> Parked | None:
     """Parked behind an earlier event of the line that waits; what only adds holds up what ends the stay."""
-    ahead = case.ahead(*line)
-    if ahead and not closes(case):
-        ahead = [one for one in ahead if not one.adds]
-    return behind(ahead[0]) if ahead else None
+    ahead = case.ahead(*line, holding=not closes(case))
+    return behind(ahead) if ahead else None
 
 
 def closes(case: Case) -> bool:
@@ -83,8 +81,8 @@ def once_ahead(check: Check, line_of: Line = stay_line) -> Check:
         if not isinstance(verdict, Rejected):
             return verdict
         line = line_of(case.event, case.facts)
-        ahead = case.ahead(*line[1:]) if line is not None else []
-        return behind(ahead[0]) if ahead else verdict
+        ahead = case.ahead(*line[1:]) if line is not None else None
+        return behind(ahead) if ahead else verdict
 
     return later
 
@@ -152,7 +150,7 @@ def payout_line(event: Event, _: Facts) -> Key:
 def payout_in_turn(case: Case) -> Parked | None:
     """Parked behind an earlier event of the payout that waits: a result for its card, before it is paid again."""
     ahead = case.ahead("payout", *case.original_key)
-    return behind(ahead[0]) if ahead else None
+    return behind(ahead) if ahead else None
 
 
 # -- retention -----------------------------------------------------------------------------------------------
