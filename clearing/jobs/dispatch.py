@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Final
 
-from clearing.errors import InvariantViolated
+import structlog
+
+from clearing.errors import ClearingError, InvariantViolated
 from clearing.files.records import PayLine
 from clearing.jobs.orders import PAYOUT, Bank, Sent, send
 from clearing.jobs.own_events import OwnEvent, take_own
@@ -40,6 +42,8 @@ PURPOSES: Final = {
 }
 SENT_BEFORE: Final = "sent before"
 
+_log = structlog.get_logger("dispatch")
+
 # ---------------------------------------------------------------- payouts
 
 
@@ -52,7 +56,8 @@ async def dispatch(
     Out:     one a bank to which something went; nothing before the first window, and after a window was worked off.
     Writes:  payouts (by payout.sent), dispatch, pay_line, file with its parts: one transaction a bank.
     Again:   banks that this window has reached are left; a dispatch that was killed left nothing.
-    Raises:  UsageError, WorldFailed, InvariantViolated.
+    Raises:  UsageError, WorldFailed, InvariantViolated: the first bank's to which nothing could go; the others have
+             theirs.
     """
     window = "" if at_once else window_of(settings.dispatch_windows, now.astimezone(members.clock.zone))
     if not window and not at_once:
@@ -65,15 +70,23 @@ async def dispatch(
             every = {code for code, kind in today.kinds.items() if kind == "bank"}
             banks = sorted(every.union(banks) - done)
     told: list[Sent] = []
+    failed: list[ClearingError] = []
     for code in banks:
         bank = Bank(settings, members, code, now)
 
         async def work(conn: AsyncConnection, known: Names, bank: Bank = bank) -> Sent | None:
             return await _payouts(conn, bank, window, known)
 
-        sent = await in_transaction(engine, f"dispatch to {code}", work)
+        try:
+            sent = await in_transaction(engine, f"dispatch to {code}", work)
+        except ClearingError as error:  # what is wrong with one bank's payouts keeps nobody else's back
+            _log.warning("nothing was sent", bank=code, error=f"{error}")
+            failed.append(error)
+            continue
         if sent is not None:
             told.append(sent)
+    if failed:
+        raise failed[0]
     return told
 
 
@@ -107,7 +120,7 @@ async def _payouts(conn: AsyncConnection, bank: Bank, window: str, known: Names)
     day = await days.first_uncut(conn)
     on = bank.members.on(day)
     value_date = bank.now.astimezone(bank.members.clock.zone).date()
-    lines = [_pay_line(one, on, value_date) for one in due]
+    lines = [_pay_line(one, bank.members, on, value_date) for one in due]
     return await send(conn, bank, (PAYOUT, window), day, lines)
 
 
@@ -137,14 +150,16 @@ def pay_id(payout: Payout) -> str:
     return f"{payout.source}/{payout.id}/{payout.attempt}"
 
 
-def _pay_line(due: DuePayout, on: MembersOn, value_date: date) -> PayLine:
+def _pay_line(due: DuePayout, members: Members, on: MembersOn, value_date: date) -> PayLine:
     payout = due.payout
-    payer, bank = on.by_code.get(payout.payer), on.by_code.get(payout.bank)
+    bank = on.by_code.get(payout.bank)
+    # one that has left since owes what was accepted while it took part
+    payer = on.by_code.get(payout.payer) or members.last_record(payout.payer)
     account = payer.settlement(accounts.FUND_EXPENSE) if payer else None
     if account is None or bank is None:
         raise InvariantViolated(
             f"payout {payout.source}/{payout.id}: expected {payout.payer} with an account and bank {payout.bank} "
-            f"in force on {on.day}, got none. Nothing was sent. See: clearing members show"
+            f"in force on {on.day}, got none. Nothing was sent to {payout.bank}. See: clearing members show"
         )
     name, to = "", payout.card
     event = decode(due.raw) if due.raw else None
