@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from clearing.errors import ClearingError, InvariantViolated
+from clearing.errors import ClearingError, InvariantViolated, UsageError
 from clearing.files.records import PayLine
 from clearing.jobs.orders import PAYOUT, Bank, Sent, send
 from clearing.jobs.own_events import OwnEvent, take_own
@@ -56,8 +56,7 @@ async def dispatch(
     Out:     one a bank to which something went; nothing before the first window, and after a window was worked off.
     Writes:  payouts (by payout.sent), dispatch, pay_line, file with its parts: one transaction a bank.
     Again:   banks that this window has reached are left; a dispatch that was killed left nothing.
-    Raises:  UsageError, WorldFailed, InvariantViolated: the first bank's to which nothing could go; the others have
-             theirs.
+    Raises:  UsageError, WorldFailed, InvariantViolated: of what could not go the first; all else has gone.
     """
     window = "" if at_once else window_of(settings.dispatch_windows, now.astimezone(members.clock.zone))
     if not window and not at_once:
@@ -74,17 +73,19 @@ async def dispatch(
     for code in banks:
         bank = Bank(settings, members, code, now)
 
-        async def work(conn: AsyncConnection, known: Names, bank: Bank = bank) -> Sent | None:
+        async def work(
+            conn: AsyncConnection, known: Names, bank: Bank = bank
+        ) -> tuple[Sent | None, Sequence[ClearingError]]:
             return await _payouts(conn, bank, window, known)
 
         try:
-            sent = await in_transaction(engine, f"dispatch to {code}", work)
+            sent, stay = await in_transaction(engine, f"dispatch to {code}", work)
         except ClearingError as error:  # what is wrong with one bank's payouts keeps nobody else's back
-            _log.warning("nothing was sent", bank=code, error=f"{error}")
-            failed.append(error)
-            continue
-        if sent is not None:
-            told.append(sent)
+            sent, stay = None, [error]
+        failed += stay
+        told += [sent] if sent else []
+    for one in failed:
+        _log.warning("not everything was sent", error=f"{one}")
     if failed:
         raise failed[0]
     return told
@@ -96,16 +97,22 @@ def window_of(windows: Sequence[time], local: datetime) -> str:
     return f"{local:%Y-%m-%d} {max(begun):%H:%M}" if begun else ""
 
 
-async def _payouts(conn: AsyncConnection, bank: Bank, window: str, known: Names) -> Sent | None:
+async def _payouts(
+    conn: AsyncConnection, bank: Bank, window: str, known: Names
+) -> tuple[Sent | None, Sequence[ClearingError]]:
+    """Send one bank's; beside that what has to stay, because its payer or the bank takes part no more."""
     await payments.one_at_a_time(conn)
     if window and bank.code in await payments.dispatched(conn, PAYOUT, window):
-        return None
-    due = await payments.due(conn, bank.code, bank.settings.dispatch_rows_max)
+        return None, ()
+    found = await payments.due(conn, bank.code, bank.settings.dispatch_rows_max)
+    await locks.day_shared(conn)
+    on = bank.members.on(await days.first_uncut(conn))
+    due = [one for one in found if _may_go(one.payout, on)]
+    stay = [_stays(one.payout, on) for one in found if not _may_go(one.payout, on)]
     if not due:
         if window:
-            await locks.day_shared(conn)
             await payments.add_dispatch(conn, Dispatched(PAYOUT, window, bank.code, bank.now, 0, 0, 0))
-        return None
+        return None, stay
     new = [one.payout for one in due if one.payout.state == "ACCEPTED"]
     made = await take_own(
         conn, bank.settings, bank.members, [_sent_event(one) for one in new], now=bank.now, known=known
@@ -117,11 +124,25 @@ async def _payouts(conn: AsyncConnection, bank: Bank, window: str, known: Names)
             # Somebody else moved it since we looked; rolled back, it is looked at anew.
             raise Moved(f"payout {payout.source}/{payout.id}: {decision.outcome.value} {decision.detail}")
     await _same_cards(conn, new)
-    day = await days.first_uncut(conn)
-    on = bank.members.on(day)
     value_date = bank.now.astimezone(bank.members.clock.zone).date()
-    lines = [_pay_line(one, bank.members, on, value_date) for one in due]
-    return await send(conn, bank, (PAYOUT, window), day, lines)
+    lines = [_pay_line(one, on, value_date) for one in due]
+    return await send(conn, bank, (PAYOUT, window), on.day, lines), stay
+
+
+def _may_go(payout: Payout, on: MembersOn) -> bool:
+    payer = on.by_code.get(payout.payer)
+    return (
+        payer is not None
+        and payer.settlement(accounts.FUND_EXPENSE) is not None
+        and payout.bank in on.by_code
+    )
+
+
+def _stays(payout: Payout, on: MembersOn) -> UsageError:
+    return UsageError(
+        f"payout {payout.source}/{payout.id}: expected {payout.payer} with an account and bank {payout.bank} in "
+        f"force on {on.day}, got none. It was not sent. Next: extend or correct the record with clearing members load"
+    )
 
 
 async def _same_cards(conn: AsyncConnection, found: Sequence[Payout]) -> None:
@@ -150,16 +171,12 @@ def pay_id(payout: Payout) -> str:
     return f"{payout.source}/{payout.id}/{payout.attempt}"
 
 
-def _pay_line(due: DuePayout, members: Members, on: MembersOn, value_date: date) -> PayLine:
+def _pay_line(due: DuePayout, on: MembersOn, value_date: date) -> PayLine:
     payout = due.payout
-    bank = on.by_code.get(payout.bank)
-    # one that has left since owes what was accepted while it took part
-    payer = on.by_code.get(payout.payer) or members.last_record(payout.payer)
-    account = payer.settlement(accounts.FUND_EXPENSE) if payer else None
-    if account is None or bank is None:
+    account = on.by_code[payout.payer].settlement(accounts.FUND_EXPENSE)
+    if account is None:
         raise InvariantViolated(
-            f"payout {payout.source}/{payout.id}: expected {payout.payer} with an account and bank {payout.bank} "
-            f"in force on {on.day}, got none. Nothing was sent to {payout.bank}. See: clearing members show"
+            f"payout {payout.source}/{payout.id}: it was to stay, and is about to be sent"
         )
     name, to = "", payout.card
     event = decode(due.raw) if due.raw else None
@@ -169,7 +186,7 @@ def _pay_line(due: DuePayout, members: Members, on: MembersOn, value_date: date)
     return PayLine(
         pay_id=pay_id(payout),
         payer_account=account[1],
-        payee_bank=getattr(bank, "cnaps", ""),
+        payee_bank=getattr(on.by_code[payout.bank], "cnaps", ""),
         payee_account=to,
         payee_name=name,
         corporate=False,
