@@ -30,9 +30,11 @@ class Cards:
         """Frozen cards and their banks: only payouts go to them."""
 
     def step(self) -> None:
-        """A card is issued, gets another number, takes another's place, or stops."""
+        """A card or terminal is issued, gets another number, takes another's place, or stops."""
         others = [card for card in self.banks if card != A]
-        what = self.day.chance.choice(["issue", "issue", "alias", "alias", "replace", "stop", "thaw"])
+        what = self.day.chance.choice(
+            ["issue", "issue", "alias", "alias", "replace", "stop", "thaw", "terminal"]
+        )
         if what == "alias":
             self.alias(self.day.chance.choice(list(self.banks)))
         elif what == "replace" and others:
@@ -41,6 +43,8 @@ class Cards:
             self.stop(self.day.chance.choice(others))
         elif what == "thaw" and self.frozen:
             self.thaw()
+        elif what == "terminal":
+            self.terminal()
         elif what == "issue":
             self.issue()
 
@@ -87,6 +91,14 @@ class Cards:
         self.banks[number] = bank
         self.numbers[number] = [number, *(one["token"] for one in said.get("aliases", ()))]
         self.own |= dict.fromkeys(self.numbers[number], number)
+
+    def terminal(self) -> None:
+        """One that nobody pays at: what it does not know yet it only lists."""
+        number = f"{len(self.day.world.sent):012x}"
+        self.day.sure("terminal.registered", terminal=number)
+        self.day.sure(
+            f"terminal.{self.day.chance.choice(['locked', 'lost', 'recalled', 'scrapped'])}", terminal=number
+        )
 
     def alias(self, card: str) -> None:
         """It is known by another number."""

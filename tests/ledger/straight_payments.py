@@ -60,7 +60,9 @@ class Payments:
         if chance.random() < 0.5 and (open_ones := [one for one in self.paid if not one.gone]):
             self.go_on(chance.choice(open_ones))
             return
-        do: Callable[[], None] = chance.choice([self.pay, self.pay, self.time_out, self.top_up, self.premium])
+        do: Callable[[], None] = chance.choice(
+            [self.pay, self.pay, self.time_out, self.top_up, self.premium, self.correct]
+        )
         do()
 
     # -- payments --------------------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ class Payments:
         chance, card = self.day.chance, self.day.cards.any()
         freed = self.free_orders.get(card["card"]) if again else None
         hospital, order = (
-            freed.pop() if freed else (chance.choice(["H1", "H3", "R1"]), f"o{len(self.day.world.sent)}")
+            freed.pop() if freed else (chance.choice(["H1", "H3", "R1"]), f"q{len(self.day.world.sent)}")
         )
         amount = amount_text(chance.randint(1, 99_999))
         return {**card, "amount": amount, "order_no": order, "institution": hospital}
@@ -197,3 +199,7 @@ class Payments:
         self.premiums.append(
             self.day.sure("premium.paid", said["bank"], **said, members=members, amount=whole)
         )
+
+    def correct(self) -> None:
+        """The platform puts something right."""
+        self.day.sure("correction.approved", text=f"found {len(self.day.world.sent)}")

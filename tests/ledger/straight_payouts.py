@@ -9,7 +9,7 @@ from clearing.ledger.money import yuan
 from clearing.ledger.rules.payout_batches import rows_digest
 from messages import amount_text
 from tests.ledger.straight_stays import ACROSS
-from tests.ledger.world import claim
+from tests.ledger.world import A, claim
 
 if TYPE_CHECKING:
     from messages import Event
@@ -93,12 +93,15 @@ class Payouts:
 
     def answered(self, payout: Payout, about: dict[str, Any]) -> None:
         """Paid, rejected, or withdrawn before that."""
-        what = self.day.chance.choice(["PAID", "REJECTED", "withdrawn"])
-        if what == "withdrawn":
+        what = self.day.chance.choice(["PAID", "REJECTED", "withdrawn", "sent"])
+        if what == "sent" and payout.card == A:  # of any other it may come while the payout is held: refused
+            self.day.sure("payout.sent", payout.bank, **about, attempt=payout.attempt)
+            return
+        if what == "withdrawn" and payout.state == "ACCEPTED":
             self.day.sure("reimbursement.withdrawn", **about)
             return
-        why = {"reason_code": "R03"} if what == "REJECTED" else {}
-        self.day.sure("payout.result", payout.bank, **about, **self.whole(payout), result=what, **why)
+        said = {"result": "REJECTED", "reason_code": "R03"} if what == "REJECTED" else {"result": "PAID"}
+        self.day.sure("payout.result", payout.bank, **about, **self.whole(payout), **said)
 
     def whole(self, payout: Payout) -> dict[str, Any]:
         """What a bank says of an attempt."""

@@ -9,7 +9,7 @@ import pytest
 
 from clearing.ledger.outcomes import Outcome
 from tests.ledger.stories import ADVANCED, STORIES, Step
-from tests.ledger.world import NEW, TEMP, A, B, World, claim, story
+from tests.ledger.world import KEPT, NEW, TEMP, A, B, World, claim, story
 
 Sent = tuple[str, dict[str, Any]]
 REF: Final = {"bank_ref": "RX", "bank_date": "2026-03-10"}
@@ -30,6 +30,8 @@ ROWS: list[tuple[tuple[Step, ...], Sent, Sent, str]] = [
     (("card.lost",), ("card.found", LATER),                                  ("payment.made", {}),                                     "card_not_allowed"),
     (("card.frozen",), ("card.unfrozen", {"at": "10:00:30"}),                ("payment.made", {"at": "10:01:00"}),                     "card_not_allowed"),
     ((), ("card.changed", {"card": TEMP, "card_class": "NORMAL"}),           ("reimbursement.submitted", {"card": TEMP}),              "card_not_allowed"),
+    # a card that is found to be another's second one, its holder's money going to the card that is kept
+    ((("payment.made", {"card": B, "bank": "B2"}),), ("card.duplicate_found", {"card": B, "bank": "B2"}), ("payment.refunded", {"card": KEPT, "bank": "B1"}), "card_differs"),
     # a number that was registered as a card of its own is no alias any more
     ((), ("card.aliased", {"card": A}),                                      ("card.registered", {"card": "tok_alias_1"}),             ""),
     # what an undo under another key frees: an order number, a person's year, a claim, room under a limit
