@@ -23,6 +23,13 @@ H2 = {"source": "H2", "institution": "H2"}
 V1 = {"source": "V1", "institution": "V1", "route": "UNIONPAY"}
 UP = {"route": "UNIONPAY"}
 CARD = {"card": "tok_card_A", "bank": "B1"}
+R1_REGISTERS = {
+    "source": "R1",
+    "stage": "HOSPITAL",
+    "institution": "R1",
+    "card_class": None,
+    "account_class": None,
+}
 NO_MEMBER = {"bank": "B9"}
 USD = {"currency": "USD"}
 LATER = {"at": "2026-03-10T23:30:00+08:00"}
@@ -38,6 +45,7 @@ ROWS: list[tuple[str, str, dict[str, Any], str]] = [
     ("card.registered",    "nothing",      {"card_class": "TEST", "card": UNKNOWN},             "test_event"),
     ("card.registered",    "nothing",      {"source": "B8", "bank": "B8"},                      "unknown_source"),
     ("card.registered",    "nothing",      {"source": "B2"},                                    "source_not_allowed"),
+    ("card.registered",    "nothing",      R1_REGISTERS,                                        "source_not_allowed"),
     ("card.registered",    "nothing",      {"source": "H1", "bank": "H1", "card": UNKNOWN},     "unknown_member"),
     ("card.registered",    "nothing",      {"source": "B2", "bank": "B2"},                      "card_differs"),
     ("card.registered",    "nothing",      {"card": UNKNOWN, "aliases": [{"kind": "CHIP", "token": B}]}, "card_differs"),

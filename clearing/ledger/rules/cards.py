@@ -68,15 +68,26 @@ def from_registrar(case: Case) -> Rejected | None:
     """source_not_allowed: the bank, the card platform or the hospital, as the stage says."""
     if case.data.stage == "BANK":
         return from_bank(case)
-    return from_card_platform(case) if case.data.stage == "PLATFORM" else c.from_institution(case)
+    if case.data.stage == "PLATFORM":
+        return from_card_platform(case)
+    hospital = case.data.institution
+    return (
+        None
+        if from_hospital(case, hospital)
+        else c.not_allowed(case, f"hospital {hospital} or one of its agents")
+    )
+
+
+def from_hospital(case: Case, hospital: str) -> bool:
+    """Whether the sender is that hospital or one of its agents; a pharmacy registers no cards."""
+    return case.members.kind(hospital) == "hospital" and case.spoken_by(hospital)
 
 
 def from_anyone_with_cards(case: Case) -> Rejected | None:
     """source_not_allowed: the card's bank, the card platform, or a hospital."""
     if from_bank_or_platform(case) is None:
         return None
-    hospital = case.data.institution or case.event.source
-    if case.members.kind(hospital) == "hospital" and case.spoken_by(hospital):
+    if from_hospital(case, case.data.institution or case.event.source):
         return None
     return c.not_allowed(case, f"{case.data.bank}, the card platform or a hospital")
 
