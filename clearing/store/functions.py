@@ -78,12 +78,12 @@ _VIRTUAL: Final = {
     ),
     "aliases_of": _listed("a.card, a.token", f"alias a WHERE a.card = ANY({_texts('text')})", "a.token"),
     "line": _listed(
-        "k.name, p.arrival, p.source, p.id, p.waits_for, p.adds",
-        f"""unnest({_texts("text")}) AS k(name) JOIN LATERAL (
-            SELECT l.arrival, l.source, l.id, l.waits_for, l.adds FROM parked l
-            WHERE l.line <> '' AND l.line = k.name COLLATE "C"
-            UNION ALL SELECT f.arrival, f.source, f.id, f.waits_for, true FROM parked f
-            WHERE f.feeds <> '' AND f.feeds = k.name COLLATE "C") p ON true""",  # noqa: S608 - our own names
+        "p.name, p.arrival, p.source, p.id, p.waits_for, p.adds",
+        f"""(SELECT {_texts("text")} AS names) k CROSS JOIN LATERAL (
+            SELECT line AS name, arrival, source, id, waits_for, adds FROM parked
+            WHERE line <> '' AND line = ANY(k.names)
+            UNION ALL SELECT feeds, arrival, source, id, waits_for, true FROM parked
+            WHERE feeds <> '' AND feeds = ANY(k.names)) p""",  # noqa: S608 - our own names
         "p.arrival",
     ),
     WAITING: _listed(

@@ -20,6 +20,7 @@ from tests.ledger.straight import REVERSED_EARLY, Straight, by_topic, ends, figu
 from tests.ledger.straight_cards import PLATFORM
 from tests.ledger.world import TEMP, A, B, World
 from tests.ledger.world import claim as claim_of
+from tests.soaking import size
 
 LATE: Final = {"card": "tok_late_1", "bank": "B1"}
 USED: Final = {"total": "100.00", "deposit_used": "100.00", "top_up": "0.00", "refund": "0.00"}
@@ -472,7 +473,7 @@ def test_events_of_two_stays_never_wait_for_each_other_in_a_ring() -> None:
 # -- any order between topics --------------------------------------------------------------------------------
 
 
-@settings(machine_settings, max_examples=10 * machine_settings.max_examples)
+@settings(machine_settings, max_examples=size(300, 6_000))
 @given(st.integers(0, 2**32), st.integers(5, 120))
 def test_any_order_between_topics_gives_the_same_books(seed: int, steps: int) -> None:
     """Whatever record key is ahead, twice taken or cut through: balances, outcomes, what waits are those of the day."""

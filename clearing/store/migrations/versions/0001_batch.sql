@@ -87,11 +87,11 @@ BEGIN
         RETURN QUERY SELECT 'aliases_of', json_agg(json_build_array(a.card, a.token) ORDER BY a.token)::text FROM alias a WHERE a.card = ANY(string_to_array(keys[38], E'\x1f'));
     END IF;
     IF keys[39] IS NOT NULL THEN
-        RETURN QUERY SELECT 'line', json_agg(json_build_array(k.name, p.arrival, p.source, p.id, p.waits_for, p.adds) ORDER BY p.arrival)::text FROM unnest(string_to_array(keys[39], E'\x1f')) AS k(name) JOIN LATERAL (
-            SELECT l.arrival, l.source, l.id, l.waits_for, l.adds FROM parked l
-            WHERE l.line <> '' AND l.line = k.name COLLATE "C"
-            UNION ALL SELECT f.arrival, f.source, f.id, f.waits_for, true FROM parked f
-            WHERE f.feeds <> '' AND f.feeds = k.name COLLATE "C") p ON true;
+        RETURN QUERY SELECT 'line', json_agg(json_build_array(p.name, p.arrival, p.source, p.id, p.waits_for, p.adds) ORDER BY p.arrival)::text FROM (SELECT string_to_array(keys[39], E'\x1f') AS names) k CROSS JOIN LATERAL (
+            SELECT line AS name, arrival, source, id, waits_for, adds FROM parked
+            WHERE line <> '' AND line = ANY(k.names)
+            UNION ALL SELECT feeds, arrival, source, id, waits_for, true FROM parked
+            WHERE feeds <> '' AND feeds = ANY(k.names)) p;
     END IF;
     IF keys[40] IS NOT NULL THEN
         RETURN QUERY SELECT '_waiting', json_agg(json_build_array(p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, encode(e.raw, 'hex')) ORDER BY p.arrival)::text FROM parked p JOIN event e ON e.source = p.source AND e.id = p.id WHERE p.waits_for = ANY(string_to_array(keys[40], E'\x1f'));
