@@ -168,8 +168,8 @@ DAMAGE = {
         r"batch 1: expected 29 records, got 28 with an outcome",
     ),
     "a posted event parked": (
-        """INSERT INTO parked (source, id, waits_for, since, limit_days, detail, line, adds)
-        SELECT source, event_id, 'card/x', '2026-03-10', 3, '', '', false FROM one""",
+        """INSERT INTO parked (source, id, waits_for, since, limit_days, detail, line, adds, feeds)
+        SELECT source, event_id, 'card/x', '2026-03-10', 3, '', '', false, '' FROM one""",
         "outcomes",
         r"parked \w+/\S+: expected an event that was parked, got posted",
     ),
