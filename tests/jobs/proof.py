@@ -168,10 +168,12 @@ async def _swipes_told(the: Books, found: Sequence[Told]) -> None:
         data = json.loads(raw)["data"]
         used = kind in USES and (not kind.startswith("discharge.") or "bank_ref" in data)
         used = used or (kind == "payment.timed_out" and "bank_ref" in data)
-        if used and (outcome == "posted" or (outcome == "rejected" and "bank_ref" in data)):
+        # A confirmation or a recall that is refused does not say how much it was about: there is nothing to tell.
+        told = outcome == "rejected" and "bank_ref" in data and ("amount" in data or "top_up" in data)
+        if used and (outcome == "posted" or told):
             wanted.add(f"{source}/{name}/{2 if was_parked else 1}")
     swipes = {one.id: one.body["data"] for one in found if one.family == "swipes"}
-    assert wanted <= swipes.keys()
+    assert wanted <= swipes.keys(), wanted - swipes.keys()
     assert {name for name in swipes.keys() - wanted if swipes[name]["outcome"] != "noted"} == set()
     fens = {f"{row[0]}/{row[1]}": row[6] for row in rows if row[6]}
     wrong = [
