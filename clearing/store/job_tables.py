@@ -44,6 +44,7 @@ file: Final = Table(
     _text("replaces", "Name of the version it corrects."),
     _column("made_on", Date, "The day that was open when it was kept; a trigger says it.", null=True),
     UniqueConstraint("clearing_date", "profile", "type", "receiver", "seq", "version"),
+    Index("ix_file_receiver", "receiver", "clearing_date"),
     comment="Clearing files as they were rendered (清算文件)",
 )
 

@@ -531,6 +531,7 @@ CREATE TABLE file (
     CONSTRAINT pk_file PRIMARY KEY (name),
     CONSTRAINT uq_file_clearing_date_profile_type_receiver_seq_version UNIQUE (clearing_date, profile, type, receiver, seq, version)
 );
+CREATE INDEX ix_file_receiver ON file (receiver, clearing_date);
 COMMENT ON TABLE file IS 'Clearing files as they were rendered (清算文件)';
 COMMENT ON COLUMN file.name IS 'File name; it says type, receiver, date, sequence and version.';
 COMMENT ON COLUMN file.clearing_date IS 'The day it is of.';
