@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,9 @@ DATABASE_ERRORS: Final = (
 """What a database that fails raises: through SQLAlchemy, from the driver underneath (the last of its own when the
 server's last word comes between two of ours), from the network."""
 LOCK_TIMEOUT: Final = "55P03"
+OUT_OF_RANGE: Final = "22003"
+ROOM: Final = "ck_balance_room"
+"""The constraint that says how much a day's share of an account may come to."""
 _BROKEN: Final = frozenset({"22", "23"})
 """Classes of errors that come again however often one tries: data that does not fit, a constraint."""
 
@@ -136,6 +140,8 @@ async def take(
     """Decide batches of some stream partitions and make them durable in one transaction, all or nothing. 入账
 
     In:      at most one batch a stream partition; those before are decided before those after.
+    Out:     what has no room in the books is malformed: such a record alone, the others are taken without it, then in
+             several transactions.
     Writes:  events, entries, balances, facts, parked events, quarantine, the streams' positions and digests.
     Again:   what is durable is refused as Fenced; load the positions and go on from there.
     Raises:  Fenced, WorldFailed when the database cannot be had, InvariantViolated.
@@ -150,14 +156,65 @@ async def take(
             if attempt == 1:
                 continue  # next time all of them are waited for, in order
         except DATABASE_ERRORS as error:
+            if no_room(error) and any(one.records for one in batches):
+                break
             if not worth_another_try(error) or attempt == TRIES_MAX:
                 raise database_failed(error) from error
             if state_of(error) == LOCK_TIMEOUT:
                 async with engine.connect() as conn:
                     await locks.end_silent(conn, IDLE_SECONDS_MAX)
         await asyncio.sleep(0.01 * attempt)
-    names = ", ".join(f"{one.head.name}[{one.head.partition}]" for one in batches)
-    raise WorldFailed(f"{names}: other batches held their keys {TRIES_MAX} times. Next: try again")
+    else:
+        names = ", ".join(f"{one.head.name}[{one.head.partition}]" for one in batches)
+        raise WorldFailed(f"{names}: other batches held their keys {TRIES_MAX} times. Next: try again")
+    return await _apart(engine, settings, members, batches)
+
+
+async def _apart(
+    engine: AsyncEngine, settings: Settings, members: Members, batches: Sequence[Batch]
+) -> list[Taken]:
+    """Take by halves what the books have no room for as a whole, down to the record that is too much."""
+    if len(batches) > 1:
+        middle = len(batches) // 2
+        before = await take(engine, settings, members, batches[:middle])
+        return before + await take(engine, settings, members, batches[middle:])
+    [batch] = batches
+    if len(batch.records) == 1:
+        none = [_too_much(batch.records[0], batch.decoded[0])]
+        return await take(engine, settings, members, [replace(batch, decoded=none)])
+    middle = len(batch.records) // 2
+    records, read = batch.records, batch.decoded
+    half = replace(
+        batch, position_to=records[middle - 1].position + 1, records=records[:middle], decoded=read[:middle]
+    )
+    [first] = await take(engine, settings, members, [half])
+    half = replace(batch, head=first.stream, records=records[middle:], decoded=read[middle:])
+    [second] = await take(engine, settings, members, [half])
+    outcomes, woken = [*first.outcomes, *second.outcomes], [*first.woken, *second.woken]
+    return [replace(second, outcomes=outcomes, woken=woken)]
+
+
+def _too_much(record: Record, event: Event | Malformed) -> Malformed:
+    """The record whose amounts, or those of what it wakes, are more than the books can add up.
+
+    Raises:  InvariantViolated for one without any.
+    """
+    if isinstance(event, Malformed):
+        raise InvariantViolated(f"record at {record.position}: {event}: the books have no room for nothing")
+    value = record.value or b""
+    what = "expected amounts for which the books have room, got more than an account may come to on a day"
+    sm3 = hashlib.new("sm3", value).digest()
+    return Malformed("data", what, event.source, event.id, event.type, sm3, len(value), keep_bytes=True)
+
+
+def no_room(error: Exception) -> bool:
+    """Whether a sum is more than a number of the database holds, or than a day's share of an account may come to."""
+    original: Any = getattr(error, "orig", error)
+    return (
+        state_of(error) == OUT_OF_RANGE
+        or getattr(original, "constraint_name", None) == ROOM
+        or (isinstance(original, asyncpg.DataError) and "out of int64 range" in str(original))
+    )
 
 
 def worth_another_try(error: Exception) -> bool:

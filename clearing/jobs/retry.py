@@ -118,7 +118,7 @@ async def _retried(engine: AsyncEngine, one: Quarantined, value: bytes, event: E
     async with transaction(engine) as conn:
         first = await views.event(conn, event.source, event.id)
         last = await views.woken(conn, event.source, event.id) or first
-        outcome, reason = (last["outcome"], last["reason"]) if last else ("", "")
+        outcome, reason = (last["outcome"], last["reason"]) if last else ("malformed", "")
         name = (event.source, event.id)
         mended = value != one.raw
         await quarantine.tried(conn, one.sm3, name, (outcome, reason), maker=maker, mended=mended)

@@ -47,6 +47,9 @@ ALTER TABLE event
 ALTER TABLE woken ADD CONSTRAINT ck_woken_outcome CHECK (outcome IN ('posted', 'noted', 'rejected'));
 ALTER TABLE repeat ADD CONSTRAINT ck_repeat_outcome CHECK (outcome IN ('duplicate', 'rejected'));
 ALTER TABLE stream ADD CONSTRAINT ck_stream_digest CHECK (octet_length(digest) = 32);
+-- A share of a day and account has room for 10^15 yuan, a hundred of the largest amounts: so whatever comes, the shares of
+-- all lanes together fit a bigint, and a day can be netted. Lane 31000 is the jobs', where whole positions are rolled up.
+ALTER TABLE balance ADD CONSTRAINT ck_balance_room CHECK (lane = 31000 OR abs(fen) <= 100000000000000000);
 ALTER TABLE members ADD CONSTRAINT ck_members_two_people
     CHECK (lower(btrim(approved_by)) <> lower(btrim(loaded_by)) OR approved_by = '');
 ALTER TABLE break_step ADD CONSTRAINT ck_break_step_two_people CHECK (checker <> maker OR checker = '');
