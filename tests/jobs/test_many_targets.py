@@ -21,7 +21,7 @@ from clearing.jobs.delivery.partners import Partners
 from clearing.jobs.receive import receive
 from clearing.store import files
 from clearing.store.session import transaction
-from tests.jobs.running import Books, books, settings_of, worked_members
+from tests.jobs.running import PATIENCE_SECONDS, Books, books, settings_of, worked_members
 from tests.jobs.test_deliver import NOON, SMALL, made
 from tests.jobs.test_receive import STM, put
 from tests.services.sftp_server import SftpServer
@@ -33,7 +33,7 @@ TARGETS = 40
 @pytest.fixture
 async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
     """Books with a file for each of many receivers."""
-    async with books(blank(), settings_of(sftp_timeout_seconds=1), worked_members()) as opened:
+    async with books(blank(), settings_of(sftp_timeout_seconds=3), worked_members()) as opened:
         async with transaction(opened.engine) as conn:
             some = [
                 replace(made(SMALL.replace("B1", code), b"H|1|\r\n"), receiver=code) for code in receivers()
@@ -95,11 +95,11 @@ async def test_a_server_that_stands_still_stops_nobody(
     folder.mkdir()
     place = server.place(folder=str(folder)).model_dump()
     with standing_still(folder / f"{SMALL.replace('B1', 'R1')}.tmp"):
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             done = await deliver(the.engine, the.settings, partners(tmp_path, R1=place), now=lambda: NOON)
     assert Counter(one.result for one in done) == {"DELIVERED": TARGETS - 1, "FAILED": 1}
     assert [one.message.partition(": ")[2] for one in done if one.result == "FAILED"] == [
-        "no answer for 1 s. Next: run again later"
+        "no answer for 3 s. Next: run again later"
     ]
 
 
@@ -121,6 +121,6 @@ async def test_an_inbox_that_stands_still_stops_no_other(
         }
     )
     with standing_still(there / STM.replace("B1", "B2")):
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             found = await receive(the.engine, the.settings, the.members, said, now=NOON)
     assert [(one.partner, one.verdict) for one in found] == [("B2", "FAILED"), ("B1", "ACPT")]

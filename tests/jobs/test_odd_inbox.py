@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncIterator, Callable
 from datetime import date
@@ -139,10 +140,8 @@ async def test_a_manifest_that_is_still_being_written_is_waited_for(the: Books, 
     ok = tmp_path / f"{STM}.ok"
     whole = ok.read_bytes()
     ok.write_bytes(b"")
-    looking = asyncio.create_task(taken(the, {"kind": "directory", "folder": tmp_path}))
-    await asyncio.sleep(0.3)
+    assert await looked_at_while_written(the, ok, whole) == []
     ok.write_bytes(whole)
-    assert await looking == []
     (found,) = await taken(the, {"kind": "directory", "folder": tmp_path})
     assert found.verdict == "ACPT"
 
@@ -151,12 +150,21 @@ async def test_a_file_that_still_grows_beside_its_manifest_is_waited_for(the: Bo
     """A client that sends several files at once has the small one done first: no name is used up by half a file."""
     put(tmp_path, STM)
     (tmp_path / STM).write_bytes(STATEMENT[:100])
-    looking = asyncio.create_task(taken(the, {"kind": "directory", "folder": tmp_path}))
-    await asyncio.sleep(0.3)
+    assert await looked_at_while_written(the, tmp_path / STM, STATEMENT) == []
     (tmp_path / STM).write_bytes(STATEMENT)
-    assert await looking == []
     (found,) = await taken(the, {"kind": "directory", "folder": tmp_path})
     assert found.verdict == "ACPT"
+
+
+async def looked_at_while_written(the: Books, path: Path, whole: bytes) -> list[Received]:
+    """Look into a folder in which a file is being written as long as that takes, and never comes to its end."""
+    looking = asyncio.create_task(taken(the, {"kind": "directory", "folder": path.parent}))
+    for length in itertools.cycle(range(1, len(whole) // 2)):
+        await asyncio.sleep(0.05)
+        if looking.done():
+            break
+        path.write_bytes(whole[:length])
+    return await looking
 
 
 async def test_a_manifest_that_stays_empty_is_refused(the: Books, tmp_path: Path) -> None:

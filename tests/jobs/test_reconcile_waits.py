@@ -12,7 +12,7 @@ from clearing.jobs.reconcile import reconcile_day
 from clearing.store import reconciling
 from clearing.store.database import open_database
 from clearing.store.session import transaction
-from tests.jobs.running import DAYS, Books, books, settings_of, worked_lines, worked_members
+from tests.jobs.running import DAYS, Books, books, settings_of, until, worked_lines, worked_members
 from tests.jobs.test_receive import DAY, STM, put, taken
 
 SOURCE = DAYS / "2026-03-09-worked-day" / "statements"
@@ -50,8 +50,5 @@ async def test_what_was_received_while_it_waited_is_taken(the: Books, tmp_path: 
 
 async def waits(the: Books) -> None:
     """Until somebody waits for the lock of reconciliations."""
-    async with asyncio.timeout(10):
-        while not await the.one(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7205 AND NOT granted"
-        ):
-            await asyncio.sleep(0.02)
+    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7205 AND NOT granted"
+    await until(lambda: the.one(query), "the lock to be waited for")
