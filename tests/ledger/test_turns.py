@@ -414,6 +414,19 @@ def test_arrears_wait_for_what_gives_them_back(kind: str) -> None:
     assert world.fact("stay", "H1", "A1").arrears_fen == 0
 
 
+def test_a_void_holds_up_nobody_before_its_original_is_there() -> None:
+    """It came before what it undoes, in one batch: a refund waits for its deposit, not for a void of arrears."""
+    world = a_stay()
+    void = world.make("payment.voided", original={"source": "H1", "id": "x"})
+    deposit, refund = world.make("deposit.paid", **LATE), world.make("deposit.refunded", **LATE)
+    owed, settled = world.make("arrears.recorded"), world.make("arrears.paid", id="x")
+    world.batch([Incoming(one) for one in (void, deposit, refund, owed, settled)])
+    assert world.parkings[refund.source, refund.id].waits_for == f"event/H1/{deposit.id}"
+    registered(world)
+    ends = [outcome(world, one) for one in (deposit, refund, owed, settled, void)]
+    assert ends == ["posted"] * 5
+
+
 @pytest.mark.parametrize("kind", ["payment.made", "payment.timed_out", "arrears.paid"])
 def test_an_order_number_waits_for_the_void_that_frees_it(kind: str) -> None:
     """The void names a number that nobody knows yet; who pays the order anew comes behind it."""

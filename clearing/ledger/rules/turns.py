@@ -93,20 +93,30 @@ def taking_line(event: Event, _: Facts) -> Key:
     return ("line", "stay", data.institution, data.to_admission)
 
 
-def undone_stay_line(event: Event, facts: Facts) -> Key | None:
-    """The line of the stay whose deposit or arrears the named event paid; None while that is unknown."""
+def undone(event: Event, facts: Facts) -> Event | None:
+    """What the event undoes or answers, once it was taken: before that nothing can come of it for others."""
     data: Any = event.data
-    original = facts.event(data.original.source, data.original.id)
+    key = (data.original.source, data.original.id)
+    seen = facts.get("seen", *key)
+    return facts.event(*key) if seen is not None and seen.outcome in {"posted", "noted"} else None
+
+
+def undone_stay_line(event: Event, facts: Facts) -> Key | None:
+    """The line of the stay whose deposit or arrears the named event paid; None while that is not taken."""
+    original = undone(event, facts)
     return stay_line(original, facts) if original and original.data.__dict__.get("admission_no") else None
 
 
 def reopening_needs(event: Event, facts: Facts) -> list[Key]:
     """The line of the stay whose deposit is confirmed or reversed, where it is closed or does not hold as much."""
-    key = undone_stay_line(event, facts)
-    stay = facts.get(*key[1:]) if key is not None else None
-    if key is None or stay is None:
-        return []
     data: Any = event.data
+    original = facts.event(data.original.source, data.original.id)
+    if original is None or not original.data.__dict__.get("admission_no"):
+        return []
+    key = stay_line(original, facts)
+    stay = facts.get(*key[1:])
+    if stay is None:
+        return []
     short = stay.deposit_fen < (data.__dict__.get("amount") or 0)
     return [key] if short or stay.state != "OPEN" else []
 
@@ -121,9 +131,8 @@ def order_line(event: Event, _: Facts) -> Key:
 
 
 def undone_order_line(event: Event, facts: Facts) -> Key | None:
-    """The line of the order number that a void frees; None while its original is unknown."""
-    data: Any = event.data
-    original = facts.event(data.original.source, data.original.id)
+    """The line of the order number that a void frees; None while its original is not taken."""
+    original = undone(event, facts)
     return order_line(original, facts) if original and original.data.__dict__.get("order_no") else None
 
 
