@@ -427,6 +427,20 @@ def test_a_void_holds_up_nobody_before_its_original_is_there() -> None:
     assert ends == ["posted"] * 5
 
 
+def test_a_recall_holds_up_nobody_before_its_settlement_is_there() -> None:
+    """It came ahead of its stay's other events: the discharge is judged after the refund before it."""
+    world = a_stay()
+    recall = world.make("discharge.cancelled", original={"source": "H1", "id": "d"})
+    deposit, refund = (
+        world.make("deposit.paid", **LATE),
+        world.make("deposit.refunded", **LATE | {"amount": "30.00"}),
+    )
+    done = world.make("discharge.settled", id="d", **USED | {"total": "70.00", "deposit_used": "70.00"})
+    world.batch([Incoming(one) for one in (recall, deposit, refund, done)])
+    registered(world)
+    assert [outcome(world, one) for one in (deposit, refund, done, recall)] == ["posted"] * 4
+
+
 @pytest.mark.parametrize("kind", ["payment.made", "payment.timed_out", "arrears.paid"])
 def test_an_order_number_waits_for_the_void_that_frees_it(kind: str) -> None:
     """The void names a number that nobody knows yet; who pays the order anew comes behind it."""

@@ -199,12 +199,12 @@ def recall_needs(event: Event, facts: Facts) -> Iterable[Key]:
     """The settlement's event, stay, claim and card."""
     data: Any = event.data
     yield from u.undo_needs(event, facts)
-    original = facts.get("original", data.original.source, data.original.id)
-    claim = original.event.data.__dict__.get("claim") if original else None
-    if claim is not None:
-        yield ("settlement", claim.payer, claim.settlement_id)
-    line = t.recall_line(event, facts)
-    if line is not None:
+    original = facts.event(data.original.source, data.original.id)
+    if original is not None and original.type == "discharge.settled":
+        said: Any = original.data
+        if said.claim is not None:
+            yield ("settlement", said.claim.payer, said.claim.settlement_id)
+        line = t.stay_line(original, facts)
         yield line[1:]
         yield line
 

@@ -36,9 +36,8 @@ def stay_line(event: Event, _: Facts) -> Key:
 
 
 def recall_line(event: Event, facts: Facts) -> Key | None:
-    """The line of the stay that the named settlement was of; None while that is unknown."""
-    data: Any = event.data
-    settled = facts.event(data.original.source, data.original.id)
+    """The line of the stay that the named settlement was of; None while that is not taken."""
+    settled = undone(event, facts)
     return stay_line(settled, facts) if settled is not None and settled.type == "discharge.settled" else None
 
 
