@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clearing.files.items import USED
-from clearing.store import standing, uses
+from clearing.store import deliveries, standing, uses
 from clearing.store.session import driver, transaction
 from tests.jobs.running import FIRST_DAY, Books, books, settings_of, worked_lines, worked_members
 
@@ -42,6 +42,17 @@ async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
         yield found
 
 
+DELIVERED = f"""
+    INSERT INTO file (name, clearing_date, type, receiver, seq, version, profile, layout, members, size, records,
+        amount_total_fen, hash_total, sha256, sm3, replaces)
+    SELECT 'OLD' || n, date '2024-01-01' + n / 100, 'TXN', 'R' || n % 100, 1, 1, 'P', '', 1, 1, 1, 1, '1', '', '', ''
+    FROM generate_series(1, {OLD}) AS n;
+    INSERT INTO delivery_attempt (file, target, place, attempt, result, bytes, sent, resumed_from, sha256, message)
+    SELECT name, target, '', 1, 'DELIVERED', 1, 1, 0, '', ''
+    FROM file, unnest(ARRAY['all', 'one']) AS target WHERE name LIKE 'OLD%'
+"""  # noqa: S608 - a number of our own
+
+
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every node of a plan."""
     yield plan
@@ -65,3 +76,18 @@ async def test_old_events_are_not_read_again(the: Books) -> None:
     assert await the.one("SELECT count(*) FROM event") > OLD
     read = {name: await events_read(the, query, *given) for name, (query, given) in QUERIES.items()}
     assert {name: rows for name, rows in read.items() if rows > OLD / 100} == {}
+
+
+async def test_what_is_due_is_found_among_all_that_was_delivered(the: Books) -> None:
+    """A target of everybody's files, and one of one receiver's, behind years of them: seconds, statistics or none."""
+    await the.as_superuser(DELIVERED)
+    for statistics in (False, True):
+        if statistics:
+            await the.as_superuser("ANALYZE")
+        for target, receiver in (("all", "*"), ("one", "R7")):
+            async with transaction(the.engine) as conn:
+                await (await driver(conn)).execute("SET LOCAL statement_timeout = '10s'")
+                found = await deliveries.due(
+                    conn, target, receiver=receiver, types=(), profiles=(), since=None, day=None
+                )
+            assert not [one.name for one in found if one.name.startswith("OLD")]
