@@ -24,7 +24,7 @@ from rich.table import Table
 from clearing.files.layout import load_layout
 from clearing.jobs import close
 from clearing.jobs.bench.large_day import DAY, fill, members_file
-from clearing.jobs.bench.machine import cpu_now, machine, median
+from clearing.jobs.bench.machine import cpu_now, high_water_mb, machine, median
 from clearing.jobs.bench.one_file import Timed, one_file
 from clearing.jobs.collector import many_objects
 from clearing.jobs.setup import document_of, init
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from clearing.settings import Settings
 
 RUNS: Final = 3
-HIGH_WATER: Final = Path("/proc/self/status")
 
 
 async def _close(
@@ -62,7 +61,7 @@ async def _close(
             filed = await close.file(database.engine, settings, members, DAY)
             more |= {"files": filed.files, "lines": filed.lines}
         closed.append(Timed(time.perf_counter() - began, cpu_now(cluster).since(before)))
-    return closed, copied, {**more, "memory_mb": _high_water()}
+    return closed, copied, {**more, "memory_mb": high_water_mb() or None}
 
 
 async def _nothing(_file: StoredFile, _parts: AsyncIterator[bytes]) -> None:
@@ -72,15 +71,6 @@ async def _nothing(_file: StoredFile, _parts: AsyncIterator[bytes]) -> None:
 def _forget_high_water() -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def _high_water() -> float | None:
-    """The most memory since it was forgotten, MB; None where the machine does not tell."""
-    try:
-        told = dict(line.split(":", 1) for line in HIGH_WATER.read_text(encoding="ascii").splitlines())
-        return round(int(told["VmHWM"].split()[0]) / 1024, 1)
-    except (OSError, KeyError, ValueError):
-        return None
 
 
 async def bench_files(

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import os
-import resource
 import signal
 import sys
 import time
@@ -27,6 +26,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from clearing.errors import WorldFailed
+from clearing.jobs.bench.machine import high_water_mb
 from clearing.jobs.consume import Worker
 from clearing.jobs.setup import members_in_force, with_settings
 from clearing.jobs.topics import create_topics, kafka_options
@@ -237,8 +237,7 @@ async def _work(*, until_idle: bool) -> Told:
         totals = await worker.run(until_idle=until_idle)
     began = worker.began or worker.ended
     cpu_seconds = max(0.0, worker.ended[1] - began[1])
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux tells KiB
-    return Told(began[0], worker.ended[0], cpu_seconds, int(totals.as_json(0)["taken"]), held)
+    return Told(began[0], worker.ended[0], cpu_seconds, int(totals.as_json(0)["taken"]), high_water_mb())
 
 
 def main(arguments: Sequence[str]) -> None:

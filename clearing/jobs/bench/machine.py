@@ -31,6 +31,19 @@ def _less(now: float | None, before: float | None) -> float | None:
     return None if now is None or before is None else now - before
 
 
+def high_water_mb() -> float:
+    """The most memory this process has held; 0 where the machine does not tell.
+
+    What `getrusage` says is no less than what the process held that started this one.
+    """
+    try:
+        status = (PROC / "self" / "status").read_text(encoding="ascii")
+        told = dict(line.split(":", 1) for line in status.splitlines())
+        return round(int(told["VmHWM"].split()[0]) / 1024, 1)
+    except (OSError, KeyError, ValueError):
+        return 0.0
+
+
 def median(used: Sequence[Cpu]) -> Cpu:
     """The median of each."""
     return Cpu(

@@ -12,7 +12,6 @@ only when it finds exactly those.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ import duckdb
 from rich.table import Table
 
 from clearing.errors import InvariantViolated
-from clearing.jobs.bench.machine import machine
+from clearing.jobs.bench.machine import high_water_mb, machine
 from clearing.jobs.reconcile_sides import EXPORT, STATEMENT, Given, TakenFiles, rest_of, take_file
 from clearing.ledger.business_day import BusinessClock
 from clearing.reconciliation.ledger_side import ledger_rows
@@ -44,7 +43,6 @@ BARE: Final = "bare full outer join"
 COUNT: Final = "the same, only counted"
 TIMES_MAX: Final = 6
 """How many times the bare join's time the whole may take."""
-_KIB: Final = 1024
 
 Told = Callable[[str], None]
 
@@ -174,7 +172,7 @@ def main() -> None:
     began = time.perf_counter()
     found = {OURS: _ours, BARE: _bare, COUNT: _count}[what](folder)
     seconds = time.perf_counter() - began
-    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _KIB
+    memory_mb = round(high_water_mb())
     sys.stdout.write(json.dumps({"seconds": seconds, "memory_mb": memory_mb, "found": found}))
 
 
