@@ -86,7 +86,7 @@ class Parking:
     arrival: int | None
     """None when it was parked in this batch."""
     line: str = ""
-    """Name of the stay, payout or retention in whose line it stands; empty when in none."""
+    """Name of the line in which it stands, a stay's, a payout's or another's; empty when in none."""
     feeds: str = ""
     """Name of a further line, to which it only adds; empty where there is none."""
 
@@ -297,7 +297,7 @@ class _Fold:
         return waiter
 
     def _line_up(self, waiter: _Waiter) -> None:
-        """What waits stands in the line of its stay, payout or retention from its arrival on."""
+        """What waits stands in its lines from its arrival on."""
         event, verdict = waiter.event, waiter.parked
         self._leave(waiter)
         if verdict is None or not verdict.in_line:

@@ -102,7 +102,7 @@ class Parked:
     key: Key
     detail: str = ""
     in_line: bool = True
-    """Whether later events of its stay, payout or retention have to wait for it."""
+    """Whether later events of its line have to wait for it."""
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ class Decision:
     limit_days: int = 0
     """When parked: how many cuts it may wait; 0 while it waits for its day."""
     line: str = ""
-    """When parked: name of the stay or payout in whose line it stands; empty when in none."""
+    """When parked: name of the line in which it stands, a stay's, a payout's or another's; empty when in none."""
     feeds: str = ""
     """When parked: name of a further line, to which it only adds."""
     first: Seen | None = None

@@ -95,7 +95,7 @@ def _joined(name: str, keys: Collection[Key]) -> list[str]:
 
     Raises:  InvariantViolated when a part holds the separator, which no event that can be read has.
     """
-    if name == "line":  # kept under the name of its stay, payout or retention
+    if name == "line":  # kept under the name of what the line is of
         return [SEPARATOR.join(map(lock_name, keys))]
     _, *columns = zip(*keys, strict=True)
     parameters = [SEPARATOR.join(column) for column in columns]

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import DatabaseServer
 from tests.jobs.payout_round import Round
 from tests.jobs.reconcile_desk import Desk, three_days
-from tests.jobs.running import Books, books, prepare, settings_of, worked_members
+from tests.jobs.running import FIRST_DAY, Books, books, prepare, settings_of, worked_lines, worked_members
 from tests.services.sftp_server import SftpServer, sftp_server
 
 
@@ -26,6 +26,15 @@ def blank(database_server: DatabaseServer) -> Iterator[Callable[[], str]]:
     yield create
     for url in made:
         database_server.drop(url)
+
+
+@pytest.fixture
+async def ninth(blank: Callable[[], str]) -> AsyncIterator[Books]:
+    """Books with the first worked day closed."""
+    async with books(blank(), settings_of(), worked_members(), FIRST_DAY) as opened:
+        await opened.ingest(worked_lines(9))
+        await opened.close(FIRST_DAY)
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from clearing.jobs.take_file import Terms, take_file
 from clearing.jobs.take_lines import Site
 from tests.jobs.mock_bank import PAID, SILENT
 from tests.jobs.payout_round import Round, submitted, with_cards
-from tests.jobs.running import Books, books, settings_of, worked_lines, worked_members
+from tests.jobs.running import Books
 from tests.jobs.test_receive import DAY, NOON, STATEMENT, put
 from tests.jobs.test_statements import as_camt
 from tests.jobs.test_trace import way
@@ -30,15 +30,6 @@ STAYS = b"admission_no,opening,paid,refunded,used,transferred,closing\n"
 async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
     """Books with a card at each of two banks."""
     async with with_cards(blank(), pay_profile="X") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def ninth(blank: Callable[[], str]) -> AsyncIterator[Books]:
-    """Books with the first worked day closed."""
-    async with books(blank(), settings_of(), worked_members(), DAY) as opened:
-        await opened.ingest(worked_lines(9))
-        await opened.close(DAY)
         yield opened
 
 

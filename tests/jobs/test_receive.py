@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from clearing.jobs.reconcile import reconcile_day
 from clearing.jobs.take_file import Received
 from clearing.store import files, statements, verdicts
 from clearing.store.session import transaction
-from tests.jobs.running import DAYS, Books, books, settings_of, worked_lines, worked_members
+from tests.jobs.running import DAYS, Books
 
 DAY = date(2026, 3, 9)
 NOON = datetime(2026, 3, 10, 4, 0, tzinfo=UTC)
@@ -51,12 +50,9 @@ def put(folder: Path, name: str, content: bytes = STATEMENT, **other: Any) -> No
 
 
 @pytest.fixture
-async def the(blank: Callable[[], str]) -> AsyncIterator[Books]:
+def the(ninth: Books) -> Books:
     """Books with the first worked day closed."""
-    async with books(blank(), settings_of(), worked_members(), DAY) as opened:
-        await opened.ingest(worked_lines(9))
-        await opened.close(DAY)
-        yield opened
+    return ninth
 
 
 async def taken(the: Books, folder: Path, *partners: str) -> list[Received]:

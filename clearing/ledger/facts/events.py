@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """Where a parked event stands in the line of its stay, payout or retention. 排队"""
+    """Where a parked event stands in a line: of a stay, a payout, what a payer settles, an order number. 排队"""
 
     order: tuple[int, int]
     """(0, arrival) of those parked by earlier batches, (1, n) of this batch's: the lower the earlier."""

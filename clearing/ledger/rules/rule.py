@@ -36,7 +36,7 @@ class Rule:
     refused: Refused | None = None
     """What a refusal of this event still changes (a batch counts its refused rows)."""
     line: Line | None = None
-    """Of events of one stay, payout or retention, which are decided in the order in which they came.
+    """Of events of one thing (a stay, a payout, a payer's settlements), decided in the order in which they came.
 
     Whose needs do not name it never looks ahead in it: it stands there for others, while it is parked.
     """
