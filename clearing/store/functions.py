@@ -8,6 +8,7 @@ connection, when it is first needed. Their text follows from the kinds of facts 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -38,56 +39,84 @@ def _listed(columns: str, source: str, order: str = "") -> str:
     return f"json_agg(json_build_array({columns}){order and f' ORDER BY {order}'})::text FROM {source}"
 
 
+def _of(table: str, keys: Mapping[str, str], more: str = "") -> str:
+    """The rows of a table that have these keys, looked up for each row before it in a FROM.
+
+    OFFSET 0 keeps the lookup apart. Else a table that was all but empty when the server last counted it is read
+    whole, and each of its rows compared with every key: 30 µs an event where few events waited.
+
+    In:      `keys`: column to what it is compared with; `more`: a further condition.
+    """
+    equal = " AND ".join(f"s.{name} = {value}" for name, value in keys.items())
+    return f"LATERAL (SELECT * FROM {table} s WHERE {equal}{more and f' AND {more}'} OFFSET 0)"  # noqa: S608 - our own names
+
+
+def _keys(names: Sequence[str], types: Sequence[str] = ()) -> str:
+    """The keys asked for, as rows k with these columns, all text unless said."""
+    return f"unnest({_texts(*(types or ['text'] * len(names)))}) AS k({', '.join(names)})"
+
+
+def _by(names: Sequence[str], types: Sequence[str] = ()) -> dict[str, str]:
+    """Columns that are as those of k; text byte by byte."""
+    return {
+        name: f"k.{name}" + (' COLLATE "C"' if type_ == "text" else "")
+        for name, type_ in zip(names, types or ["text"] * len(names), strict=True)
+    }
+
+
 def _stored(kind: Kind) -> str:
+    found = _of(kind.table, _by(kind.key, kind.key_types))
     columns = ", ".join(f"t.{name}" for name in kind.hints)
-    if len(kind.key) == 1:
-        return _listed(columns, f"{kind.table} t WHERE t.{kind.key[0]} = ANY({_texts('text')})")
-    keys = f"unnest({_texts(*kind.key_types)}) AS k({', '.join(kind.key)})"
-    equal = " AND ".join(
-        f"t.{name} = k.{name}" + (' COLLATE "C"' if type_ == "text" else "")
-        for name, type_ in zip(kind.key, kind.key_types, strict=True)
-    )
-    return _listed(columns, f"{keys} JOIN {kind.table} t ON {equal}")
+    return _listed(columns, f"{_keys(kind.key, kind.key_types)} CROSS JOIN {found} t")
 
 
-_EVENTS: Final = f"""unnest({_texts("text", "text")}) AS k(source, id)
-            JOIN event e ON e.source = k.source COLLATE "C" AND e.id = k.id COLLATE "C"
-            LEFT JOIN woken w ON w.source = e.source AND w.id = e.id AND e.outcome = 'parked'"""
+_EVENT: Final = ("source", "id")
+_OF_E: Final = {name: f"e.{name}" for name in _EVENT}
+_PARKED: Final = "e.outcome = 'parked'"
+_HELD: Final = "s.state = 'HELD'"
+_EVENTS: Final = f"""{_keys(_EVENT)} CROSS JOIN {_of("event", _by(_EVENT))} e
+            LEFT JOIN {_of("woken", _OF_E, _PARKED)} w ON true"""
 _VIRTUAL: Final = {
     "seen": _listed(
         """e.source, e.id, e.type, encode(e.sm3, 'hex'), coalesce(w.outcome, e.outcome),
             coalesce(w.reason, e.reason), coalesce(w.entry_id, e.entry_id),
             coalesce(w.clearing_date, e.clearing_date), coalesce(w.late, e.late), coalesce(p.waits_for, ''),
             CASE WHEN w.outcome IS NULL THEN 1 ELSE 2 END""",
-        f"{_EVENTS} LEFT JOIN parked p ON p.source = e.source AND p.id = e.id AND e.outcome = 'parked'",
+        f"{_EVENTS} LEFT JOIN {_of('parked', _OF_E, _PARKED)} p ON true",
     ),
     "original": _listed(
         f"""k.source, k.id, encode(e.raw, 'hex'), CASE WHEN n.id IS NOT NULL
             THEN json_build_array({", ".join(f"n.{name}" for name in entries.COLUMNS)}) END""",
-        f"{_EVENTS} LEFT JOIN entry n ON n.id = coalesce(w.entry_id, e.entry_id)",
+        f"{_EVENTS} LEFT JOIN {_of('entry', {'id': 'coalesce(w.entry_id, e.entry_id)'})} n ON true",
     ),
     "payouts_of": _listed(
         "p.root, p.source, p.id, p.attempts #>> '{{-1,3}}', p.amount_fen",
-        f"payout p WHERE p.root = ANY({_texts('text')}) AND p.state IN ('HELD','ACCEPTED','SENT','PAID')",
+        f"""{_keys(["root"])}
+            CROSS JOIN {_of("payout", _by(["root"]), "s.state IN ('HELD','ACCEPTED','SENT','PAID')")} p""",
         "p.source, p.id",
     ),
     "held": _listed(
         "p.card, p.source, p.id",
-        f"payout p WHERE p.card = ANY({_texts('text')}) AND p.state = 'HELD'",
+        f"{_keys(['card'])} CROSS JOIN {_of('payout', _by(['card']), _HELD)} p",
         "p.source, p.id",
     ),
-    "aliases_of": _listed("a.card, a.token", f"alias a WHERE a.card = ANY({_texts('text')})", "a.token"),
+    "aliases_of": _listed(
+        "a.card, a.token", f"{_keys(['card'])} CROSS JOIN {_of('alias', _by(['card']))} a", "a.token"
+    ),
     "line": _listed(
         "p.name, p.arrival, p.source, p.id, p.waits_for, p.adds",
-        f"""(SELECT {_texts("text")} AS names) k CROSS JOIN LATERAL (
+        f"""{_keys(["line"])} CROSS JOIN LATERAL (
             SELECT line AS name, arrival, source, id, waits_for, adds FROM parked
-            WHERE line <> '' AND line = ANY(k.names)
+            WHERE line <> '' AND line = k.line COLLATE "C"
             UNION ALL SELECT feeds, arrival, source, id, waits_for, true FROM parked
-            WHERE feeds <> '' AND feeds = ANY(k.names)) p""",  # noqa: S608 - our own names
+            WHERE feeds <> '' AND feeds = k.line COLLATE "C") p""",  # noqa: S608 - our own names
         "p.arrival",
     ),
     WAITING: _listed(
-        parked.COLUMNS, f"{parked.SOURCE} WHERE p.waits_for = ANY({_texts('text')})", "p.arrival"
+        parked.COLUMNS,
+        f"""{_keys(["waits_for"])} CROSS JOIN {_of("parked", _by(["waits_for"]))} p
+            CROSS JOIN {_of("event", {name: f"p.{name}" for name in _EVENT})} e""",
+        "p.arrival",
     ),
 }
 """Kinds that are read from other tables and written with what they come from; and what waits for names."""
@@ -132,7 +161,7 @@ END $$;
 # after, so every way of doing that is switched off.
 _PLANS: Final = (
     "SET plan_cache_mode = force_generic_plan SET enable_seqscan = off\n"
-    "SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off"
+    "SET enable_hashjoin = off SET enable_mergejoin = off SET enable_memoize = off SET jit = off"
 )
 
 # ---------------------------------------------------------------- writing
@@ -209,6 +238,14 @@ def _when(given: str, statement: str) -> str:
     END IF;"""
 
 
+def _one_by_one(source: str, change: str) -> str:
+    """Change parked events by their keys, few a batch: joined, all of them would be compared with all that wait."""
+    return f"""FOR one IN SELECT * FROM {source} LOOP
+            {change}
+                WHERE p.source = one.source COLLATE "C" AND p.id = one.id COLLATE "C";
+        END LOOP"""  # noqa: S608 - our own names
+
+
 WAITS: Final = ("source", "id", "waits_for", "since", "detail", "limit_days", "line", "adds", "feeds")
 _RECORD: Final = (
     "source text, id text, waits_for text, since date, detail text, limit_days integer, line text,\n"
@@ -222,12 +259,13 @@ _FINISH: Final = {
             SELECT {", ".join(f"w.{name}" for name in WAITS)}
             FROM ROWS FROM (json_to_recordset(waits::json) AS ({_RECORD})) WITH ORDINALITY
                 AS w({", ".join(WAITS)}, no) ORDER BY w.no""",  # noqa: S608 - our own names
-    "moved": f"""UPDATE parked p SET waits_for = w.waits_for, since = coalesce(p.since, w.since),
-            limit_days = w.limit_days, detail = w.detail, line = w.line, adds = w.adds, feeds = w.feeds
-            FROM json_to_recordset(moved::json) AS w({_RECORD})
-            WHERE p.source = w.source COLLATE "C" AND p.id = w.id COLLATE "C\"""",  # noqa: S608 - our own names
-    "gone": """DELETE FROM parked p USING json_to_recordset(gone::json) AS w(source text, id text)
-            WHERE p.source = w.source COLLATE "C" AND p.id = w.id COLLATE "C\"""",
+    "moved": _one_by_one(
+        f"json_to_recordset(moved::json) AS w({_RECORD})",
+        """UPDATE parked p SET waits_for = one.waits_for, since = coalesce(p.since, one.since),
+                limit_days = one.limit_days, detail = one.detail, line = one.line, adds = one.adds,
+                feeds = one.feeds""",
+    ),
+    "gone": _one_by_one("json_to_recordset(gone::json) AS w(source text, id text)", "DELETE FROM parked p"),
 }
 
 
@@ -254,6 +292,8 @@ CREATE FUNCTION clearing_put(numbers bigint[], new text[], known text[], lane sm
     moved text, gone text) RETURNS void LANGUAGE plpgsql VOLATILE
 {_PLANS} AS $$
 #variable_conflict use_column
+DECLARE
+    one record;
 BEGIN
     IF numbers IS NULL THEN
         RETURN;

@@ -28,9 +28,11 @@ class Waiting(NamedTuple):
 
 
 COLUMNS: Final = "p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, encode(e.raw, 'hex')"
-SOURCE: Final = "parked p JOIN event e ON e.source = p.source AND e.id = p.id"
-"""What of a parked event `facts.look` reads with the facts, as JSON, and from where."""
-_SELECT: Final = f"SELECT p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, e.raw FROM {SOURCE} "  # noqa: S608
+"""What of a parked event p and its event e `facts.look` reads with the facts, as JSON."""
+_SELECT: Final = (
+    "SELECT p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, e.raw "
+    "FROM parked p JOIN event e ON e.source = p.source AND e.id = p.id "
+)
 # What waits for an event that is parked itself waits as long as that one. Asked by its key: a name put together from
 # each parked event would be looked for among all of them, a minute for twenty thousand, while the cut keeps all away.
 _OVER: Final = """

@@ -38,14 +38,17 @@ class LastRecord(NamedTuple):
     """Of its bytes."""
 
 
+# As `notices` asks for a partition's next batches: in the order of the index, whatever the planner believes.
 _LAST: Final = """
     WITH last AS (
         SELECT s.name, s.partition, s.position - 1 AS place, b.id AS batch
         FROM unnest($1::text[], $2::integer[]) AS wanted(name, partition)
         JOIN stream s ON s.name = wanted.name COLLATE "C" AND s.partition = wanted.partition
         CROSS JOIN LATERAL (
-            SELECT id FROM batch WHERE stream = s.name AND partition = s.partition ORDER BY id DESC LIMIT 1
-        ) AS b
+            SELECT id, stream, partition FROM batch
+            WHERE (stream, partition, id) <= (s.name, s.partition, 9223372036854775807)
+            ORDER BY stream DESC, partition DESC, id DESC LIMIT 1
+        ) AS b WHERE b.stream = s.name AND b.partition = s.partition
     )
     SELECT l.name, l.partition, l.place, e.raw, NULL::bytea FROM last l JOIN event e ON e.batch = l.batch
         AND e.position = l.place

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clearing.files.items import USED
-from clearing.store import deliveries, standing, uses
+from clearing.store import deliveries, notices, standing, streams, uses
 from clearing.store.session import driver, transaction
 from tests.jobs.running import FIRST_DAY, Books, books, settings_of, worked_lines, worked_members
 
@@ -60,21 +60,21 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(below)
 
 
-async def events_read(the: Books, query: str, *given: object) -> int:
-    """How many rows of `event` a query touches."""
-    async with transaction(the.engine) as conn:
+async def rows_read(the: Books, table: str, query: str, *given: object, patience: int = 0) -> int:
+    """How many rows of a table a query touches; with `patience` as a worker asks it."""
+    async with transaction(the.engine, idle_seconds_max=patience) as conn:
         told = await (await driver(conn)).fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *given)
     return sum(
         int(node["Actual Loops"]) * (int(node["Actual Rows"]) + int(node.get("Rows Removed by Filter", 0)))
         for node in nodes(told[0]["Plan"])
-        if node.get("Relation Name") == "event"
+        if node.get("Relation Name") == table
     )
 
 
 async def test_old_events_are_not_read_again(the: Books) -> None:
     """Each reads fewer events than a hundredth of the history, whatever the planner has come to know of it."""
     assert await the.one("SELECT count(*) FROM event") > OLD
-    read = {name: await events_read(the, query, *given) for name, (query, given) in QUERIES.items()}
+    read = {name: await rows_read(the, "event", query, *given) for name, (query, given) in QUERIES.items()}
     assert {name: rows for name, rows in read.items() if rows > OLD / 100} == {}
 
 
@@ -91,3 +91,32 @@ async def test_what_is_due_is_found_among_all_that_was_delivered(the: Books) -> 
                     conn, target, receiver=receiver, types=(), profiles=(), since=None, day=None
                 )
             assert not [one.name for one in found if one.name.startswith("OLD")]
+
+
+IDLE = f"""
+    INSERT INTO batch (id, stream, partition, position_from, position_to, records, previous, digest)
+        OVERRIDING SYSTEM VALUE
+        SELECT 1000 + n, 'busy', n % 3, n, n + 1, 1, '', '' FROM generate_series(1, {OLD}) AS n;
+    INSERT INTO quarantine (stream, partition, position, where_, what, source, id, type, sm3, length, batch, no)
+        SELECT 'busy', 0, n, '', '', '', '', '', '', 0, 1000 + n, 0 FROM generate_series(1, {OLD}) AS n
+"""  # noqa: S608 - a number of our own
+
+
+async def test_an_idle_partition_costs_no_look_at_the_others(the: Books) -> None:
+    """What is to be told of a stream, and its last record, are found without the batches of other streams."""
+    await the.as_superuser(IDLE)
+    [(name, partition)] = await the.rows("SELECT name, partition FROM stream WHERE name = 'file'")
+    asked: dict[str, tuple[str, tuple[Any, ...]]] = {
+        "next to tell": (notices._PENDING, (name, partition, *notices.START, notices.ROWS_MAX)),
+        "whether there is one": (notices._BEHIND, ([name],)),
+        "last record": (streams._LAST, ([name], [partition])),
+    }
+    for statistics in (False, True):
+        if statistics:
+            await the.as_superuser("ANALYZE")
+        read = {
+            (what, table): await rows_read(the, table, query, *given, patience=15)
+            for what, (query, given) in asked.items()
+            for table in ("batch", "quarantine")
+        }
+        assert {what: rows for what, rows in read.items() if rows > OLD / 100} == {}

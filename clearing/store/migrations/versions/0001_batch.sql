@@ -6,7 +6,7 @@
 CREATE FUNCTION clearing_look(names text, shared text, wait boolean, day boolean, keys text[])
 RETURNS TABLE (kind text, found text) LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_memoize = off SET jit = off AS $$
 BEGIN
     IF (day OR names <> '' OR shared <> '') AND NOT clearing_lock(names, shared, wait, day) THEN
         RETURN QUERY SELECT '_busy', NULL::text;
@@ -16,85 +16,85 @@ BEGIN
         RETURN QUERY SELECT '_open_day', to_json(min(d.clearing_date))::text FROM day d WHERE d.state = 'open';
     END IF;
     IF keys[1] IS NOT NULL THEN
-        RETURN QUERY SELECT 'card', json_agg(json_build_array(t.token, t.bank, t.person, t.guardian, t.card_class, t.account_class, t.area, t.issuer, t.issue_mode, t.registrations, t.steps, t.changes, t.replaced_by, t.root))::text FROM card t WHERE t.token = ANY(string_to_array(keys[1], E'\x1f'));
+        RETURN QUERY SELECT 'card', json_agg(json_build_array(t.token, t.bank, t.person, t.guardian, t.card_class, t.account_class, t.area, t.issuer, t.issue_mode, t.registrations, t.steps, t.changes, t.replaced_by, t.root))::text FROM unnest(string_to_array(keys[1], E'\x1f')) AS k(token) CROSS JOIN LATERAL (SELECT * FROM card s WHERE s.token = k.token COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[2] IS NOT NULL THEN
-        RETURN QUERY SELECT 'alias', json_agg(json_build_array(t.token, t.kind, t.institution, t.card, t.cards))::text FROM alias t WHERE t.token = ANY(string_to_array(keys[2], E'\x1f'));
+        RETURN QUERY SELECT 'alias', json_agg(json_build_array(t.token, t.kind, t.institution, t.card, t.cards))::text FROM unnest(string_to_array(keys[2], E'\x1f')) AS k(token) CROSS JOIN LATERAL (SELECT * FROM alias s WHERE s.token = k.token COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[3] IS NOT NULL THEN
-        RETURN QUERY SELECT 'terminal', json_agg(json_build_array(t.terminal, t.sam, t.institution, t.kind, t.acquirer, t.steps))::text FROM terminal t WHERE t.terminal = ANY(string_to_array(keys[3], E'\x1f'));
+        RETURN QUERY SELECT 'terminal', json_agg(json_build_array(t.terminal, t.sam, t.institution, t.kind, t.acquirer, t.steps))::text FROM unnest(string_to_array(keys[3], E'\x1f')) AS k(terminal) CROSS JOIN LATERAL (SELECT * FROM terminal s WHERE s.terminal = k.terminal COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[4] IS NOT NULL THEN
-        RETURN QUERY SELECT 'undo', json_agg(json_build_array(t.source, t.id, t.spent, t.refunded_fen, t.fee_returned, t.fee_adjusted, t.persons_refunded, t.last_date))::text FROM unnest(string_to_array(keys[4], E'\x1f'), string_to_array(keys[5], E'\x1f')) AS k(source, id) JOIN undo t ON t.source = k.source COLLATE "C" AND t.id = k.id COLLATE "C";
+        RETURN QUERY SELECT 'undo', json_agg(json_build_array(t.source, t.id, t.spent, t.refunded_fen, t.fee_returned, t.fee_adjusted, t.persons_refunded, t.last_date))::text FROM unnest(string_to_array(keys[4], E'\x1f'), string_to_array(keys[5], E'\x1f')) AS k(source, id) CROSS JOIN LATERAL (SELECT * FROM undo s WHERE s.source = k.source COLLATE "C" AND s.id = k.id COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[6] IS NOT NULL THEN
-        RETURN QUERY SELECT 'timeout', json_agg(json_build_array(t.source, t.id, t.state, t.institution, t.amount_fen, t.debited, t.occurred_at, t.confirmed_source, t.confirmed_id, t.last_date))::text FROM unnest(string_to_array(keys[6], E'\x1f'), string_to_array(keys[7], E'\x1f')) AS k(source, id) JOIN timeout t ON t.source = k.source COLLATE "C" AND t.id = k.id COLLATE "C";
+        RETURN QUERY SELECT 'timeout', json_agg(json_build_array(t.source, t.id, t.state, t.institution, t.amount_fen, t.debited, t.occurred_at, t.confirmed_source, t.confirmed_id, t.last_date))::text FROM unnest(string_to_array(keys[6], E'\x1f'), string_to_array(keys[7], E'\x1f')) AS k(source, id) CROSS JOIN LATERAL (SELECT * FROM timeout s WHERE s.source = k.source COLLATE "C" AND s.id = k.id COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[8] IS NOT NULL THEN
-        RETURN QUERY SELECT 'tombstone', json_agg(json_build_array(t.source, t.id, t.reversals, t.senders, t.institutions, t.amounts_fen))::text FROM unnest(string_to_array(keys[8], E'\x1f'), string_to_array(keys[9], E'\x1f')) AS k(source, id) JOIN tombstone t ON t.source = k.source COLLATE "C" AND t.id = k.id COLLATE "C";
+        RETURN QUERY SELECT 'tombstone', json_agg(json_build_array(t.source, t.id, t.reversals, t.senders, t.institutions, t.amounts_fen))::text FROM unnest(string_to_array(keys[8], E'\x1f'), string_to_array(keys[9], E'\x1f')) AS k(source, id) CROSS JOIN LATERAL (SELECT * FROM tombstone s WHERE s.source = k.source COLLATE "C" AND s.id = k.id COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[10] IS NOT NULL THEN
-        RETURN QUERY SELECT 'stay', json_agg(json_build_array(t.institution, t.admission_no, t.card, t.state, t.admitted_at, t.discharged_at, t.deposit_fen, t.arrears_fen, t.cards, t.routes, t.settlements, t.last_date))::text FROM unnest(string_to_array(keys[10], E'\x1f'), string_to_array(keys[11], E'\x1f')) AS k(institution, admission_no) JOIN stay t ON t.institution = k.institution COLLATE "C" AND t.admission_no = k.admission_no COLLATE "C";
+        RETURN QUERY SELECT 'stay', json_agg(json_build_array(t.institution, t.admission_no, t.card, t.state, t.admitted_at, t.discharged_at, t.deposit_fen, t.arrears_fen, t.cards, t.routes, t.settlements, t.last_date))::text FROM unnest(string_to_array(keys[10], E'\x1f'), string_to_array(keys[11], E'\x1f')) AS k(institution, admission_no) CROSS JOIN LATERAL (SELECT * FROM stay s WHERE s.institution = k.institution COLLATE "C" AND s.admission_no = k.admission_no COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[12] IS NOT NULL THEN
-        RETURN QUERY SELECT 'settlement', json_agg(json_build_array(t.payer, t.settlement_id, t.institution, t.kind, t.advanced_fen, t.treat_area, t.insured_area, t.settled, t.discharge, t.live, t.paid, t.last_date))::text FROM unnest(string_to_array(keys[12], E'\x1f'), string_to_array(keys[13], E'\x1f')) AS k(payer, settlement_id) JOIN settlement t ON t.payer = k.payer COLLATE "C" AND t.settlement_id = k.settlement_id COLLATE "C";
+        RETURN QUERY SELECT 'settlement', json_agg(json_build_array(t.payer, t.settlement_id, t.institution, t.kind, t.advanced_fen, t.treat_area, t.insured_area, t.settled, t.discharge, t.live, t.paid, t.last_date))::text FROM unnest(string_to_array(keys[12], E'\x1f'), string_to_array(keys[13], E'\x1f')) AS k(payer, settlement_id) CROSS JOIN LATERAL (SELECT * FROM settlement s WHERE s.payer = k.payer COLLATE "C" AND s.settlement_id = k.settlement_id COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[14] IS NOT NULL THEN
-        RETURN QUERY SELECT 'payout', json_agg(json_build_array(t.source, t.id, t.state, t.payer, t.settlement_id, t.kind, t.amount_fen, t.card, t.bank, t.root, t.attempt, t.attempts, t.batch_id, t.row_no, t.treat_area, t.insured_area, t.last_date))::text FROM unnest(string_to_array(keys[14], E'\x1f'), string_to_array(keys[15], E'\x1f')) AS k(source, id) JOIN payout t ON t.source = k.source COLLATE "C" AND t.id = k.id COLLATE "C";
+        RETURN QUERY SELECT 'payout', json_agg(json_build_array(t.source, t.id, t.state, t.payer, t.settlement_id, t.kind, t.amount_fen, t.card, t.bank, t.root, t.attempt, t.attempts, t.batch_id, t.row_no, t.treat_area, t.insured_area, t.last_date))::text FROM unnest(string_to_array(keys[14], E'\x1f'), string_to_array(keys[15], E'\x1f')) AS k(source, id) CROSS JOIN LATERAL (SELECT * FROM payout s WHERE s.source = k.source COLLATE "C" AND s.id = k.id COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[16] IS NOT NULL THEN
-        RETURN QUERY SELECT 'batch', json_agg(json_build_array(t.payer, t.batch_id, t.kind, t.rows, t.total_fen, t.digest, t.state, t.counted, t.counted_fen, t.accepted_fen, t.accepted_nos, t.last_date))::text FROM unnest(string_to_array(keys[16], E'\x1f'), string_to_array(keys[17], E'\x1f')) AS k(payer, batch_id) JOIN payout_batch t ON t.payer = k.payer COLLATE "C" AND t.batch_id = k.batch_id COLLATE "C";
+        RETURN QUERY SELECT 'batch', json_agg(json_build_array(t.payer, t.batch_id, t.kind, t.rows, t.total_fen, t.digest, t.state, t.counted, t.counted_fen, t.accepted_fen, t.accepted_nos, t.last_date))::text FROM unnest(string_to_array(keys[16], E'\x1f'), string_to_array(keys[17], E'\x1f')) AS k(payer, batch_id) CROSS JOIN LATERAL (SELECT * FROM payout_batch s WHERE s.payer = k.payer COLLATE "C" AND s.batch_id = k.batch_id COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[18] IS NOT NULL THEN
-        RETURN QUERY SELECT 'retention', json_agg(json_build_array(t.payer, t.institution, t.year, t.retained_fen, t.last_date))::text FROM unnest(string_to_array(keys[18], E'\x1f'), string_to_array(keys[19], E'\x1f'), string_to_array(keys[20], E'\x1f')) AS k(payer, institution, year) JOIN retention t ON t.payer = k.payer COLLATE "C" AND t.institution = k.institution COLLATE "C" AND t.year = k.year COLLATE "C";
+        RETURN QUERY SELECT 'retention', json_agg(json_build_array(t.payer, t.institution, t.year, t.retained_fen, t.last_date))::text FROM unnest(string_to_array(keys[18], E'\x1f'), string_to_array(keys[19], E'\x1f'), string_to_array(keys[20], E'\x1f')) AS k(payer, institution, year) CROSS JOIN LATERAL (SELECT * FROM retention s WHERE s.payer = k.payer COLLATE "C" AND s.institution = k.institution COLLATE "C" AND s.year = k.year COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[21] IS NOT NULL THEN
-        RETURN QUERY SELECT 'area', json_agg(json_build_array(t.treat_area, t.insured_area, t.open_fen, t.last_date))::text FROM unnest(string_to_array(keys[21], E'\x1f'), string_to_array(keys[22], E'\x1f')) AS k(treat_area, insured_area) JOIN area_pair t ON t.treat_area = k.treat_area COLLATE "C" AND t.insured_area = k.insured_area COLLATE "C";
+        RETURN QUERY SELECT 'area', json_agg(json_build_array(t.treat_area, t.insured_area, t.open_fen, t.last_date))::text FROM unnest(string_to_array(keys[21], E'\x1f'), string_to_array(keys[22], E'\x1f')) AS k(treat_area, insured_area) CROSS JOIN LATERAL (SELECT * FROM area_pair s WHERE s.treat_area = k.treat_area COLLATE "C" AND s.insured_area = k.insured_area COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[23] IS NOT NULL THEN
-        RETURN QUERY SELECT 'premium', json_agg(json_build_array(t.payer, t.scheme_year, t.person, t.source, t.id, t.amount_fen))::text FROM unnest(string_to_array(keys[23], E'\x1f'), string_to_array(keys[24], E'\x1f'), string_to_array(keys[25], E'\x1f')) AS k(payer, scheme_year, person) JOIN premium t ON t.payer = k.payer COLLATE "C" AND t.scheme_year = k.scheme_year COLLATE "C" AND t.person = k.person COLLATE "C";
+        RETURN QUERY SELECT 'premium', json_agg(json_build_array(t.payer, t.scheme_year, t.person, t.source, t.id, t.amount_fen))::text FROM unnest(string_to_array(keys[23], E'\x1f'), string_to_array(keys[24], E'\x1f'), string_to_array(keys[25], E'\x1f')) AS k(payer, scheme_year, person) CROSS JOIN LATERAL (SELECT * FROM premium s WHERE s.payer = k.payer COLLATE "C" AND s.scheme_year = k.scheme_year COLLATE "C" AND s.person = k.person COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[26] IS NOT NULL THEN
-        RETURN QUERY SELECT 'order', json_agg(json_build_array(t.institution, t.order_no, t.source, t.id))::text FROM unnest(string_to_array(keys[26], E'\x1f'), string_to_array(keys[27], E'\x1f')) AS k(institution, order_no) JOIN order_no t ON t.institution = k.institution COLLATE "C" AND t.order_no = k.order_no COLLATE "C";
+        RETURN QUERY SELECT 'order', json_agg(json_build_array(t.institution, t.order_no, t.source, t.id))::text FROM unnest(string_to_array(keys[26], E'\x1f'), string_to_array(keys[27], E'\x1f')) AS k(institution, order_no) CROSS JOIN LATERAL (SELECT * FROM order_no s WHERE s.institution = k.institution COLLATE "C" AND s.order_no = k.order_no COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[28] IS NOT NULL THEN
-        RETURN QUERY SELECT 'bank_ref', json_agg(json_build_array(t.partner, t.bank_date, t.bank_ref, t.source, t.id))::text FROM unnest(string_to_array(keys[28], E'\x1f'), string_to_array(keys[29], E'\x1f')::date[], string_to_array(keys[30], E'\x1f')) AS k(partner, bank_date, bank_ref) JOIN bank_ref t ON t.partner = k.partner COLLATE "C" AND t.bank_date = k.bank_date AND t.bank_ref = k.bank_ref COLLATE "C";
+        RETURN QUERY SELECT 'bank_ref', json_agg(json_build_array(t.partner, t.bank_date, t.bank_ref, t.source, t.id))::text FROM unnest(string_to_array(keys[28], E'\x1f'), string_to_array(keys[29], E'\x1f')::date[], string_to_array(keys[30], E'\x1f')) AS k(partner, bank_date, bank_ref) CROSS JOIN LATERAL (SELECT * FROM bank_ref s WHERE s.partner = k.partner COLLATE "C" AND s.bank_date = k.bank_date AND s.bank_ref = k.bank_ref COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[31] IS NOT NULL THEN
-        RETURN QUERY SELECT 'instruction', json_agg(json_build_array(t.id, t.clearing_date, t.kind, t.debtor, t.creditor, t.amount_fen, t.state, t.value_date, t.replaces))::text FROM instruction t WHERE t.id = ANY(string_to_array(keys[31], E'\x1f'));
+        RETURN QUERY SELECT 'instruction', json_agg(json_build_array(t.id, t.clearing_date, t.kind, t.debtor, t.creditor, t.amount_fen, t.state, t.value_date, t.replaces))::text FROM unnest(string_to_array(keys[31], E'\x1f')) AS k(id) CROSS JOIN LATERAL (SELECT * FROM instruction s WHERE s.id = k.id COLLATE "C" OFFSET 0) t;
     END IF;
     IF keys[32] IS NOT NULL THEN
         RETURN QUERY SELECT 'seen', json_agg(json_build_array(e.source, e.id, e.type, encode(e.sm3, 'hex'), coalesce(w.outcome, e.outcome),
             coalesce(w.reason, e.reason), coalesce(w.entry_id, e.entry_id),
             coalesce(w.clearing_date, e.clearing_date), coalesce(w.late, e.late), coalesce(p.waits_for, ''),
-            CASE WHEN w.outcome IS NULL THEN 1 ELSE 2 END))::text FROM unnest(string_to_array(keys[32], E'\x1f'), string_to_array(keys[33], E'\x1f')) AS k(source, id)
-            JOIN event e ON e.source = k.source COLLATE "C" AND e.id = k.id COLLATE "C"
-            LEFT JOIN woken w ON w.source = e.source AND w.id = e.id AND e.outcome = 'parked' LEFT JOIN parked p ON p.source = e.source AND p.id = e.id AND e.outcome = 'parked';
+            CASE WHEN w.outcome IS NULL THEN 1 ELSE 2 END))::text FROM unnest(string_to_array(keys[32], E'\x1f'), string_to_array(keys[33], E'\x1f')) AS k(source, id) CROSS JOIN LATERAL (SELECT * FROM event s WHERE s.source = k.source COLLATE "C" AND s.id = k.id COLLATE "C" OFFSET 0) e
+            LEFT JOIN LATERAL (SELECT * FROM woken s WHERE s.source = e.source AND s.id = e.id AND e.outcome = 'parked' OFFSET 0) w ON true LEFT JOIN LATERAL (SELECT * FROM parked s WHERE s.source = e.source AND s.id = e.id AND e.outcome = 'parked' OFFSET 0) p ON true;
     END IF;
     IF keys[34] IS NOT NULL THEN
         RETURN QUERY SELECT 'original', json_agg(json_build_array(k.source, k.id, encode(e.raw, 'hex'), CASE WHEN n.id IS NOT NULL
-            THEN json_build_array(n.id, n.clearing_date, n.type, n.source, n.event_id, n.accounts, n.fens, n.legs, n.occurred_at, n.late, n.amount_fen, n.status, n.institution, n.bank, n.payer, n.route, n.partner, n.bank_ref, n.bank_date, n.order_no, n.receipt_no, n.admission_no, n.terminal, n.access, n.card, n.card_last4, n.app_area, n.original_id, n.original_date, n.text) END))::text FROM unnest(string_to_array(keys[34], E'\x1f'), string_to_array(keys[35], E'\x1f')) AS k(source, id)
-            JOIN event e ON e.source = k.source COLLATE "C" AND e.id = k.id COLLATE "C"
-            LEFT JOIN woken w ON w.source = e.source AND w.id = e.id AND e.outcome = 'parked' LEFT JOIN entry n ON n.id = coalesce(w.entry_id, e.entry_id);
+            THEN json_build_array(n.id, n.clearing_date, n.type, n.source, n.event_id, n.accounts, n.fens, n.legs, n.occurred_at, n.late, n.amount_fen, n.status, n.institution, n.bank, n.payer, n.route, n.partner, n.bank_ref, n.bank_date, n.order_no, n.receipt_no, n.admission_no, n.terminal, n.access, n.card, n.card_last4, n.app_area, n.original_id, n.original_date, n.text) END))::text FROM unnest(string_to_array(keys[34], E'\x1f'), string_to_array(keys[35], E'\x1f')) AS k(source, id) CROSS JOIN LATERAL (SELECT * FROM event s WHERE s.source = k.source COLLATE "C" AND s.id = k.id COLLATE "C" OFFSET 0) e
+            LEFT JOIN LATERAL (SELECT * FROM woken s WHERE s.source = e.source AND s.id = e.id AND e.outcome = 'parked' OFFSET 0) w ON true LEFT JOIN LATERAL (SELECT * FROM entry s WHERE s.id = coalesce(w.entry_id, e.entry_id) OFFSET 0) n ON true;
     END IF;
     IF keys[36] IS NOT NULL THEN
-        RETURN QUERY SELECT 'payouts_of', json_agg(json_build_array(p.root, p.source, p.id, p.attempts #>> '{-1,3}', p.amount_fen) ORDER BY p.source, p.id)::text FROM payout p WHERE p.root = ANY(string_to_array(keys[36], E'\x1f')) AND p.state IN ('HELD','ACCEPTED','SENT','PAID');
+        RETURN QUERY SELECT 'payouts_of', json_agg(json_build_array(p.root, p.source, p.id, p.attempts #>> '{-1,3}', p.amount_fen) ORDER BY p.source, p.id)::text FROM unnest(string_to_array(keys[36], E'\x1f')) AS k(root)
+            CROSS JOIN LATERAL (SELECT * FROM payout s WHERE s.root = k.root COLLATE "C" AND s.state IN ('HELD','ACCEPTED','SENT','PAID') OFFSET 0) p;
     END IF;
     IF keys[37] IS NOT NULL THEN
-        RETURN QUERY SELECT 'held', json_agg(json_build_array(p.card, p.source, p.id) ORDER BY p.source, p.id)::text FROM payout p WHERE p.card = ANY(string_to_array(keys[37], E'\x1f')) AND p.state = 'HELD';
+        RETURN QUERY SELECT 'held', json_agg(json_build_array(p.card, p.source, p.id) ORDER BY p.source, p.id)::text FROM unnest(string_to_array(keys[37], E'\x1f')) AS k(card) CROSS JOIN LATERAL (SELECT * FROM payout s WHERE s.card = k.card COLLATE "C" AND s.state = 'HELD' OFFSET 0) p;
     END IF;
     IF keys[38] IS NOT NULL THEN
-        RETURN QUERY SELECT 'aliases_of', json_agg(json_build_array(a.card, a.token) ORDER BY a.token)::text FROM alias a WHERE a.card = ANY(string_to_array(keys[38], E'\x1f'));
+        RETURN QUERY SELECT 'aliases_of', json_agg(json_build_array(a.card, a.token) ORDER BY a.token)::text FROM unnest(string_to_array(keys[38], E'\x1f')) AS k(card) CROSS JOIN LATERAL (SELECT * FROM alias s WHERE s.card = k.card COLLATE "C" OFFSET 0) a;
     END IF;
     IF keys[39] IS NOT NULL THEN
-        RETURN QUERY SELECT 'line', json_agg(json_build_array(p.name, p.arrival, p.source, p.id, p.waits_for, p.adds) ORDER BY p.arrival)::text FROM (SELECT string_to_array(keys[39], E'\x1f') AS names) k CROSS JOIN LATERAL (
+        RETURN QUERY SELECT 'line', json_agg(json_build_array(p.name, p.arrival, p.source, p.id, p.waits_for, p.adds) ORDER BY p.arrival)::text FROM unnest(string_to_array(keys[39], E'\x1f')) AS k(line) CROSS JOIN LATERAL (
             SELECT line AS name, arrival, source, id, waits_for, adds FROM parked
-            WHERE line <> '' AND line = ANY(k.names)
+            WHERE line <> '' AND line = k.line COLLATE "C"
             UNION ALL SELECT feeds, arrival, source, id, waits_for, true FROM parked
-            WHERE feeds <> '' AND feeds = ANY(k.names)) p;
+            WHERE feeds <> '' AND feeds = k.line COLLATE "C") p;
     END IF;
     IF keys[40] IS NOT NULL THEN
-        RETURN QUERY SELECT '_waiting', json_agg(json_build_array(p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, encode(e.raw, 'hex')) ORDER BY p.arrival)::text FROM parked p JOIN event e ON e.source = p.source AND e.id = p.id WHERE p.waits_for = ANY(string_to_array(keys[40], E'\x1f'));
+        RETURN QUERY SELECT '_waiting', json_agg(json_build_array(p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, encode(e.raw, 'hex')) ORDER BY p.arrival)::text FROM unnest(string_to_array(keys[40], E'\x1f')) AS k(waits_for) CROSS JOIN LATERAL (SELECT * FROM parked s WHERE s.waits_for = k.waits_for COLLATE "C" OFFSET 0) p
+            CROSS JOIN LATERAL (SELECT * FROM event s WHERE s.source = p.source AND s.id = p.id OFFSET 0) e;
     END IF;
 END $$;
 
@@ -104,7 +104,7 @@ END $$;
 CREATE FUNCTION clearing_advance(names text[], partitions integer[], froms bigint[], tos bigint[], records integer[],
     previous bytea[], digests bytea[]) RETURNS bigint[] LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_memoize = off SET jit = off AS $$
 DECLARE
     numbers bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(names)]);
     place integer;
@@ -136,8 +136,10 @@ END $$;
 CREATE FUNCTION clearing_put(numbers bigint[], new text[], known text[], lane smallint, balances text, waits text,
     moved text, gone text) RETURNS void LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
-SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_memoize = off SET jit = off AS $$
 #variable_conflict use_column
+DECLARE
+    one record;
 BEGIN
     IF numbers IS NULL THEN
         RETURN;
@@ -314,14 +316,18 @@ BEGIN
                 AS w(source, id, waits_for, since, detail, limit_days, line, adds, feeds, no) ORDER BY w.no;
     END IF;
     IF moved IS NOT NULL THEN
-        UPDATE parked p SET waits_for = w.waits_for, since = coalesce(p.since, w.since),
-            limit_days = w.limit_days, detail = w.detail, line = w.line, adds = w.adds, feeds = w.feeds
-            FROM json_to_recordset(moved::json) AS w(source text, id text, waits_for text, since date, detail text, limit_days integer, line text,
-                adds boolean, feeds text)
-            WHERE p.source = w.source COLLATE "C" AND p.id = w.id COLLATE "C";
+        FOR one IN SELECT * FROM json_to_recordset(moved::json) AS w(source text, id text, waits_for text, since date, detail text, limit_days integer, line text,
+                adds boolean, feeds text) LOOP
+            UPDATE parked p SET waits_for = one.waits_for, since = coalesce(p.since, one.since),
+                limit_days = one.limit_days, detail = one.detail, line = one.line, adds = one.adds,
+                feeds = one.feeds
+                WHERE p.source = one.source COLLATE "C" AND p.id = one.id COLLATE "C";
+        END LOOP;
     END IF;
     IF gone IS NOT NULL THEN
-        DELETE FROM parked p USING json_to_recordset(gone::json) AS w(source text, id text)
-            WHERE p.source = w.source COLLATE "C" AND p.id = w.id COLLATE "C";
+        FOR one IN SELECT * FROM json_to_recordset(gone::json) AS w(source text, id text) LOOP
+            DELETE FROM parked p
+                WHERE p.source = one.source COLLATE "C" AND p.id = one.id COLLATE "C";
+        END LOOP;
     END IF;
 END $$;
