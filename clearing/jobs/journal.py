@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from clearing.errors import UsageError, toml_fault
+from clearing.errors import UsageError, WorldFailed, toml_fault
 from clearing.jobs.close import netting_of, value_date
 from clearing.jobs.reports import possible, write_document
 from clearing.ledger.accounts import HOSPITAL, PHARMACY, code_of, owner_of
@@ -55,8 +58,8 @@ async def journals(
     day: date,
     accounts: Mapping[str, Any],
     institutions: Sequence[str] = (),
-) -> dict[str, Document]:
-    """The journals of a day by institution, each made when all are sound. 凭证
+) -> AsyncGenerator[tuple[str, Document]]:
+    """The journals of a day by institution, one after the other: a day's entries are never all in memory. 凭证
 
     In:      the codes asked for; all institutions in force for none.
     Raises:  UsageError for a day never opened, a code that is no institution, or an account that is missing.
@@ -70,16 +73,14 @@ async def journals(
     wanted = institutions or [
         code for code in sorted(on.by_code) if isinstance(on.by_code[code], Institution)
     ]
+    platform = members.platform.name or members.platform.code
     async with transaction(engine) as conn:
         await days.opened(conn, day)
         netted = await netting_of(conn, members, day)
-        said = [await _figures(conn, on, netted, code) for code in wanted]
-    platform = members.platform.name or members.platform.code
-    return {
-        one.institution: journal(one, chart_for(accounts, one.institution, _usual(on, one.institution, accounts)),
-                                 platform=platform)
-        for one in said
-    }  # fmt: skip
+        for code in wanted:
+            chart = chart_for(accounts, code, _usual(on, code, accounts))
+            said = await _figures(conn, on, netted, code)
+            yield code, await asyncio.to_thread(journal, said, chart, platform=platform)
 
 
 def _usual(on: MembersOn, code: str, accounts: Mapping[str, Any]) -> str:
@@ -121,14 +122,20 @@ async def write_journals(  # noqa: PLR0917 - the books, the day, and what is ask
 ) -> list[Path]:
     """Write the vouchers of a day, one file an institution and format. 写凭证
 
-    Writes:  out/RHC_JNL_<platform>_<institution>_<date>.<format>: whole or not at all; none when an account is
-             missing.
+    Writes:  out/RHC_JNL_<platform>_<institution>_<date>.<format>: all of them or, when an account is missing, none.
     Again:   the same bytes while the books and the accounts file say the same.
-    Raises:  as `journals`, `write_document`.
+    Raises:  as `journals`, `write_document`; WorldFailed for the folder.
     """
     possible(formats)
-    written: list[Path] = []
-    for code, document in (await journals(engine, members, day, accounts, institutions)).items():
-        stem = f"RHC_JNL_{members.platform.code}_{code}_{day:%Y%m%d}"
-        written += await write_document(document, out, stem, formats)
-    return written
+    try:
+        await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".journal-", dir=out) as beside:
+            written: list[Path] = []
+            async with aclosing(journals(engine, members, day, accounts, institutions)) as made:
+                async for code, document in made:
+                    stem = f"RHC_JNL_{members.platform.code}_{code}_{day:%Y%m%d}"
+                    written += await write_document(document, Path(beside), stem, formats)
+            return [path.replace(out / path.name) for path in written]
+    except OSError as error:
+        where = error.filename or out
+        raise WorldFailed(f"{where}: {error.strerror or error}. Next: mend it and run again") from error

@@ -40,7 +40,7 @@ def of_type(made: Document, kind: str) -> list[tuple[str, int]]:
 
 async def test_the_worked_day_in_a_hospitals_books(the: Books) -> None:
     """Discharge with top-up and claim, discharge with refund, and the claim paid, as its accountant books them."""
-    made = await journals(the.engine, the.members, TENTH, SHIPPED)
+    made = {code: one async for code, one in journals(the.engine, the.members, TENTH, SHIPPED)}
     assert of_type(made["H2"], "discharge.settled") == [
         ("1021", 64_416),
         ("121201", -1_286_040),
@@ -65,7 +65,7 @@ async def test_the_worked_day_in_a_hospitals_books(the: Books) -> None:
 
 async def test_every_voucher_balances_and_the_day_is_the_position(the: Books) -> None:
     """Debits are credits in each voucher; in transit and claims received make what the day settles."""
-    made = await journals(the.engine, the.members, TENTH, SHIPPED)
+    made = {code: one async for code, one in journals(the.engine, the.members, TENTH, SHIPPED)}
     positions = {"H1": -143_000, "H2": 1_199_416, "H3": 0, "R1": 4_548}
     assert made.keys() == positions.keys()
     for code, document in made.items():
@@ -112,7 +112,7 @@ async def test_an_account_that_is_missing_is_said_and_nothing_is_written(the: Bo
         await write_journals(the.engine, the.members, TENTH, tmp_path, accounts)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(UsageError, match="expected hospitals or pharmacies in force, got B1, H9"):
-        await journals(the.engine, the.members, NINTH, SHIPPED, ["B1", "H1", "H9"])
+        await anext(journals(the.engine, the.members, NINTH, SHIPPED, ["B1", "H1", "H9"]))
 
 
 @pytest.mark.parametrize(("document", "said"), [
