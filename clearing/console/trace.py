@@ -20,14 +20,16 @@ def trace_way(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="SOURCE/ID, an order's, entry's or instruction's id, or FILE:LINE."
+            metavar="ID",
+            help="SOURCE/ID, MEMBER/NUMBER, an order's, entry's or instruction's id, or FILE:LINE.",
         ),
     ],
     as_json: Json = False,
 ) -> None:
     """The whole way of a payment, payout or instruction: record, entries, files out and in, answers, breaks 全程追踪.
 
-    Found by the event (H1/H1-0029), by a payout's order (F1/P1/1) or what ISO 20022 calls it (EndToEndId), its
+    Found by the event (H1/H1-0029), an institution's order number or a bank's reference that it used
+    (H1/H1-1001, B1/BR00000005), by a payout's order (F1/P1/1) or what ISO 20022 calls it (EndToEndId), its
     settlement (F1/S-1) or row of a list (F1/BATCH-01/3), an entry or instruction by its first 8 digits or more, or a
     line of any file that went out or came in (RHC_PAY_PLAT_B1_20260310_001_V1.txt:2).
     """

@@ -1,13 +1,14 @@
 """What a person holds in hand, a number or a line of a file, and what it is the number of. 追踪起点
 
-An event is SOURCE/ID, a payout also its order's id (with the attempt, or as ISO 20022 has it), its settlement or its
-row in the payer's list; an entry or instruction its first digits; a line of any file FILE:LINE, as messages say it.
+An event is SOURCE/ID, or the order number at an institution or a bank's reference that it used; a payout also its
+order's id (with the attempt, or as ISO 20022 has it), its settlement or its row in the payer's list; an entry or
+instruction its first digits; a line of any file FILE:LINE, as messages say it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from clearing.errors import UsageError
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 FILE_LINE: Final = re.compile(r"(?P<file>[^/\\]+):(?P<line>[1-9]\d*)")
 ID: Final = re.compile(r"[0-9a-f]{8,32}")
-FORMS: Final = "SOURCE/ID of an event or payout, an entry's or order's id, or FILE:LINE"
+FORMS: Final = (
+    "SOURCE/ID of an event or payout, MEMBER/NUMBER of an order or bank reference, an entry's or order's id, "
+    "or FILE:LINE"
+)
 
 
 class Subject(NamedTuple):
@@ -54,7 +58,10 @@ async def meant(conn: AsyncConnection, world: World, said: str) -> Subject:
             f"trace {said}: expected a line of it, such as {said}:2. See: clearing files show {said}"
         )
     if "/" in said:
-        raise UsageError(f"trace {said}: no such event came. See: clearing quarantine list")
+        raise UsageError(
+            f"trace {said}: no such event came, and no order or bank reference of that number is known. "
+            "See: clearing quarantine list"
+        )
     raise UsageError(f"trace {said}: expected {FORMS}, such as H1/H1-0029; there is nothing of this name")
 
 
@@ -75,24 +82,35 @@ def _of_order(pay_id: str, kind: str) -> Subject:
 
 
 async def _of_source(conn: AsyncConnection, said: str) -> Subject | None:
-    """By SOURCE/ID, SOURCE/ID/ATTEMPT, PAYER/SETTLEMENT or PAYER/LIST/ROW."""
+    """By SOURCE/ID, SOURCE/ID/ATTEMPT, PAYER/SETTLEMENT, PAYER/LIST/ROW, INSTITUTION/ORDER or BANK/REFERENCE."""
     source, slash, id_ = said.partition("/")
     if not slash or not source or not id_:
         return None
     if await views.event(conn, source, id_) is not None:
         return Subject("event", (source, id_))
-    found = await trails.payouts_named(conn, source, settlement_id=id_)
+    paid = await trails.payouts_named(conn, source, settlement_id=id_)
     head, slash, number = id_.rpartition("/")
-    if not found and slash and number.isdecimal():
+    if not paid and slash and number.isdecimal():
         if ("payout", source, head) in await facts.read(conn, [("payout", source, head)]):
             return Subject("event", (source, head))
-        found = await trails.payouts_named(conn, source, batch_id=head, row_no=int(number))
+        paid = await trails.payouts_named(conn, source, batch_id=head, row_no=int(number))
+    if paid:
+        return _the_one(said, "payout", paid)
+    used = await trails.order_taken(conn, source, id_) or await trails.reference_used(conn, source, id_)
+    return _the_one(said, "event", used) if used else None
+
+
+def _the_one(said: str, what: str, found: Sequence[tuple[str, str]]) -> Subject:
+    """The only one.
+
+    Raises:  UsageError that names them when there are several.
+    """
     if len(found) > 1:
         names = ", ".join("/".join(one) for one in found)
         raise UsageError(
-            f"trace {said}: expected one payout, got {len(found)}: {names}. Next: trace one of them"
+            f"trace {said}: expected one {what}, got {len(found)}: {names}. Next: trace one of them"
         )
-    return Subject("event", found[0]) if found else None
+    return Subject("event", found[0])
 
 
 async def _digits(conn: AsyncConnection, said: str) -> Subject | None:

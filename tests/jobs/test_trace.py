@@ -242,6 +242,27 @@ async def test_an_instruction_shows_what_took_its_place_and_by_whom(round_: Roun
         assert await way(the, said) == steps, said
 
 
+async def test_a_payment_is_found_by_its_order_number_and_the_banks_reference(
+    blank: Callable[[], str],
+) -> None:
+    """What stands on a hospital's receipt, or in a bank's own list; one reference of two dates names both events."""
+    async with books(blank(), settings_of(), worked_members()) as the:
+        await the.ingest(worked_lines(9))
+        (paid,) = [line for line in worked_lines(10) if b'"H1-0029"' in line and b'"payment.made"' in line][
+            :1
+        ]
+        later = paid.replace(b"H1-0029", b"H1-0099").replace(b"H1-1001", b"H1-1099")
+        await the.ingest([paid])
+        steps = await way(the, "H1/H1-0029")
+        assert short(steps)[:2] == ["record payment.made", "outcome posted"]
+        assert await way(the, "H1/H1-1001") == steps
+        assert await way(the, "B1/BR00000005") == steps
+        await the.ingest([later.replace(b'"bank_date": "2026-03-10"', b'"bank_date": "2026-03-09"')])
+        with pytest.raises(UsageError, match="expected one event, got 2: H1/H1-0029, H1/H1-0099"):
+            await way(the, "B1/BR00000005")
+        assert (await way(the, "H1/H1-1099"))[0]["step"] == "record"
+
+
 async def test_only_files_in_which_an_entry_is_a_line_are_listed(blank: Callable[[], str]) -> None:
     """A file that names a payment only as what a void or refund undoes is not among the payment's own files."""
     async with books(blank(), settings_of(profiles="P,H,X"), worked_members()) as the:
