@@ -33,13 +33,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from clearing import settings as settings_table
 from clearing.errors import ClearingError, UsageError, WorldFailed
-from clearing.jobs.ingest import database_failed, state_of
 from clearing.jobs.patience import patiently
 from clearing.jobs.setup import members_in_force, with_settings
 from clearing.ledger.accounts import CHART
 from clearing.ledger.members import Members
 from clearing.settings import Settings
 from clearing.store.database import open_database
+from clearing.store.refusals import database_failed, state_of
 
 T = TypeVar("T")
 

@@ -21,17 +21,7 @@ from clearing.day.working_days import working_day_after
 from clearing.errors import InvariantViolated, WorldFailed
 from clearing.jobs.filing import keep_files
 from clearing.jobs.gather import NO_NAMES, Busy, Names, gather, waiting_of
-from clearing.jobs.ingest import (
-    DATABASE_ERRORS,
-    LOCK_TIMEOUT,
-    TRIES_MAX,
-    Stream,
-    context_of,
-    ends_of,
-    networks_of,
-    new_keys,
-    state_of,
-)
+from clearing.jobs.ingest import TRIES_MAX, Stream, context_of, ends_of, networks_of, new_keys
 from clearing.jobs.layouts import layouts_of
 from clearing.jobs.seal import seal_files, sealer_of
 from clearing.jobs.setup import check_in_force
@@ -40,6 +30,7 @@ from clearing.ledger.decide import decide
 from clearing.ledger.outcomes import Outcome
 from clearing.store import balances, days, files, locks, parked, streams
 from clearing.store.record import BatchRecord, record
+from clearing.store.refusals import DATABASE_ERRORS, LOCK_TIMEOUT, state_of
 from clearing.store.session import IDLE_SECONDS_MAX, transaction
 
 if TYPE_CHECKING:

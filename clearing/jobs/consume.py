@@ -31,12 +31,13 @@ from clearing.jobs.clients import (
     watch,
 )
 from clearing.jobs.inflow import Inflow
-from clearing.jobs.ingest import Totals, quiet_collector, take
+from clearing.jobs.ingest import quiet_collector, take
 from clearing.jobs.outflow import Outflow
 from clearing.jobs.patience import WORTH_WAITING, said, waiting
 from clearing.jobs.positions import Positions, partition_of
 from clearing.jobs.setup import MembersNow
 from clearing.jobs.topics import FAMILIES, event_topics
+from clearing.jobs.totals import Totals
 from messages.notices import topic_name
 
 if TYPE_CHECKING:

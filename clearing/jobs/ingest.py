@@ -9,14 +9,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import asyncpg
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from clearing.errors import InvariantViolated, WorldFailed
@@ -25,32 +22,25 @@ from clearing.ledger.case import Context, Limits
 from clearing.ledger.decide import Folded, Incoming, decide
 from clearing.ledger.facts import Key
 from clearing.ledger.members import Members
-from clearing.ledger.outcomes import PARKED, REJECTED, Decision
+from clearing.ledger.outcomes import PARKED, Decision
 from clearing.settings import Settings
 from clearing.store import days, locks
 from clearing.store.chain import GENESIS
 from clearing.store.record import BatchRecord, Item, record_all
+from clearing.store.refusals import (
+    DATABASE_ERRORS,
+    LOCK_TIMEOUT,
+    database_failed,
+    no_room,
+    state_of,
+    worth_another_try,
+)
 from clearing.store.session import IDLE_SECONDS_MAX, transaction
 from clearing.store.streams import Head
 from messages import Event, Malformed, decode
 
 TRIES_MAX: Final = 8
 """How often a batch starts again because another one holds a key it found, or the database aborted it."""
-DATABASE_ERRORS: Final = (
-    DBAPIError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-)
-"""What a database that fails raises: through SQLAlchemy, from the driver underneath (the last of its own when the
-server's last word comes between two of ours), from the network."""
-LOCK_TIMEOUT: Final = "55P03"
-OUT_OF_RANGE: Final = "22003"
-ROOM: Final = "ck_balance_room"
-"""The constraint that says how much a day's share of an account may come to."""
-_BROKEN: Final = frozenset({"22", "23"})
-"""Classes of errors that come again however often one tries: data that does not fit, a constraint."""
 
 
 class Record(NamedTuple):
@@ -207,38 +197,6 @@ def _too_much(record: Record, event: Event | Malformed) -> Malformed:
     return Malformed("data", what, event.source, event.id, event.type, sm3, len(value), keep_bytes=True)
 
 
-def no_room(error: Exception) -> bool:
-    """Whether a sum is more than a number of the database holds, or than a day's share of an account may come to."""
-    original: Any = getattr(error, "orig", error)
-    return (
-        state_of(error) == OUT_OF_RANGE
-        or getattr(original, "constraint_name", None) == ROOM
-        or (isinstance(original, asyncpg.DataError) and "out of int64 range" in str(original))
-    )
-
-
-def worth_another_try(error: Exception) -> bool:
-    """Deadlock, serialization failure, a lock waited for in vain, a unique key taken a moment before."""
-    return state_of(error) in ("40P01", "40001", "23505", LOCK_TIMEOUT)
-
-
-def state_of(error: BaseException) -> str:
-    """The five characters that say what kind of error it is; empty where the server said nothing."""
-    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
-
-
-def database_failed(error: Exception) -> WorldFailed | InvariantViolated:
-    """The database's own words as one of our errors; they name constraints, never values."""
-    original: Any = getattr(error, "orig", error)
-    cause = getattr(original, "__cause__", None) or original
-    state = state_of(error)
-    first = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-    said = f"database: {first} [{state or 'no state'}]. Nothing was written."
-    if state[:2] in _BROKEN:
-        return InvariantViolated(f"{said} It would be the same again. Next: clearing verify, and tell us")
-    return WorldFailed(f"{said} Next: see that it runs, then try again")
-
-
 async def take_in(
     conn: AsyncConnection,
     settings: Settings,
@@ -374,57 +332,3 @@ def quiet_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
-
-
-# -- totals --------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Totals:
-    """What a run came to: each record once, by the outcome it has at the end of the run."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    woken: int = 0
-    """Events parked in earlier runs and decided in this one."""
-    parked_max: int | None = None
-    """How many parked events are remembered, to be counted once when they are woken: all of a file's, not all of a
-    worker's, which runs for years and may not be who wakes them."""
-    _parked_here: dict[tuple[str, str], None] = field(default_factory=dict)
-    """What this run has parked, the oldest first."""
-
-    def add(self, taken: Taken) -> None:
-        """Count one batch."""
-        for one in taken.outcomes:
-            if isinstance(one, Malformed):
-                self.counts["malformed"] += 1
-                continue
-            self.counts[str(one.outcome)] += 1
-            if one.outcome is REJECTED:
-                self.reasons[one.reason] += 1
-            elif one.outcome is PARKED:
-                self._parked_here[one.event.source, one.event.id] = None
-                if self.parked_max is not None and len(self._parked_here) > self.parked_max:
-                    del self._parked_here[next(iter(self._parked_here))]
-        for one in taken.woken:
-            key = (one.event.source, one.event.id)
-            if key in self._parked_here:
-                del self._parked_here[key]
-                self.counts["parked"] -= 1
-                self.counts[str(one.outcome)] += 1
-                if one.outcome is REJECTED:
-                    self.reasons[one.reason] += 1
-            else:
-                self.woken += 1
-
-    def as_json(self, seconds: float) -> dict[str, Any]:
-        """The shape that `clearing ingest --json` prints."""
-        names = ("posted", "noted", "duplicate", "rejected", "parked", "malformed")
-        counts = {name: self.counts[name] for name in names}
-        return {
-            "taken": sum(counts.values()),
-            **counts,
-            "woken": self.woken,
-            "seconds": round(seconds, 3),
-            "reasons": dict(sorted(self.reasons.items())),
-        }

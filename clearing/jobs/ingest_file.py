@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import text
 
 from clearing.errors import WorldFailed
-from clearing.jobs.ingest import Batch, Record, Stream, Totals, quiet_collector, take
+from clearing.jobs.ingest import Batch, Record, Stream, quiet_collector, take
+from clearing.jobs.totals import Totals
 from clearing.store import streams
 from clearing.store.session import transaction
 from messages import Event, Malformed, decode

@@ -11,7 +11,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from clearing.errors import WorldFailed
-from clearing.jobs.ingest import DATABASE_ERRORS, database_failed, state_of
+from clearing.store.refusals import DATABASE_ERRORS, database_failed, state_of
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from clearing.errors import Fenced, WorldFailed
 from clearing.jobs.gather import NO_NAMES, Busy, Names
-from clearing.jobs.ingest import TRIES_MAX, database_failed, worth_another_try
+from clearing.jobs.ingest import TRIES_MAX
+from clearing.store.refusals import database_failed, worth_another_try
 from clearing.store.session import transaction
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from clearing.errors import InvariantViolated
 from clearing.ledger.facts import Fact, Key, LivePayout, Original, Place, Seen, lock_name
 from clearing.store import entries, parked
-from clearing.store.functions import BUSY, KEYS, OPEN_DAY, PLACES, WAITING
+from clearing.store.functions import BUSY, OPEN_DAY
 from clearing.store.kinds import KINDS
+from clearing.store.lookups import KEYS, PLACES, WAITING
 from clearing.store.session import SEPARATOR, driver
 from messages import Event, decode
 

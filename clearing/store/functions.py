@@ -8,126 +8,17 @@ connection, when it is first needed. Their text follows from the kinds of facts 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from typing import Final
 
-from clearing.store import entries, parked
 from clearing.store.kinds import KINDS, Kind
+from clearing.store.lookups import PLACES, QUERIES
 from clearing.store.rows import COLUMNS
 
 BUSY: Final = "_busy"
 OPEN_DAY: Final = "_open_day"
-WAITING: Final = "_waiting"
+"""Answers of `clearing_look` that are no kind of fact."""
 
 # ---------------------------------------------------------------- reading
-
-
-def _texts(*types: str) -> str:
-    """The key's columns as arrays: each comes as one text, which costs the driver a twentieth.
-
-    Measured: the driver takes 0.85 µs for one element of an array of text, 5 ms of Python a batch.
-    """
-    return ", ".join(
-        f"string_to_array({{{number}}}, E'\\x1f')" + ("" if name == "text" else f"::{name}[]")
-        for number, name in enumerate(types)
-    )
-
-
-def _listed(columns: str, source: str, order: str = "") -> str:
-    """A query whose rows come as one JSON list of lists."""
-    return f"json_agg(json_build_array({columns}){order and f' ORDER BY {order}'})::text FROM {source}"
-
-
-def _of(table: str, keys: Mapping[str, str], more: str = "") -> str:
-    """The rows of a table that have these keys, looked up for each row before it in a FROM.
-
-    OFFSET 0 keeps the lookup apart. Else a table that was all but empty when the server last counted it is read
-    whole, and each of its rows compared with every key: 30 µs an event where few events waited.
-
-    In:      `keys`: column to what it is compared with; `more`: a further condition.
-    """
-    equal = " AND ".join(f"s.{name} = {value}" for name, value in keys.items())
-    return f"LATERAL (SELECT * FROM {table} s WHERE {equal}{more and f' AND {more}'} OFFSET 0)"  # noqa: S608 - our own names
-
-
-def _keys(names: Sequence[str], types: Sequence[str] = ()) -> str:
-    """The keys asked for, as rows k with these columns, all text unless said."""
-    return f"unnest({_texts(*(types or ['text'] * len(names)))}) AS k({', '.join(names)})"
-
-
-def _by(names: Sequence[str], types: Sequence[str] = ()) -> dict[str, str]:
-    """Columns that are as those of k; text byte by byte."""
-    return {
-        name: f"k.{name}" + (' COLLATE "C"' if type_ == "text" else "")
-        for name, type_ in zip(names, types or ["text"] * len(names), strict=True)
-    }
-
-
-def _stored(kind: Kind) -> str:
-    found = _of(kind.table, _by(kind.key, kind.key_types))
-    columns = ", ".join(f"t.{name}" for name in kind.hints)
-    return _listed(columns, f"{_keys(kind.key, kind.key_types)} CROSS JOIN {found} t")
-
-
-_EVENT: Final = ("source", "id")
-_OF_E: Final = {name: f"e.{name}" for name in _EVENT}
-_PARKED: Final = "e.outcome = 'parked'"
-_HELD: Final = "s.state = 'HELD'"
-_EVENTS: Final = f"""{_keys(_EVENT)} CROSS JOIN {_of("event", _by(_EVENT))} e
-            LEFT JOIN {_of("woken", _OF_E, _PARKED)} w ON true"""
-_VIRTUAL: Final = {
-    "seen": _listed(
-        """e.source, e.id, e.type, encode(e.sm3, 'hex'), coalesce(w.outcome, e.outcome),
-            coalesce(w.reason, e.reason), coalesce(w.entry_id, e.entry_id),
-            coalesce(w.clearing_date, e.clearing_date), coalesce(w.late, e.late), coalesce(p.waits_for, ''),
-            CASE WHEN w.outcome IS NULL THEN 1 ELSE 2 END""",
-        f"{_EVENTS} LEFT JOIN {_of('parked', _OF_E, _PARKED)} p ON true",
-    ),
-    "original": _listed(
-        f"""k.source, k.id, encode(e.raw, 'hex'), CASE WHEN n.id IS NOT NULL
-            THEN json_build_array({", ".join(f"n.{name}" for name in entries.COLUMNS)}) END""",
-        f"{_EVENTS} LEFT JOIN {_of('entry', {'id': 'coalesce(w.entry_id, e.entry_id)'})} n ON true",
-    ),
-    "payouts_of": _listed(
-        "p.root, p.source, p.id, p.attempts #>> '{{-1,3}}', p.amount_fen",
-        f"""{_keys(["root"])}
-            CROSS JOIN {_of("payout", _by(["root"]), "s.state IN ('HELD','ACCEPTED','SENT','PAID')")} p""",
-        "p.source, p.id",
-    ),
-    "held": _listed(
-        "p.card, p.source, p.id",
-        f"{_keys(['card'])} CROSS JOIN {_of('payout', _by(['card']), _HELD)} p",
-        "p.source, p.id",
-    ),
-    "aliases_of": _listed(
-        "a.card, a.token", f"{_keys(['card'])} CROSS JOIN {_of('alias', _by(['card']))} a", "a.token"
-    ),
-    "line": _listed(
-        "p.name, p.arrival, p.source, p.id, p.waits_for, p.adds",
-        f"""{_keys(["line"])} CROSS JOIN LATERAL (
-            SELECT line AS name, arrival, source, id, waits_for, adds FROM parked
-            WHERE line <> '' AND line = k.line COLLATE "C"
-            UNION ALL SELECT feeds, arrival, source, id, waits_for, true FROM parked
-            WHERE feeds <> '' AND feeds = k.line COLLATE "C") p""",  # noqa: S608 - our own names
-        "p.arrival",
-    ),
-    WAITING: _listed(
-        parked.COLUMNS,
-        f"""{_keys(["waits_for"])} CROSS JOIN {_of("parked", _by(["waits_for"]))} p
-            CROSS JOIN {_of("event", {name: f"p.{name}" for name in _EVENT})} e""",
-        "p.arrival",
-    ),
-}
-"""Kinds that are read from other tables and written with what they come from; and what waits for names."""
-
-QUERIES: Final = {name: _stored(kind) for name, kind in KINDS.items()} | _VIRTUAL
-"""By kind, with {0}, {1}, {2} where the parts of its keys go."""
-_WIDTHS: Final = {name: query.count("string_to_array({") for name, query in QUERIES.items()}
-PLACES: Final = dict(zip(_WIDTHS, accumulate(_WIDTHS.values(), initial=0), strict=False))
-"""By kind, where in `keys` its first part stands, from 0; its parts stand side by side."""
-KEYS: Final = sum(_WIDTHS.values())
-"""How many texts `keys` has."""
 
 
 def _reading() -> str:

@@ -18,11 +18,11 @@ import pytest
 from clearing.errors import InvariantViolated, WorldFailed
 from clearing.jobs.broker import Broker, JarBroker
 from clearing.jobs.consume import STOP_SECONDS_MAX
-from clearing.jobs.ingest import database_failed
 from clearing.jobs.setup import init
 from clearing.jobs.verify import verify
 from clearing.settings import Settings
 from clearing.store.database import open_database
+from clearing.store.refusals import database_failed
 from tests.conftest import OwnDatabase
 from tests.jobs.mortal import mortals
 from tests.jobs.proof import all_told, as_in_quiet, one_outcome_each, quiet_run

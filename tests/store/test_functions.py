@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clearing.store import functions, migrations
+from clearing.store import functions, lookups, migrations
 from clearing.store.database import Database, connect
 from clearing.store.session import driver, transaction
 
@@ -32,7 +32,7 @@ async def test_reads_use_the_keys(books: Database, statistics: str) -> None:
         raw = await driver(conn)
         for setting in re.findall(r"SET (\w+) = (\w+)", functions._PLANS):
             await raw.execute("SELECT set_config($1, $2, true)", *setting)
-        for name, query in functions.QUERIES.items():
+        for name, query in lookups.QUERIES.items():
             asked = query.format(*(f"($1)[{number}]" for number in (1, 2, 3)))
             await raw.execute(f"PREPARE asked(text[]) AS SELECT {asked}")
             plan = "\n".join(row[0] for row in await raw.fetch("EXPLAIN EXECUTE asked(ARRAY['a', 'b', 'c'])"))
