@@ -56,7 +56,7 @@ class Producer(NamedTuple):
 async def producers(conn: AsyncConnection, since: datetime, before: datetime) -> list[Producer]:
     """Sources that number their events, with the numbers missing between two instants. 报文序号缺口
 
-    In:      the first instant and the first after, of the events' own times; all kept events are walked over.
+    In:      the first instant and the first after, of the events' own times; pages of other times are passed over.
     Out:     in order of source; a source without numbers is absent. A record in quarantine is a gap;
              one told again counts with its number then, at the time of the first.
     """

@@ -42,6 +42,8 @@ metadata: Final = MetaData(
 )
 
 Instant: Final = DateTime(timezone=True)
+_AS_IT_FILLS: Final = {"autosummarize": "on"}
+"""Of an index by ranges of pages: else only a vacuum takes new ranges in, which large tables seldom see."""
 
 
 def _column(
@@ -156,6 +158,7 @@ event = Table(
         "batch",
         postgresql_where=text("type LIKE 'payout.%' OR type LIKE 'settlement.%'"),
     ),
+    Index("ix_event_occurred_at", "occurred_at", postgresql_using="brin", postgresql_with=_AS_IT_FILLS),
     comment="Every event that could be read, once",
 )
 
@@ -264,7 +267,13 @@ entry = Table(
     _text("text", "Free text of a correction; a reason code of a return."),
     *_place(),
     UniqueConstraint("source", "event_id"),
-    Index("ix_entry_day_batch", "clearing_date", "batch", postgresql_using="brin"),
+    Index(
+        "ix_entry_day_batch",
+        "clearing_date",
+        "batch",
+        postgresql_using="brin",
+        postgresql_with=_AS_IT_FILLS,
+    ),
     Index("ix_entry_card", "card"),
     comment="One balanced set of postings (记账凭证)",
 )

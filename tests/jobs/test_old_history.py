@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
 from clearing.files.items import USED
-from clearing.store import deliveries, notices, standing, streams, uses
+from clearing.store import deliveries, notices, producers, standing, streams, uses
 from clearing.store.session import driver, transaction
 from tests.jobs.running import FIRST_DAY, Books, books, settings_of, worked_lines, worked_members
 
@@ -53,6 +53,9 @@ DELIVERED = f"""
 """  # noqa: S608 - a number of our own
 
 
+READ = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+
+
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every node of a plan."""
     yield plan
@@ -65,7 +68,7 @@ async def rows_read(the: Books, table: str, query: str, *given: object, patience
     async with transaction(the.engine, idle_seconds_max=patience) as conn:
         told = await (await driver(conn)).fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *given)
     return sum(
-        int(node["Actual Loops"]) * (int(node["Actual Rows"]) + int(node.get("Rows Removed by Filter", 0)))
+        int(node["Actual Loops"]) * sum(int(node.get(rows, 0)) for rows in READ)
         for node in nodes(told[0]["Plan"])
         if node.get("Relation Name") == table
     )
@@ -76,6 +79,14 @@ async def test_old_events_are_not_read_again(the: Books) -> None:
     assert await the.one("SELECT count(*) FROM event") > OLD
     read = {name: await rows_read(the, "event", query, *given) for name, (query, given) in QUERIES.items()}
     assert {name: rows for name, rows in read.items() if rows > OLD / 100} == {}
+
+
+async def test_numbers_of_producers_are_read_of_their_time(the: Books) -> None:
+    """Of a date's records and those in the same pages, once the server has counted them."""
+    midnight = datetime.combine(FIRST_DAY + timedelta(days=1), time(), tzinfo=UTC)
+    await the.as_superuser("SELECT brin_summarize_new_values('ix_event_occurred_at')")
+    read = await rows_read(the, "event", producers._GAPS, midnight, midnight + timedelta(days=1))
+    assert 0 < read < OLD / 5
 
 
 async def test_what_is_due_is_found_among_all_that_was_delivered(the: Books) -> None:
