@@ -88,6 +88,11 @@ def show(
 
     async def work() -> PublicKey:
         ours = {} if file.suffix or file.exists() else names_of(key_store(settings_now()))
+        if not file.suffix and not file.exists() and f"{file}" not in ours:
+            raise UsageError(
+                f"{file}: expected a public key's file or the name of a key of this site, got neither. "
+                "See: clearing keys list"
+            )
         key = ours.get(f"{file}") or named_key(file)
         if form == "04" and key.algorithm == ED25519:
             raise UsageError(f"{file}: a key of {ED25519} has no form with 04. Next: --form hex")

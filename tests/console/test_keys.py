@@ -137,6 +137,9 @@ def test_keys_are_listed_and_shown_in_every_form(run: Clearing, tmp_path: Path) 
     }
     assert forms["04"] == f"04{forms['hex']}"
     assert run("keys", "show", "sign-sm2", **settings).out == run("keys", "show", public).out
+    unknown = run("keys", "show", "nobody", **settings)
+    assert unknown.code == 2
+    assert unknown.err.startswith("nobody: expected a public key's file or the name of a key of this site")
     (tmp_path / "hex.txt").write_text(forms["hex"])
     assert run("keys", "show", str(tmp_path / "hex.txt")).out.startswith(forms["pem"])
     secret = "".join((tmp_path / "keys" / "sign-sm2.pem").read_text().splitlines()[1:-1])
