@@ -42,8 +42,11 @@ metadata: Final = MetaData(
 )
 
 Instant: Final = DateTime(timezone=True)
-_AS_IT_FILLS: Final = {"autosummarize": "on"}
-"""Of an index by ranges of pages: else only a vacuum takes new ranges in, which large tables seldom see."""
+_AS_IT_FILLS: Final = {"autosummarize": "on", "pages_per_range": "1024"}
+"""Of an index by ranges of pages: else only a vacuum takes new ranges in, which large tables seldom see.
+
+Ranges of 8 MB: the server notes 256 full ones a minute, and at the highest rate some ninety come.
+"""
 
 
 def _column(

@@ -76,7 +76,7 @@ CREATE TABLE event (
 );
 CREATE INDEX ix_event_batch ON event (batch);
 CREATE INDEX ix_event_payout ON event (batch) WHERE type LIKE 'payout.%' OR type LIKE 'settlement.%';
-CREATE INDEX ix_event_occurred_at ON event USING brin (occurred_at) WITH (autosummarize = on);
+CREATE INDEX ix_event_occurred_at ON event USING brin (occurred_at) WITH (autosummarize = on, pages_per_range = 1024);
 COMMENT ON TABLE event IS 'Every event that could be read, once';
 COMMENT ON COLUMN event.source IS 'Member code of the producer.';
 COMMENT ON COLUMN event.id IS 'Unique for ever within the source.';
@@ -239,7 +239,7 @@ CREATE TABLE entry (
     CONSTRAINT uq_entry_source_event_id UNIQUE (source, event_id)
 );
 CREATE INDEX ix_entry_card ON entry (card);
-CREATE INDEX ix_entry_day_batch ON entry USING brin (clearing_date, batch) WITH (autosummarize = on);
+CREATE INDEX ix_entry_day_batch ON entry USING brin (clearing_date, batch) WITH (autosummarize = on, pages_per_range = 1024);
 COMMENT ON TABLE entry IS 'One balanced set of postings (记账凭证)';
 COMMENT ON COLUMN entry.id IS 'The 32 hex digits of the public id: the clearing date, then SM3.';
 COMMENT ON COLUMN entry.clearing_date IS 'The day it belongs to.';
