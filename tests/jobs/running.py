@@ -193,8 +193,9 @@ def cards_first(sent: Iterable[Sent]) -> tuple[list[Sent], list[Sent]]:
 def a_day(events: int, seed: int, *, plan: Plan | None = None, day: date = FIRST_DAY) -> list[Sent]:
     """A generated day of the city, in order of arrival.
 
-    A stay that takes over another's deposit goes under that one's key: keys promise no order between them, and a
-    discharge that overtakes the transfer is refused for good (`discharge_unbalanced`).
+    What keys promise no order for, and what is refused for good when it is overtaken, goes under one key: a stay that
+    takes over another's deposit under that one's (`discharge_unbalanced`), a payout between areas under its payer's,
+    who settles in the evening what is owed between them (`exceeds_claims`).
     """
     made = generate_day(plan or Plan(), members_of(CITY), day, events, seed)
     sent = []
@@ -203,9 +204,11 @@ def a_day(events: int, seed: int, *, plan: Plan | None = None, day: date = FIRST
         event = decode(one.value)
         assert isinstance(event, Event)
         key = follows.get(one.key, one.key)
+        data: Any = event.data
         if event.type == "deposit.transferred":
-            data: Any = event.data
             follows[f"{data.institution}/{data.to_admission}"] = key
+        elif event.type == "reimbursement.submitted" and data.claim.treat_area != data.claim.insured_area:
+            key = follows[one.key] = data.claim.payer
         sent.append(Sent(one.family, key, one.value, event.time))
     return sent
 
