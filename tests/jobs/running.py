@@ -197,20 +197,28 @@ def a_day(events: int, seed: int, *, plan: Plan | None = None, day: date = FIRST
     takes over another's deposit under that one's (`discharge_unbalanced`), a payout between areas under its payer's,
     who settles in the evening what is owed between them (`exceeds_claims`).
     """
-    made = generate_day(plan or Plan(), members_of(CITY), day, events, seed)
-    sent = []
+    generated = generate_day(plan or Plan(), members_of(CITY), day, events, seed)
+    made = [(one, event_of(one.value)) for one in generated.events()]
     follows: dict[str, str] = {}
-    for one in made.events():
-        event = decode(one.value)
-        assert isinstance(event, Event)
-        key = follows.get(one.key, one.key)
+    for one, event in made:
         data: Any = event.data
+        if event.type == "reimbursement.submitted" and data.claim.treat_area != data.claim.insured_area:
+            follows[one.key] = data.claim.payer
+    sent = []
+    for one, event in made:
+        data = event.data
+        key = follows.get(one.key, one.key)
         if event.type == "deposit.transferred":
             follows[f"{data.institution}/{data.to_admission}"] = key
-        elif event.type == "reimbursement.submitted" and data.claim.treat_area != data.claim.insured_area:
-            key = follows[one.key] = data.claim.payer
         sent.append(Sent(one.family, key, one.value, event.time))
     return sent
+
+
+def event_of(value: bytes) -> Event:
+    """The event of a generated record."""
+    event = decode(value)
+    assert isinstance(event, Event)
+    return event
 
 
 def city_members() -> Members:
