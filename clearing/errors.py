@@ -11,9 +11,12 @@ ClearingError                 everything this package raises on purpose
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import ValidationError
 
 _PLAIN: Final = {
@@ -58,6 +61,20 @@ class Fenced(WorldFailed):
 
 class InvariantViolated(ClearingError):
     """A promise of the books does not hold. Nothing is retried: a person must look."""
+
+
+@contextlib.contextmanager
+def on_disk(where: object) -> Iterator[None]:
+    """Say what a disk refuses as one of our errors, with the path that it names, else `where`.
+
+    Raises:  WorldFailed.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WorldFailed(
+            f"{error.filename or where}: {error.strerror or error}. Next: mend it and run again"
+        ) from error
 
 
 def setting_faults(problem: ValidationError, *, got: bool = False) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 
 from clearing.console.edge import Json, answer, perform, read_file, settings_now
 from clearing.console.show import table
-from clearing.errors import UsageError, WorldFailed
+from clearing.errors import UsageError, on_disk
 from clearing.files.check import Checker
 from clearing.files.describe import Described, describe
 from clearing.files.faults import Fault
@@ -76,15 +76,14 @@ def describe_sample(
 
 def _written(out: Path, text: str) -> None:
     """Write a proposal where nothing is yet."""
-    try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise UsageError(
-            f"{out}: is there already; nothing is overwritten. Next: give another name"
-        ) from error
-    except OSError as error:
-        raise WorldFailed(f"{out}: {error.strerror or error}. Next: mend it and run again") from error
+    with on_disk(out):
+        try:
+            with out.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError as error:
+            raise UsageError(
+                f"{out}: is there already; nothing is overwritten. Next: give another name"
+            ) from error
 
 
 @layout_app.command("check")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
 
 from clearing.day.states import State
-from clearing.errors import UsageError, WorldFailed
+from clearing.errors import UsageError, on_disk
 from clearing.jobs.sign import signature_holds
 from clearing.reconciliation.report import digest
 from clearing.store import archiving, breaks, days, locks, signing
@@ -68,11 +68,8 @@ async def archive(engine: AsyncEngine, members: Members, day: date, out: Path) -
     """
     async with locks.alone(engine, ARCHIVE_LOCK, "archive", wait=True):
         target = out / day.isoformat()
-        try:
+        with on_disk(target):
             sm3, files = await _sealed(engine, members, day, target)
-        except OSError as error:
-            where = error.filename or target
-            raise WorldFailed(f"{where}: {error.strerror or error}. Next: mend it and run again") from error
         return {"date": day.isoformat(), "folder": f"{target}", "sm3": sm3.hex(), "files": files}
 
 

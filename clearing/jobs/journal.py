@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 import tomllib
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from clearing.errors import UsageError, WorldFailed, toml_fault
+from clearing.errors import UsageError, on_disk, toml_fault
 from clearing.jobs.close import netting_of, value_date
 from clearing.jobs.reports import possible, write_document
 from clearing.ledger.accounts import HOSPITAL, PHARMACY, code_of, owner_of
@@ -127,15 +127,14 @@ async def write_journals(  # noqa: PLR0917 - the books, the day, and what is ask
     Raises:  as `journals`, `write_document`; WorldFailed for the folder.
     """
     possible(formats)
-    try:
+    with on_disk(out):
         await asyncio.to_thread(out.mkdir, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".journal-", dir=out) as beside:
-            written: list[Path] = []
-            async with aclosing(journals(engine, members, day, accounts, institutions)) as made:
-                async for code, document in made:
-                    stem = f"RHC_JNL_{members.platform.code}_{code}_{day:%Y%m%d}"
-                    written += await write_document(document, Path(beside), stem, formats)
+        folder = tempfile.TemporaryDirectory(prefix=".journal-", dir=out)
+    written: list[Path] = []
+    with folder as beside:
+        async with contextlib.aclosing(journals(engine, members, day, accounts, institutions)) as made:
+            async for code, document in made:
+                stem = f"RHC_JNL_{members.platform.code}_{code}_{day:%Y%m%d}"
+                written += await write_document(document, Path(beside), stem, formats)
+        with on_disk(out):
             return [path.replace(out / path.name) for path in written]
-    except OSError as error:
-        where = error.filename or out
-        raise WorldFailed(f"{where}: {error.strerror or error}. Next: mend it and run again") from error

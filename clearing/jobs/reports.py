@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import TypeAdapter
 
-from clearing.errors import UsageError, WorldFailed
+from clearing.errors import UsageError, WorldFailed, on_disk
 from clearing.jobs.reconcile_breaks import MAKER
 from clearing.jobs.reconcile_files import BANKS, INSTITUTIONS, PAYERS
 from clearing.reconciliation.breaks import OpenItem
@@ -199,12 +199,9 @@ async def write_document(document: Document, out: Path, stem: str, formats: Sequ
     written: list[Path] = []
     for one in dict.fromkeys(formats):
         target = out / f"{stem}.{one}"
-        try:
+        with on_disk(target):
             # Setting a thousand pages takes seconds: beside the loop, not in it.
             await asyncio.to_thread(_put, target, RENDERINGS[one], document)
-        except OSError as error:
-            where = error.filename or target
-            raise WorldFailed(f"{where}: {error.strerror or error}. Next: mend it and run again") from error
         written.append(target)
     return written
 

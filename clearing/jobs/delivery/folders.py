@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from clearing.errors import WorldFailed
+from clearing.errors import WorldFailed, on_disk
 from clearing.jobs.delivery.placing import Unreadable
 
 T = TypeVar("T")
@@ -104,13 +104,12 @@ def _itself(path: str, flags: int) -> int:
 
 @contextlib.contextmanager
 def _said(where: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise WorldFailed(
-                f"{error.filename or where}: expected a file, got a symbolic link. Next: put the file there"
-            ) from error
-        raise WorldFailed(
-            f"{error.filename or where}: {error.strerror or error}. Next: mend it and run again"
-        ) from error
+    with on_disk(where):
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise WorldFailed(
+                    f"{error.filename or where}: expected a file, got a symbolic link. Next: put the file there"
+                ) from error
+            raise
