@@ -87,13 +87,15 @@ def show(
     """A public key in the form a partner asks for, and its fingerprint 公钥."""
 
     async def work() -> PublicKey:
-        ours = {} if file.suffix or file.exists() else names_of(key_store(settings_now()))
-        if not file.suffix and not file.exists() and f"{file}" not in ours:
+        if file.suffix or file.exists():
+            key = named_key(file)
+        elif (ours := names_of(key_store(settings_now())).get(f"{file}")) is not None:
+            key = ours
+        else:
             raise UsageError(
                 f"{file}: expected a public key's file or the name of a key of this site, got neither. "
                 "See: clearing keys list"
             )
-        key = ours.get(f"{file}") or named_key(file)
         if form == "04" and key.algorithm == ED25519:
             raise UsageError(f"{file}: a key of {ED25519} has no form with 04. Next: --form hex")
         return key

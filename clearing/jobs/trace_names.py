@@ -23,6 +23,7 @@ from clearing.store import facts, files, instructions, payments, statements, tra
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from clearing.ledger.facts import Key
     from clearing.store.files import StoredFile
     from clearing.store.statements import StatementFile
 
@@ -84,7 +85,7 @@ def _of_order(pay_id: str, kind: str) -> Subject:
 async def _of_source(conn: AsyncConnection, said: str) -> Subject | None:
     """By SOURCE/ID, SOURCE/ID/ATTEMPT, PAYER/SETTLEMENT, PAYER/LIST/ROW, INSTITUTION/ORDER or BANK/REFERENCE."""
     source, slash, id_ = said.partition("/")
-    if not slash or not source or not id_:
+    if not slash or not source or not id_ or not said.isprintable():  # no event can have a control character
         return None
     if await views.event(conn, source, id_) is not None:
         return Subject("event", (source, id_))
@@ -96,8 +97,18 @@ async def _of_source(conn: AsyncConnection, said: str) -> Subject | None:
         paid = await trails.payouts_named(conn, source, batch_id=head, row_no=int(number))
     if paid:
         return _the_one(said, "payout", paid)
-    used = await trails.order_taken(conn, source, id_) or await trails.reference_used(conn, source, id_)
+    taken = await _holder(conn, [("order", source, id_)])
+    if taken is not None:
+        return taken
+    used = await trails.reference_used(conn, source, id_)
     return _the_one(said, "event", used) if used else None
+
+
+async def _holder(conn: AsyncConnection, numbers: Sequence[Key]) -> Subject | None:
+    """The event that holds the first of these numbers that any holds."""
+    known = await facts.read(conn, numbers)
+    held: Iterator[Any] = (known[key] for key in numbers if key in known)
+    return next((Subject("event", (one.source, one.id)) for one in held if one.source), None)
 
 
 def _the_one(said: str, what: str, found: Sequence[tuple[str, str]]) -> Subject:
@@ -201,14 +212,11 @@ async def _spoken_of(conn: AsyncConnection, record: Any, partner: str) -> Subjec
     for digits in (of("entry_id"), of("platform_ref")):
         if ID.fullmatch(digits) and await views.entries_starting(conn, digits):
             return await _entry(conn, digits)
-    numbers: list[tuple[str, ...]] = [
+    numbers: list[Key] = [
         ("bank_ref", partner, of("bank_date"), of("bank_ref")),
         ("order", partner, of("order_no")),
     ]
-    asked = [key for key in numbers if all(key)]
-    known = await facts.read(conn, asked)
-    for key in asked:
-        if key in known and known[key].source:
-            return Subject("event", (known[key].source, known[key].id))
+    if holder := await _holder(conn, [key for key in numbers if all(key)]):
+        return holder
     paid = await trails.payouts_named(conn, partner, settlement_id=of("order_no")) if of("order_no") else []
     return Subject("event", paid[0]) if len(paid) == 1 else None

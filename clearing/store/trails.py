@@ -88,22 +88,13 @@ async def payouts_named(
     return [tuple(row) for row in rows]
 
 
-# ---------------------------------------------------------------- events by the numbers they used
-
-
-async def order_taken(conn: AsyncConnection, institution: str, order_no: str) -> list[tuple[str, str]]:
-    """(source, id) of the event that holds an institution's order number; () when it is free. 按订单号"""
-    return await _used(conn, "order_no WHERE institution = $1 AND order_no = $2", institution, order_no)
+# ---------------------------------------------------------------- events by the references they used
 
 
 async def reference_used(conn: AsyncConnection, partner: str, bank_ref: str) -> list[tuple[str, str]]:
     """(source, id) of the events that used a partner's reference, on any of its dates. 按银行流水号"""
-    return await _used(conn, "bank_ref WHERE partner = $1 AND bank_ref = $2", partner, bank_ref)
-
-
-async def _used(conn: AsyncConnection, of: str, *number: str) -> list[tuple[str, str]]:
-    query = f"SELECT source, id FROM {of} AND source <> '' ORDER BY source, id"  # noqa: S608 - our own names
-    return [tuple(row) for row in await (await driver(conn)).fetch(query, *number)]
+    query = "SELECT source, id FROM bank_ref WHERE partner = $1 AND bank_ref = $2 ORDER BY source, id"
+    return [tuple(row) for row in await (await driver(conn)).fetch(query, partner, bank_ref)]
 
 
 # ---------------------------------------------------------------- files with an id in them
