@@ -5,7 +5,7 @@ Texts of queries, of which `functions` makes what the server runs; their paramet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -43,30 +43,29 @@ def _of(table: str, keys: Mapping[str, str], more: str = "") -> str:
     return f"LATERAL (SELECT * FROM {table} s WHERE {equal}{more and f' AND {more}'} OFFSET 0)"  # noqa: S608 - our own names
 
 
-def _keys(names: Sequence[str], types: Sequence[str] = ()) -> str:
-    """The keys asked for, as rows k with these columns, all text unless said."""
-    return f"unnest({_texts(*(types or ['text'] * len(names)))}) AS k({', '.join(names)})"
+def _keys(types: Mapping[str, str]) -> str:
+    """The keys asked for, as rows k with these columns."""
+    return f"unnest({_texts(*types.values())}) AS k({', '.join(types)})"
 
 
-def _by(names: Sequence[str], types: Sequence[str] = ()) -> dict[str, str]:
-    """Columns that are as those of k; text byte by byte."""
-    return {
-        name: f"k.{name}" + (' COLLATE "C"' if type_ == "text" else "")
-        for name, type_ in zip(names, types or ["text"] * len(names), strict=True)
-    }
+def _by_keys(table: str, types: Mapping[str, str], more: str = "") -> str:
+    """Each key asked for beside the rows of a table that have it, whose name is to follow; text byte by byte."""
+    columns = {name: f"k.{name}" + ' COLLATE "C"' * (type_ == "text") for name, type_ in types.items()}
+    return f"{_keys(types)} CROSS JOIN {_of(table, columns, more)}"
 
 
 def _stored(kind: Kind) -> str:
-    found = _of(kind.table, _by(kind.key, kind.key_types))
     columns = ", ".join(f"t.{name}" for name in kind.hints)
-    return _listed(columns, f"{_keys(kind.key, kind.key_types)} CROSS JOIN {found} t")
+    types = dict(zip(kind.key, kind.key_types, strict=True))
+    return _listed(columns, f"{_by_keys(kind.table, types)} t")
 
 
-_EVENT: Final = ("source", "id")
-_OF_E: Final = {name: f"e.{name}" for name in _EVENT}
+_OF_E: Final = {"source": "e.source", "id": "e.id"}
+_OF_P: Final = {"source": "p.source", "id": "p.id"}
+_CARD: Final = {"card": "text"}
 _PARKED: Final = "e.outcome = 'parked'"
-_HELD: Final = "s.state = 'HELD'"
-_EVENTS: Final = f"""{_keys(_EVENT)} CROSS JOIN {_of("event", _by(_EVENT))} e
+_LIVE: Final = "s.state IN ('HELD','ACCEPTED','SENT','PAID')"
+_EVENTS: Final = f"""{_by_keys("event", {"source": "text", "id": "text"})} e
             LEFT JOIN {_of("woken", _OF_E, _PARKED)} w ON true"""
 _VIRTUAL: Final = {
     "seen": _listed(
@@ -83,21 +82,18 @@ _VIRTUAL: Final = {
     ),
     "payouts_of": _listed(
         "p.root, p.source, p.id, p.attempts #>> '{{-1,3}}', p.amount_fen",
-        f"""{_keys(["root"])}
-            CROSS JOIN {_of("payout", _by(["root"]), "s.state IN ('HELD','ACCEPTED','SENT','PAID')")} p""",
+        f"{_by_keys('payout', {'root': 'text'}, _LIVE)} p",
         "p.source, p.id",
     ),
     "held": _listed(
         "p.card, p.source, p.id",
-        f"{_keys(['card'])} CROSS JOIN {_of('payout', _by(['card']), _HELD)} p",
+        _by_keys("payout", _CARD, "s.state = 'HELD'") + " p",
         "p.source, p.id",
     ),
-    "aliases_of": _listed(
-        "a.card, a.token", f"{_keys(['card'])} CROSS JOIN {_of('alias', _by(['card']))} a", "a.token"
-    ),
+    "aliases_of": _listed("a.card, a.token", f"{_by_keys('alias', _CARD)} a", "a.token"),
     "line": _listed(
         "p.name, p.arrival, p.source, p.id, p.waits_for, p.adds",
-        f"""{_keys(["line"])} CROSS JOIN LATERAL (
+        f"""{_keys({"line": "text"})} CROSS JOIN LATERAL (
             SELECT line AS name, arrival, source, id, waits_for, adds FROM parked
             WHERE line <> '' AND line = k.line COLLATE "C"
             UNION ALL SELECT feeds, arrival, source, id, waits_for, true FROM parked
@@ -106,8 +102,7 @@ _VIRTUAL: Final = {
     ),
     WAITING: _listed(
         parked.COLUMNS,
-        f"""{_keys(["waits_for"])} CROSS JOIN {_of("parked", _by(["waits_for"]))} p
-            CROSS JOIN {_of("event", {name: f"p.{name}" for name in _EVENT})} e""",
+        f"{_by_keys('parked', {'waits_for': 'text'})} p CROSS JOIN {_of('event', _OF_P)} e",
         "p.arrival",
     ),
 }

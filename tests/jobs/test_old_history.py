@@ -84,9 +84,8 @@ async def test_old_events_are_not_read_again(the: Books) -> None:
 async def test_numbers_of_producers_are_read_of_their_time(the: Books) -> None:
     """Of a date's records and those in the same pages, once the server has counted them."""
     midnight = datetime.combine(FIRST_DAY + timedelta(days=1), time(), tzinfo=UTC)
-    await the.as_superuser(
-        "ALTER INDEX ix_event_occurred_at SET (pages_per_range = 16)"
-    )  # small books, small ranges
+    # Small books, small ranges.
+    await the.as_superuser("ALTER INDEX ix_event_occurred_at SET (pages_per_range = 16)")
     await the.as_superuser("REINDEX INDEX ix_event_occurred_at")
     read = await rows_read(the, "event", producers._GAPS, midnight, midnight + timedelta(days=1))
     assert 0 < read < OLD / 5

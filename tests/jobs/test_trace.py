@@ -248,9 +248,7 @@ async def test_a_payment_is_found_by_its_order_number_and_the_banks_reference(
     """What stands on a hospital's receipt, or in a bank's own list; one reference of two dates names both events."""
     async with books(blank(), settings_of(), worked_members()) as the:
         await the.ingest(worked_lines(9))
-        (paid,) = [line for line in worked_lines(10) if b'"H1-0029"' in line and b'"payment.made"' in line][
-            :1
-        ]
+        paid = next(one for one in worked_lines(10) if b'"H1-0029"' in one and b'"payment.made"' in one)
         later = paid.replace(b"H1-0029", b"H1-0099").replace(b"H1-1001", b"H1-1099")
         await the.ingest([paid])
         steps = await way(the, "H1/H1-0029")

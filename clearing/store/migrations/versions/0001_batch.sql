@@ -76,8 +76,7 @@ BEGIN
             LEFT JOIN LATERAL (SELECT * FROM woken s WHERE s.source = e.source AND s.id = e.id AND e.outcome = 'parked' OFFSET 0) w ON true LEFT JOIN LATERAL (SELECT * FROM entry s WHERE s.id = coalesce(w.entry_id, e.entry_id) OFFSET 0) n ON true;
     END IF;
     IF keys[36] IS NOT NULL THEN
-        RETURN QUERY SELECT 'payouts_of', json_agg(json_build_array(p.root, p.source, p.id, p.attempts #>> '{-1,3}', p.amount_fen) ORDER BY p.source, p.id)::text FROM unnest(string_to_array(keys[36], E'\x1f')) AS k(root)
-            CROSS JOIN LATERAL (SELECT * FROM payout s WHERE s.root = k.root COLLATE "C" AND s.state IN ('HELD','ACCEPTED','SENT','PAID') OFFSET 0) p;
+        RETURN QUERY SELECT 'payouts_of', json_agg(json_build_array(p.root, p.source, p.id, p.attempts #>> '{-1,3}', p.amount_fen) ORDER BY p.source, p.id)::text FROM unnest(string_to_array(keys[36], E'\x1f')) AS k(root) CROSS JOIN LATERAL (SELECT * FROM payout s WHERE s.root = k.root COLLATE "C" AND s.state IN ('HELD','ACCEPTED','SENT','PAID') OFFSET 0) p;
     END IF;
     IF keys[37] IS NOT NULL THEN
         RETURN QUERY SELECT 'held', json_agg(json_build_array(p.card, p.source, p.id) ORDER BY p.source, p.id)::text FROM unnest(string_to_array(keys[37], E'\x1f')) AS k(card) CROSS JOIN LATERAL (SELECT * FROM payout s WHERE s.card = k.card COLLATE "C" AND s.state = 'HELD' OFFSET 0) p;
@@ -93,8 +92,7 @@ BEGIN
             WHERE feeds <> '' AND feeds = k.line COLLATE "C") p;
     END IF;
     IF keys[40] IS NOT NULL THEN
-        RETURN QUERY SELECT '_waiting', json_agg(json_build_array(p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, encode(e.raw, 'hex')) ORDER BY p.arrival)::text FROM unnest(string_to_array(keys[40], E'\x1f')) AS k(waits_for) CROSS JOIN LATERAL (SELECT * FROM parked s WHERE s.waits_for = k.waits_for COLLATE "C" OFFSET 0) p
-            CROSS JOIN LATERAL (SELECT * FROM event s WHERE s.source = p.source AND s.id = p.id OFFSET 0) e;
+        RETURN QUERY SELECT '_waiting', json_agg(json_build_array(p.source, p.id, p.arrival, p.waits_for, p.since, p.limit_days, encode(e.raw, 'hex')) ORDER BY p.arrival)::text FROM unnest(string_to_array(keys[40], E'\x1f')) AS k(waits_for) CROSS JOIN LATERAL (SELECT * FROM parked s WHERE s.waits_for = k.waits_for COLLATE "C" OFFSET 0) p CROSS JOIN LATERAL (SELECT * FROM event s WHERE s.source = p.source AND s.id = p.id OFFSET 0) e;
     END IF;
 END $$;
 
